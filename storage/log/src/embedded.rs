@@ -1,0 +1,129 @@
+//! The log in this process, on its own data directory.
+
+mod api;
+mod flush;
+mod recovery;
+mod topics;
+mod transactions;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use crate::gate::Gate;
+use crate::group::GroupOffsets;
+use crate::{Disk, Io, Memory, Result};
+
+use flush::{Checkpointer, JournalQueue};
+use topics::Topics;
+use transactions::Coordinator;
+
+/// Who writes the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flusher {
+    /// A thread of its own, which gathers what came while it waited for the disk.
+    Thread,
+    /// Whoever appends: no threads, the same order every time.
+    Inline,
+}
+
+/// How to open a log.
+#[derive(Debug, Clone)]
+pub struct LogOptions {
+    /// The data directory.
+    pub dir: PathBuf,
+    /// The files, real or not.
+    pub io: Arc<dyn Io>,
+    /// Who writes the journal.
+    pub flusher: Flusher,
+    /// A journal of this size is retired: segments are synced and the file is removed.
+    pub journal_bytes_max: u64,
+}
+
+impl LogOptions {
+    /// A log on disk in this folder, which is created if it is missing.
+    #[must_use]
+    pub fn on_disk(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), io: Arc::new(Disk::new()), flusher: Flusher::Thread, journal_bytes_max: 64 << 20 }
+    }
+
+    /// A log that is gone with the process, and runs without threads.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self {
+            dir: PathBuf::from("/log"),
+            io: Arc::new(Memory::new()),
+            flusher: Flusher::Inline,
+            journal_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// A [`crate::Log`] in this process.
+///
+/// One process owns a data directory. Dropping the log flushes it and writes a checkpoint, so that
+/// the next start has nothing to replay.
+#[derive(Debug)]
+pub struct EmbeddedLog {
+    inner: Arc<Inner>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Locks are taken in the order of these fields.
+#[derive(Debug)]
+struct Inner {
+    options: LogOptions,
+    /// Appends that must be seen together hold it shared while they are queued; the journal's writer
+    /// takes it to cut the queue, so that no frame ends between them.
+    unit: RwLock<()>,
+    /// Which topics there are; written when one is created or deleted.
+    topics: RwLock<Topics>,
+    /// Transactional producers and where their transactions are open.
+    coordinator: Mutex<Coordinator>,
+    /// The committed offsets of consumer groups.
+    groups: Mutex<GroupOffsets>,
+    /// Placed batches that wait for the journal.
+    queue: JournalQueue,
+    checkpointer: Checkpointer,
+    gate: Arc<Gate>,
+    /// Keeps the data directory ours.
+    _lock: Box<dyn SendSync>,
+}
+
+trait SendSync: Send + Sync {}
+impl<T: Send + Sync + ?Sized> SendSync for Box<T> {}
+
+impl std::fmt::Debug for dyn SendSync {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("lock")
+    }
+}
+
+impl EmbeddedLog {
+    /// Opens the log and recovers it from a crash if there was one.
+    ///
+    /// # Errors
+    /// [`crate::Error::Locked`] if another process has it, [`crate::Error::Damaged`] if files were damaged in a
+    /// way that no crash explains, or the disk's.
+    pub fn open(options: LogOptions) -> Result<Self> {
+        let inner = Arc::new(recovery::open(options)?);
+        let threads = if inner.options.flusher == Flusher::Thread { flush::start(&inner)? } else { Vec::new() };
+        Ok(Self { inner, threads })
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        self.inner.queue.close();
+        for thread in self.threads.drain(..) {
+            // A panic of the thread has been reported by the panic hook.
+            let _ = thread.join();
+        }
+        // Whoever waited for a failure has been told by its ticket.
+        let _ = self.inner.checkpoint_now();
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,193 @@
+//! The embedded log's side of the [`Log`] interface.
+
+use std::sync::{Arc, PoisonError};
+
+use super::{EmbeddedLog, Inner, locked};
+use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
+use crate::partition::{Partition, Placement};
+use crate::record::BatchHeader;
+use crate::{
+    Appended, Error, Fetched, GroupOffset, Isolation, Log, Producer, Result, Ticket, TopicInfo, TopicPartition,
+    TopicSpec, Watch, WriteBatch,
+};
+
+impl Inner {
+    fn partition(&self, name: &TopicPartition) -> Result<Arc<Partition>> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.partition(name).map(Arc::clone)
+    }
+
+    /// Puts a batch into its segment and the queue; the caller holds `unit`.
+    pub(super) fn place(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<(i64, u64)> {
+        self.gate.check()?;
+        let partition = self.partition(to)?;
+        let placed = partition.append(&*self.options.io, batch, |placement| match placement {
+            Placement::New(placed) => (placed.base_offset, self.queue.push(&partition, placed)),
+            Placement::Duplicate(base_offset) => (base_offset, self.queue.sequence()),
+        });
+        if let Err(error @ Error::Io { .. }) = &placed {
+            // A partial write may lie in the segment: nothing may follow it before a recovery.
+            self.gate.fail(error);
+        }
+        placed
+    }
+
+    pub(super) fn place_offsets(&self, offsets: &[GroupOffset]) -> Result<()> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let batch = offsets_batch(offsets, self.options.io.now_ms())?;
+        let mut groups = locked(&self.groups);
+        for offset in offsets {
+            groups.set(offset);
+        }
+        self.place(&TopicPartition::new(OFFSETS_TOPIC, 0), batch)?;
+        Ok(())
+    }
+
+    pub(super) fn append_batch(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Appended> {
+        let header = BatchHeader::parse(&batch)?;
+        let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
+        // Held until the batch is placed, or the transaction could end between the two.
+        let _coordinator = if header.is_transactional() {
+            let mut coordinator = locked(&self.coordinator);
+            coordinator.check_epoch(Producer { id: header.producer_id, epoch: header.producer_epoch })?;
+            coordinator.note_append(header.producer_id, to);
+            Some(coordinator)
+        } else {
+            None
+        };
+        let (base_offset, sequence) = self.place(to, batch)?;
+        Ok(Appended { base_offset, ticket: self.ticket(sequence) })
+    }
+
+    /// Forgets offsets, in memory and on disk.
+    fn forget(&self, readers: &[(String, TopicPartition)]) -> Result<()> {
+        if readers.is_empty() {
+            return Ok(());
+        }
+        let mut groups = locked(&self.groups);
+        for (group, partition) in readers {
+            groups.forget(group, partition);
+        }
+        drop(groups);
+        let tombstones = tombstones_batch(readers, self.options.io.now_ms())?;
+        self.append_batch(&TopicPartition::new(OFFSETS_TOPIC, 0), tombstones)?;
+        self.flush_if_inline()
+    }
+}
+
+impl Log for EmbeddedLog {
+    fn create_topic(&self, spec: &TopicSpec) -> Result<TopicInfo> {
+        spec.check()?;
+        let inner = &self.inner;
+        inner.gate.check()?;
+        let mut topics = inner.topics.write().unwrap_or_else(PoisonError::into_inner);
+        if topics.info(&spec.name).is_some() {
+            return Err(Error::TopicExists(spec.name.clone()));
+        }
+        let dir = &inner.options.dir;
+        let io = &*inner.options.io;
+        let info = topics.insert(dir, spec);
+        let created = (|| {
+            for partition in info.topic_partitions() {
+                let partition = topics.partition(&partition)?;
+                io.remove_dir(&partition.dir).map_err(Error::io("clear", &partition.dir))?;
+                io.create_dir(&partition.dir).map_err(Error::io("create", &partition.dir))?;
+            }
+            let root = super::topics::partitions_dir(dir);
+            io.sync_dir(&root).map_err(Error::io("sync", &root))?;
+            topics.write(io, dir)
+        })();
+        if let Err(error) = created {
+            topics.remove(&spec.name);
+            return Err(error);
+        }
+        Ok(info)
+    }
+
+    fn delete_topic(&self, name: &str) -> Result<()> {
+        let inner = &self.inner;
+        inner.gate.check()?;
+        {
+            // No append may be on its way into the folders that are removed.
+            let _unit = inner.unit.write().unwrap_or_else(PoisonError::into_inner);
+            let mut topics = inner.topics.write().unwrap_or_else(PoisonError::into_inner);
+            let partitions = topics.remove(name).ok_or_else(|| Error::UnknownTopic(name.to_owned()))?;
+            topics.write(&*inner.options.io, &inner.options.dir)?;
+            for partition in partitions {
+                inner.options.io.remove_dir(&partition.dir).map_err(Error::io("remove", &partition.dir))?;
+                partition.watchers.notify();
+            }
+        }
+        let readers = locked(&inner.groups).readers_of(name);
+        inner.forget(&readers)
+    }
+
+    fn topics(&self) -> Result<Vec<TopicInfo>> {
+        let topics = self.inner.topics.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(topics.infos().cloned().collect())
+    }
+
+    fn topic(&self, name: &str) -> Result<Option<TopicInfo>> {
+        let topics = self.inner.topics.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(topics.info(name).cloned())
+    }
+
+    fn fetch(&self, from: &TopicPartition, offset: i64, bytes_max: usize, isolation: Isolation) -> Result<Fetched> {
+        self.inner.partition(from)?.fetch(offset, bytes_max, isolation)
+    }
+
+    fn append(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Appended> {
+        let appended = self.inner.append_batch(to, batch)?;
+        self.inner.flush_if_inline()?;
+        Ok(appended)
+    }
+
+    fn write(&self, batch: WriteBatch) -> Result<Ticket> {
+        let inner = &self.inner;
+        let unit = inner.unit.read().unwrap_or_else(PoisonError::into_inner);
+        // Nothing may fail half-way, so first see that every partition is there.
+        for (partition, _) in &batch.batches {
+            inner.partition(partition)?;
+        }
+        for (partition, bytes) in batch.batches {
+            inner.place(&partition, bytes).inspect_err(|error| inner.gate.fail(error))?;
+        }
+        inner.place_offsets(&batch.offsets).inspect_err(|error| inner.gate.fail(error))?;
+        let ticket = inner.ticket(inner.queue.sequence());
+        drop(unit);
+        inner.flush_if_inline()?;
+        Ok(ticket)
+    }
+
+    fn init_producer(&self, transactional_id: &str) -> Result<Producer> {
+        self.inner.make_producer(transactional_id)
+    }
+
+    fn end_transaction(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket> {
+        self.inner.end(producer, commit, offsets)
+    }
+
+    fn group_offset(&self, group: &str, partition: &TopicPartition) -> Result<Option<i64>> {
+        Ok(locked(&self.inner.groups).get(group, partition))
+    }
+
+    fn delete_group(&self, group: &str) -> Result<()> {
+        let partitions = locked(&self.inner.groups).partitions(group);
+        let readers: Vec<_> = partitions.into_iter().map(|partition| (group.to_owned(), partition)).collect();
+        self.inner.forget(&readers)
+    }
+
+    fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64)> {
+        Ok(self.inner.partition(partition)?.offsets())
+    }
+
+    fn watch(&self, partition: &TopicPartition, callback: Arc<dyn Fn() + Send + Sync>) -> Result<Watch> {
+        Ok(self.inner.partition(partition)?.watchers.add(callback))
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.inner.options.io.now_ms()
+    }
+}

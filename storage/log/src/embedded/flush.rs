@@ -1,0 +1,272 @@
+//! From placed batches to durable ones: the queue, the journal's writer and the checkpoint.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use super::{Flusher, Inner, locked};
+use crate::checkpoint::Checkpoint;
+use crate::journal::{JournalWriter, journal_numbers, journal_path};
+use crate::partition::{Partition, Placed};
+use crate::{Error, File, Result, Ticket};
+
+/// Batches on their way to the journal.
+#[derive(Debug)]
+pub(super) struct JournalQueue {
+    /// Filled by appends, emptied by the journal's writer.
+    state: Mutex<QueueState>,
+    /// Wakes the journal's writer.
+    filled: Condvar,
+    /// Held while a frame is written.
+    writer: Mutex<JournalWriter>,
+}
+
+#[derive(Debug, Default)]
+struct QueueState {
+    batches: Vec<(Arc<Partition>, Placed)>,
+    /// The number of the newest batch; the first one is 1.
+    sequence: u64,
+    closed: bool,
+}
+
+impl JournalQueue {
+    pub(super) fn new(writer: JournalWriter) -> Self {
+        Self { state: Mutex::default(), filled: Condvar::new(), writer: Mutex::new(writer) }
+    }
+
+    /// Queues a batch; its number is what its ticket waits for.
+    pub(super) fn push(&self, partition: &Arc<Partition>, placed: Placed) -> u64 {
+        let mut state = locked(&self.state);
+        state.batches.push((Arc::clone(partition), placed));
+        state.sequence += 1;
+        let sequence = state.sequence;
+        drop(state);
+        self.filled.notify_one();
+        sequence
+    }
+
+    /// The number of the newest batch.
+    pub(super) fn sequence(&self) -> u64 {
+        locked(&self.state).sequence
+    }
+
+    /// Lets the journal's writer end once the queue is empty.
+    pub(super) fn close(&self) {
+        locked(&self.state).closed = true;
+        self.filled.notify_all();
+    }
+
+    /// Blocks until there is something to write; false once the queue is closed and empty.
+    fn wait(&self) -> bool {
+        let mut state = locked(&self.state);
+        while state.batches.is_empty() {
+            if state.closed {
+                return false;
+            }
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        true
+    }
+
+    fn take(&self) -> (Vec<(Arc<Partition>, Placed)>, u64) {
+        let mut state = locked(&self.state);
+        (std::mem::take(&mut state.batches), state.sequence)
+    }
+}
+
+/// Retires full journals without holding up acknowledgements.
+#[derive(Debug, Default)]
+pub(super) struct Checkpointer {
+    /// Filled by the journal's writer, emptied by the checkpoint's thread.
+    due: Mutex<CheckpointerState>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct CheckpointerState {
+    captured: Option<Capture>,
+    /// Whether a checkpoint is being written.
+    busy: bool,
+    closed: bool,
+}
+
+/// Everything a checkpoint needs, as of one moment between two frames.
+#[derive(Debug)]
+struct Capture {
+    checkpoint: Checkpoint,
+    unsynced: Vec<(PathBuf, Arc<dyn File>)>,
+    dirs: Vec<PathBuf>,
+    expired: Vec<PathBuf>,
+}
+
+/// Starts the journal's writer and the checkpoint's thread.
+pub(super) fn start(inner: &Arc<Inner>) -> Result<Vec<JoinHandle<()>>> {
+    let spawn = |name: &str, body: fn(&Inner)| {
+        let inner = Arc::clone(inner);
+        let builder = thread::Builder::new().name(name.to_owned());
+        builder.spawn(move || body(&inner)).map_err(Error::io("start a thread for", &PathBuf::from(name)))
+    };
+    let journal = spawn("journal", |inner| {
+        while inner.queue.wait() {
+            if inner.flush().is_err() {
+                break;
+            }
+        }
+        locked(&inner.checkpointer.due).closed = true;
+        inner.checkpointer.wake.notify_all();
+    })?;
+    Ok(vec![journal, spawn("checkpoint", Inner::run_checkpointer)?])
+}
+
+impl Inner {
+    /// Queues a batch and returns its ticket.
+    pub(super) fn ticket(&self, sequence: u64) -> Ticket {
+        Ticket::new(Arc::clone(&self.gate), sequence)
+    }
+
+    /// Makes the queue durable now if nobody else does.
+    pub(super) fn flush_if_inline(&self) -> Result<()> {
+        if self.options.flusher == Flusher::Inline { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes everything queued as one frame, then lets readers see it. An error stops the log.
+    pub(super) fn flush(&self) -> Result<()> {
+        let outcome = self.try_flush();
+        if let Err(error) = &outcome {
+            self.gate.fail(error);
+        }
+        outcome
+    }
+
+    fn try_flush(&self) -> Result<()> {
+        self.gate.check()?;
+        let mut writer = locked(&self.queue.writer);
+        let (batches, sequence) = {
+            let _unit = self.unit.write().unwrap_or_else(PoisonError::into_inner);
+            self.queue.take()
+        };
+        if batches.is_empty() {
+            return Ok(());
+        }
+        writer.write(batches.iter().map(|(partition, placed)| (partition.id, &*placed.bytes)))?;
+        for (partition, placed) in &batches {
+            partition.publish(placed.end_offset, placed.stable_offset);
+        }
+        self.gate.raise(sequence);
+        let mut notified: Option<u32> = None;
+        for (partition, _) in &batches {
+            if notified.replace(partition.id) != Some(partition.id) {
+                partition.watchers.notify();
+            }
+        }
+        if writer.size_bytes() >= self.options.journal_bytes_max {
+            self.retire(&mut writer)?;
+        }
+        Ok(())
+    }
+
+    /// Starts the next journal and hands the checkpoint for the old one to its thread, unless that is
+    /// still busy: then the journal grows on.
+    fn retire(&self, writer: &mut JournalWriter) -> Result<()> {
+        if self.options.flusher == Flusher::Inline {
+            let capture = self.capture(writer)?;
+            return self.complete(capture);
+        }
+        let mut due = locked(&self.checkpointer.due);
+        if !due.busy && due.captured.is_none() {
+            due.captured = Some(self.capture(writer)?);
+            self.checkpointer.wake.notify_all();
+        }
+        Ok(())
+    }
+
+    /// Switches to a new journal and notes what the partitions are at this moment.
+    fn capture(&self, writer: &mut JournalWriter) -> Result<Capture> {
+        let _unit = self.unit.write().unwrap_or_else(PoisonError::into_inner);
+        let (batches, sequence) = self.queue.take();
+        if !batches.is_empty() {
+            writer.write(batches.iter().map(|(partition, placed)| (partition.id, &*placed.bytes)))?;
+            for (partition, placed) in &batches {
+                partition.publish(placed.end_offset, placed.stable_offset);
+            }
+            self.gate.raise(sequence);
+        }
+        let io = &*self.options.io;
+        *writer = JournalWriter::create(io, &self.options.dir.join("journal"), writer.number() + 1)?;
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let now_ms = io.now_ms();
+        let mut capture = Capture {
+            checkpoint: Checkpoint { journal: writer.number(), ..Checkpoint::default() },
+            unsynced: Vec::new(),
+            dirs: Vec::new(),
+            expired: Vec::new(),
+        };
+        for partition in topics.partitions() {
+            capture.expired.extend(partition.expire(now_ms));
+            let (checkpoint, unsynced) = partition.checkpoint();
+            if !unsynced.is_empty() {
+                capture.dirs.push(partition.dir.clone());
+            }
+            capture.unsynced.extend(unsynced);
+            capture.checkpoint.partitions.insert(partition.id, checkpoint);
+        }
+        drop(topics);
+        for (partition, _) in &batches {
+            partition.watchers.notify();
+        }
+        Ok(capture)
+    }
+
+    /// Syncs the segments, writes the checkpoint and removes what it makes needless.
+    fn complete(&self, capture: Capture) -> Result<()> {
+        let io = &*self.options.io;
+        for (path, file) in &capture.unsynced {
+            file.sync().map_err(Error::io("sync", path))?;
+        }
+        for dir in &capture.dirs {
+            match io.sync_dir(dir) {
+                // The topic was deleted meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                outcome => outcome.map_err(Error::io("sync", dir))?,
+            }
+        }
+        capture.checkpoint.write(io, &self.options.dir.join("checkpoint"))?;
+        let journals = self.options.dir.join("journal");
+        for number in journal_numbers(io, &journals)? {
+            if number < capture.checkpoint.journal {
+                let path = journal_path(&journals, number);
+                io.remove(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        for path in &capture.expired {
+            io.remove(path).map_err(Error::io("remove", path))?;
+        }
+        Ok(())
+    }
+
+    fn run_checkpointer(&self) {
+        let mut due = locked(&self.checkpointer.due);
+        loop {
+            if let Some(capture) = due.captured.take() {
+                due.busy = true;
+                drop(due);
+                if let Err(error) = self.complete(capture) {
+                    self.gate.fail(&error);
+                }
+                due = locked(&self.checkpointer.due);
+                due.busy = false;
+            } else if due.closed {
+                return;
+            } else {
+                due = self.checkpointer.wake.wait(due).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// Flushes, and writes a checkpoint on this thread.
+    pub(super) fn checkpoint_now(&self) -> Result<()> {
+        self.flush()?;
+        let capture = self.capture(&mut locked(&self.queue.writer))?;
+        self.complete(capture)
+    }
+}

@@ -1,0 +1,132 @@
+//! Opening a data directory, after a clean stop or a crash.
+//!
+//! Each partition is brought back to the checkpoint, whose files are known to be synced; then the
+//! journals since then are replayed over it. What a segment holds beyond the checkpoint is not
+//! trusted: every acknowledged byte of it is in a journal too.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::flush::{Checkpointer, JournalQueue};
+use super::topics::{Topics, partitions_dir};
+use super::transactions::{self, Coordinator};
+use super::{Inner, LogOptions};
+use crate::checkpoint::Checkpoint;
+use crate::gate::Gate;
+use crate::group::{GroupOffsets, OFFSETS_TOPIC};
+use crate::journal::{JournalWriter, journal_numbers, journal_path, replay};
+use crate::{Error, Io, Isolation, Result, TopicPartition, TopicSpec};
+
+const FETCH_BYTES: usize = 1 << 20;
+
+pub(super) fn open(options: LogOptions) -> Result<Inner> {
+    let io = Arc::clone(&options.io);
+    let dir = options.dir.clone();
+    io.create_dir(&dir).map_err(Error::io("create", &dir))?;
+    let lock_path = dir.join("lock");
+    let lock = io.lock(&lock_path).map_err(Error::io("lock", &lock_path))?;
+    let lock = lock.map_err(|owner| Error::Locked { dir: dir.clone(), owner })?;
+
+    let journals = dir.join("journal");
+    let last_journal = match Topics::read(&*io, &dir)? {
+        None => initialise(&*io, &options)?,
+        Some(_) => journal_numbers(&*io, &journals)?.last().copied().unwrap_or(0),
+    };
+    let topics = Topics::read(&*io, &dir)?.unwrap_or_default();
+    restore_partitions(&*io, &options, &topics)?;
+
+    let writer = JournalWriter::create(&*io, &journals, last_journal + 1)?;
+    let inner = Inner {
+        options,
+        unit: RwLock::default(),
+        topics: RwLock::new(topics),
+        coordinator: Mutex::default(),
+        groups: Mutex::default(),
+        queue: JournalQueue::new(writer),
+        checkpointer: Checkpointer::default(),
+        gate: Arc::new(Gate::default()),
+        _lock: Box::new(lock),
+    };
+    // Everything replayed is synced and the journals it came from are removed before anybody reads.
+    inner.checkpoint_now()?;
+    *super::locked(&inner.groups) = read_groups(&inner)?;
+    *super::locked(&inner.coordinator) = Coordinator::read(&inner)?;
+    inner.abort_open_transactions()?;
+    Ok(inner)
+}
+
+/// Makes an empty data directory: the registry last, since it is what tells that the rest is there.
+fn initialise(io: &dyn Io, options: &LogOptions) -> Result<u64> {
+    let dir = &options.dir;
+    for folder in [partitions_dir(dir), dir.join("journal")] {
+        let found = io.list(&folder).map_err(Error::io("list", &folder))?;
+        if folder == partitions_dir(dir) && !found.is_empty() {
+            let reason = "the registry of topics (topics.meta) is missing although there are partitions";
+            return Err(Error::damaged(&folder, 0, reason));
+        }
+        io.create_dir(&folder).map_err(Error::io("create", &folder))?;
+    }
+    Checkpoint::default().write(io, &dir.join("checkpoint"))?;
+    let mut topics = Topics::default();
+    for internal in [OFFSETS_TOPIC, transactions::STATE_TOPIC] {
+        topics.insert(dir, &TopicSpec::new(internal, 1).compacted());
+    }
+    topics.write(io, dir)?;
+    Ok(0)
+}
+
+fn restore_partitions(io: &dyn Io, options: &LogOptions, topics: &Topics) -> Result<()> {
+    let checkpoint_path = options.dir.join("checkpoint");
+    let mut checkpoint = Checkpoint::read(io, &checkpoint_path)?
+        .ok_or_else(|| Error::damaged(&checkpoint_path, 0, "the checkpoint is missing"))?;
+    remove_orphans(io, options, topics)?;
+    for partition in topics.partitions() {
+        partition.restore(io, checkpoint.partitions.remove(&partition.id))?;
+    }
+    let journals = options.dir.join("journal");
+    for number in journal_numbers(io, &journals)? {
+        if number < checkpoint.journal {
+            continue;
+        }
+        let path = journal_path(&journals, number);
+        replay(io, &path, |id, batch| match topics.partition_by_id(id) {
+            Some(partition) => partition.replay(io, batch),
+            None => Ok(()), // The topic was deleted after the frame was written.
+        })?;
+    }
+    Ok(())
+}
+
+/// Removes the folders of partitions whose creation or deletion the crash cut short.
+fn remove_orphans(io: &dyn Io, options: &LogOptions, topics: &Topics) -> Result<()> {
+    let root = partitions_dir(&options.dir);
+    for name in io.list(&root).map_err(Error::io("list", &root))? {
+        let dir = root.join(name);
+        if !topics.partitions().any(|partition| partition.dir == dir) {
+            io.remove_dir(&dir).map_err(Error::io("remove", &dir))?;
+        }
+    }
+    Ok(())
+}
+
+fn read_groups(inner: &Inner) -> Result<GroupOffsets> {
+    let mut groups = GroupOffsets::default();
+    inner.for_each_batch(OFFSETS_TOPIC, |batch| groups.replay(batch))?;
+    Ok(groups)
+}
+
+impl Inner {
+    /// Reads an internal topic of one partition from beginning to end.
+    pub(super) fn for_each_batch(&self, topic: &str, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let partition = topics.partition(&TopicPartition::new(topic, 0))?;
+        let (mut offset, end) = partition.offsets();
+        while offset < end {
+            let fetched = partition.fetch(offset, FETCH_BYTES, Isolation::ReadCommitted)?;
+            for batch in fetched.batches() {
+                visit(batch?)?;
+            }
+            offset = fetched.next_offset(end);
+        }
+        Ok(())
+    }
+}

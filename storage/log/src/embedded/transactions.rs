@@ -1,0 +1,149 @@
+//! Transactional producers: their ids and epochs, and where their transactions are open.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::PoisonError;
+
+use super::{Inner, locked};
+use crate::codec::{Decoder, Encode};
+use crate::record::{BatchBuilder, BatchReader, ControlType, control_batch};
+use crate::{Error, GroupOffset, Producer, Result, Ticket, TopicPartition};
+
+/// The topic that remembers which transactional id has which producer id and epoch.
+pub(super) const STATE_TOPIC: &str = "__transaction_state";
+
+const VALUE_VERSION: i16 = 0;
+
+/// Who may write transactions, and where they are doing so.
+#[derive(Debug, Default)]
+pub(super) struct Coordinator {
+    producers: HashMap<String, Producer>,
+    epochs: HashMap<i64, i16>,
+    /// The partitions with an open transaction, by producer id.
+    open: HashMap<i64, BTreeSet<TopicPartition>>,
+    next_id: i64,
+}
+
+impl Coordinator {
+    pub(super) fn read(inner: &Inner) -> Result<Self> {
+        let mut coordinator = Self::default();
+        inner.for_each_batch(STATE_TOPIC, |batch| {
+            for record in BatchReader::new(batch)?.iter() {
+                let record = record?;
+                let (Some(key), Some(value)) = (record.key, record.value) else { continue };
+                let mut value = Decoder::new(value);
+                value.i16()?;
+                let producer = Producer { id: value.i64()?, epoch: value.i16()? };
+                coordinator.insert(String::from_utf8_lossy(key).into_owned(), producer);
+            }
+            Ok(())
+        })?;
+        Ok(coordinator)
+    }
+
+    fn insert(&mut self, transactional_id: String, producer: Producer) {
+        self.next_id = self.next_id.max(producer.id + 1);
+        self.epochs.insert(producer.id, producer.epoch);
+        self.producers.insert(transactional_id, producer);
+    }
+
+    /// Notes that a transactional batch was appended.
+    pub(super) fn note_append(&mut self, producer_id: i64, partition: &TopicPartition) {
+        let open = self.open.entry(producer_id).or_default();
+        if !open.contains(partition) {
+            open.insert(partition.clone());
+        }
+    }
+
+    pub(super) fn check_epoch(&self, producer: Producer) -> Result<()> {
+        match self.epochs.get(&producer.id) {
+            Some(&epoch) if epoch == producer.epoch => Ok(()),
+            _ => Err(Error::Fenced { id: producer.id, epoch: producer.epoch }),
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn make_producer(&self, transactional_id: &str) -> Result<Producer> {
+        let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
+        let mut coordinator = locked(&self.coordinator);
+        let producer = match coordinator.producers.get(transactional_id).copied() {
+            Some(earlier) => {
+                self.end_everywhere(&mut coordinator, earlier, false, &[])?;
+                match earlier.epoch.checked_add(1) {
+                    Some(epoch) => Producer { id: earlier.id, epoch },
+                    None => Producer { id: coordinator.next_id, epoch: 0 },
+                }
+            }
+            None => Producer { id: coordinator.next_id, epoch: 0 },
+        };
+        let mut value = Vec::new();
+        value.put_i16(VALUE_VERSION);
+        value.put_i64(producer.id);
+        value.put_i16(producer.epoch);
+        let mut batch = BatchBuilder::new();
+        batch.push(self.options.io.now_ms(), Some(transactional_id.as_bytes()), Some(&value));
+        coordinator.insert(transactional_id.to_owned(), producer);
+        drop(coordinator);
+        drop(unit);
+        let appended = self.append_batch(&TopicPartition::new(STATE_TOPIC, 0), batch.finish()?)?;
+        self.flush_if_inline()?;
+        appended.ticket.wait()?;
+        Ok(producer)
+    }
+
+    pub(super) fn end(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket> {
+        let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
+        let mut coordinator = locked(&self.coordinator);
+        coordinator.check_epoch(producer)?;
+        let ticket = self.end_everywhere(&mut coordinator, producer, commit, offsets)?;
+        drop(coordinator);
+        drop(unit);
+        self.flush_if_inline()?;
+        Ok(ticket)
+    }
+
+    /// Writes the markers and the offsets as one unit of the journal, whose frame is the commit point.
+    /// The caller holds `unit`.
+    fn end_everywhere(
+        &self,
+        coordinator: &mut Coordinator,
+        producer: Producer,
+        commit: bool,
+        offsets: &[GroupOffset],
+    ) -> Result<Ticket> {
+        let kind = if commit { ControlType::Commit } else { ControlType::Abort };
+        let marker = control_batch(kind, producer.id, producer.epoch, self.options.io.now_ms())?;
+        for partition in coordinator.open.remove(&producer.id).unwrap_or_default() {
+            match self.place(&partition, marker.clone()) {
+                // The topic was deleted under the transaction.
+                Ok(_) | Err(Error::UnknownTopic(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if commit {
+            self.place_offsets(offsets)?;
+        }
+        Ok(self.ticket(self.queue.sequence()))
+    }
+
+    /// Aborts the transactions that the last process left open.
+    pub(super) fn abort_open_transactions(&self) -> Result<()> {
+        let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let mut coordinator = locked(&self.coordinator);
+        let mut producers = BTreeSet::new();
+        for partition in topics.partitions() {
+            for (id, epoch) in partition.open_producers() {
+                coordinator.note_append(id, &partition.name);
+                producers.insert((id, epoch));
+            }
+        }
+        drop(topics);
+        for (id, epoch) in producers {
+            self.end_everywhere(&mut coordinator, Producer { id, epoch }, false, &[])?;
+        }
+        drop(coordinator);
+        drop(unit);
+        self.flush()
+    }
+}

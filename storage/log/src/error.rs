@@ -1,0 +1,154 @@
+//! What can go wrong in the log, and what the user can do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::TopicPartition;
+
+/// The result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of the log.
+///
+/// It is `Clone` because one failed fsync fails everybody who waited for it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No topic has this name.
+    #[error("topic \"{0}\" does not exist\nhelp: `SHOW TOPICS` lists the topics there are")]
+    UnknownTopic(String),
+    /// A topic of this name is there already.
+    #[error("topic \"{0}\" exists already")]
+    TopicExists(String),
+    /// The name, the number of partitions or a configuration value cannot be used.
+    #[error("topic \"{topic}\" cannot be created: {reason}")]
+    InvalidTopic {
+        /// The topic's name as given.
+        topic: String,
+        /// What is wrong with it and what would be right.
+        reason: String,
+    },
+    /// The topic has no such partition.
+    #[error("topic \"{}\" has no partition {}", .0.topic, .0.partition)]
+    UnknownPartition(TopicPartition),
+    /// The offset lies before the first or after the last record.
+    #[error("offset {offset} of {partition} is out of range: it has offsets {start} to {end}")]
+    OffsetOutOfRange {
+        /// Where it was looked for.
+        partition: TopicPartition,
+        /// The offset asked for.
+        offset: i64,
+        /// The first offset there is.
+        start: i64,
+        /// The offset the next record will get.
+        end: i64,
+    },
+    /// Bytes handed in or read are no valid record batch.
+    #[error("not a valid record batch: {0}")]
+    CorruptBatch(String),
+    /// A file of the log is damaged.
+    #[error(
+        "{} is damaged at byte {position}: {reason}\nhelp: restore the file from a backup; \
+         nothing was changed or cut", path.display()
+    )]
+    Damaged {
+        /// The damaged file.
+        path: PathBuf,
+        /// Where in the file.
+        position: u64,
+        /// What is wrong there.
+        reason: String,
+    },
+    /// Another process has the data directory open.
+    #[error(
+        "data directory {} is in use by {owner}\n\
+         help: stop that process, or choose another directory with --data", dir.display()
+    )]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+        /// The owner, as it wrote itself into the lock file.
+        owner: String,
+    },
+    /// The operating system refused a file operation.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// The system's reason.
+        source: Arc<io::Error>,
+    },
+    /// An earlier write or fsync failed, so nothing more is acknowledged until the log is reopened.
+    #[error(
+        "the log has stopped after an earlier failure: {0}\nhelp: mend the cause, then restart; recovery keeps all that was acknowledged"
+    )]
+    Stopped(Box<Error>),
+    /// A newer producer of the same transactional id has taken over.
+    #[error("producer {id} epoch {epoch} is fenced: a newer one uses the same transactional id")]
+    Fenced {
+        /// The producer's id.
+        id: i64,
+        /// Its epoch.
+        epoch: i16,
+    },
+    /// A batch of an idempotent producer is not the next one.
+    #[error("producer {id} sent sequence {found} to {partition}, expected {expected}")]
+    OutOfOrderSequence {
+        /// The producer's id.
+        id: i64,
+        /// Where it wrote to.
+        partition: TopicPartition,
+        /// The sequence that came.
+        found: i32,
+        /// The sequence that was due.
+        expected: i32,
+    },
+}
+
+/// What the user can do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// Name something that exists, or choose another name.
+    Request,
+    /// The data handed in is wrong.
+    Data,
+    /// The environment: disk space, permissions, another process.
+    Environment,
+    /// A file was damaged from outside.
+    Damage,
+}
+
+impl Error {
+    /// Sorts the error by what to do next.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::UnknownTopic(_)
+            | Self::TopicExists(_)
+            | Self::InvalidTopic { .. }
+            | Self::UnknownPartition(_)
+            | Self::Fenced { .. }
+            | Self::OffsetOutOfRange { .. } => ErrorKind::Request,
+            Self::CorruptBatch(_) | Self::OutOfOrderSequence { .. } => ErrorKind::Data,
+            Self::Locked { .. } | Self::Io { .. } => ErrorKind::Environment,
+            Self::Damaged { .. } => ErrorKind::Damage,
+            Self::Stopped(cause) => cause.kind(),
+        }
+    }
+
+    pub(crate) fn corrupt(reason: impl Into<String>) -> Self {
+        Self::CorruptBatch(reason.into())
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source: Arc::new(source) }
+    }
+
+    pub(crate) fn damaged(path: &Path, position: u64, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), position, reason: reason.into() }
+    }
+}

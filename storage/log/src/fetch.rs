@@ -1,0 +1,91 @@
+//! What a fetch returns.
+
+use bytes::Bytes;
+
+use crate::record::{BatchHeader, split_batch};
+use crate::{Error, Result};
+
+/// Which records a reader wants to see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Isolation {
+    /// Everything that is durable, also of transactions that are open or were aborted.
+    ReadUncommitted,
+    /// Only what lies before the first open transaction.
+    #[default]
+    ReadCommitted,
+}
+
+/// A transaction whose records are to be skipped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AbortedTransaction {
+    /// The producer whose transaction it was.
+    pub producer_id: i64,
+    /// The offset of its first record.
+    pub first_offset: i64,
+    /// The offset of its abort marker.
+    pub last_offset: i64,
+}
+
+/// Whole record batches and where the partition stands.
+#[derive(Debug, Clone, Default)]
+pub struct Fetched {
+    /// Whole batches, verbatim. The first may start before the offset asked for.
+    pub bytes: Bytes,
+    /// The offset after the last durable record.
+    pub high_watermark: i64,
+    /// The offset of the first record of an open transaction, else the high watermark.
+    pub last_stable_offset: i64,
+    /// The first offset that still exists.
+    pub log_start_offset: i64,
+    /// The aborted transactions that overlap `bytes`, by first offset; only for `ReadCommitted`.
+    pub aborted: Vec<AbortedTransaction>,
+}
+
+impl Fetched {
+    /// The batches with data that a reader of this isolation is to see: transaction markers and the
+    /// batches of aborted transactions are left out.
+    pub fn batches(&self) -> impl Iterator<Item = Result<&[u8]>> {
+        self.all_batches().filter_map(|item| match item {
+            Ok((header, batch)) => (!header.is_control() && !self.is_aborted(&header)).then_some(Ok(batch)),
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    /// Every batch, markers included.
+    pub fn all_batches(&self) -> impl Iterator<Item = Result<(BatchHeader, &[u8])>> {
+        let mut rest: &[u8] = &self.bytes;
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            match split_batch(rest) {
+                Ok(Some((header, batch, tail))) => {
+                    rest = tail;
+                    Some(Ok((header, batch)))
+                }
+                Ok(None) => {
+                    rest = &[];
+                    Some(Err(Error::corrupt("a fetch ended inside it")))
+                }
+                Err(error) => {
+                    rest = &[];
+                    Some(Err(error))
+                }
+            }
+        })
+    }
+
+    /// The offset to fetch from next; `asked` if nothing came.
+    #[must_use]
+    pub fn next_offset(&self, asked: i64) -> i64 {
+        self.all_batches().filter_map(Result::ok).map(|(header, _)| header.next_offset()).last().unwrap_or(asked)
+    }
+
+    fn is_aborted(&self, header: &BatchHeader) -> bool {
+        header.is_transactional()
+            && self.aborted.iter().any(|aborted| {
+                aborted.producer_id == header.producer_id
+                    && (aborted.first_offset..=aborted.last_offset).contains(&header.base_offset)
+            })
+    }
+}

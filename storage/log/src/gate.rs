@@ -1,0 +1,131 @@
+//! Waiting until appends are on disk.
+
+use std::fmt;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::{Error, Result};
+
+type Callback = Box<dyn FnOnce(Result<()>) + Send>;
+
+/// Counts what is durable and wakes who waits for it.
+///
+/// Appends are numbered in the order of the journal; the journal's writer raises `durable`, everybody
+/// else waits. A mutex with a condition variable, since waiting is rare and long.
+#[derive(Default)]
+pub(crate) struct Gate {
+    state: Mutex<State>,
+    raised: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    durable: u64,
+    failed: Option<Error>,
+    callbacks: Vec<(u64, Callback)>,
+}
+
+impl State {
+    fn outcome(&self, sequence: u64) -> Option<Result<()>> {
+        if self.durable >= sequence {
+            return Some(Ok(()));
+        }
+        self.failed.clone().map(Err)
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything up to `sequence` is on disk.
+    pub(crate) fn raise(&self, sequence: u64) {
+        self.change(|state| state.durable = state.durable.max(sequence));
+    }
+
+    /// Nothing more will be acknowledged.
+    pub(crate) fn fail(&self, error: &Error) {
+        let stopped = match error {
+            Error::Stopped(_) => error.clone(),
+            other => Error::Stopped(Box::new(other.clone())),
+        };
+        self.change(|state| {
+            state.failed.get_or_insert(stopped);
+        });
+    }
+
+    /// The failure that stopped the log, if one did.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.state().failed.clone().map_or(Ok(()), Err)
+    }
+
+    fn change(&self, apply: impl FnOnce(&mut State)) {
+        let mut state = self.state();
+        apply(&mut state);
+        let mut due = Vec::new();
+        let mut index = 0;
+        while let Some(outcome) = state.callbacks.get(index).map(|(sequence, _)| state.outcome(*sequence)) {
+            match outcome {
+                Some(outcome) => due.push((state.callbacks.swap_remove(index).1, outcome)),
+                None => index += 1,
+            }
+        }
+        drop(state);
+        self.raised.notify_all();
+        for (callback, outcome) in due {
+            callback(outcome);
+        }
+    }
+}
+
+/// A promise that an append will be on disk.
+#[derive(Debug, Clone)]
+pub struct Ticket {
+    gate: Arc<Gate>,
+    sequence: u64,
+}
+
+impl Ticket {
+    pub(crate) fn new(gate: Arc<Gate>, sequence: u64) -> Self {
+        Self { gate, sequence }
+    }
+
+    /// Blocks until the append is on disk.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] if a write or fsync failed; the append may or may not survive then.
+    pub fn wait(&self) -> Result<()> {
+        let mut state = self.gate.state();
+        loop {
+            if let Some(outcome) = state.outcome(self.sequence) {
+                return outcome;
+            }
+            state = self.gate.raised.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Whether the append is on disk, without waiting.
+    #[must_use]
+    pub fn poll(&self) -> Option<Result<()>> {
+        self.gate.state().outcome(self.sequence)
+    }
+
+    /// Calls `callback` once the append is on disk or has failed: at once, on this thread, if that is
+    /// known already, else on the thread that makes it so. The callback must be short.
+    pub fn on_complete(self, callback: impl FnOnce(Result<()>) + Send + 'static) {
+        let mut state = self.gate.state();
+        match state.outcome(self.sequence) {
+            Some(outcome) => {
+                drop(state);
+                callback(outcome);
+            }
+            None => state.callbacks.push((self.sequence, Box::new(callback))),
+        }
+    }
+}

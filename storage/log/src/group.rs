@@ -1,0 +1,130 @@
+//! Consumer groups' offsets, kept in a compacted internal topic in Kafka's own format.
+
+use std::collections::HashMap;
+
+use crate::codec::{Decoder, Encode};
+use crate::record::{BatchBuilder, BatchReader};
+use crate::{Result, TopicPartition};
+
+/// The topic that holds the offsets.
+pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
+
+const KEY_VERSION: i16 = 1;
+const VALUE_VERSION: i16 = 3;
+
+/// One group's position in one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GroupOffset {
+    /// The group.
+    pub group: String,
+    /// The partition it reads.
+    pub partition: TopicPartition,
+    /// The next offset it is to read.
+    pub offset: i64,
+}
+
+/// All groups' offsets as of the last commit.
+#[derive(Debug, Default)]
+pub(crate) struct GroupOffsets {
+    groups: HashMap<String, HashMap<TopicPartition, i64>>,
+}
+
+impl GroupOffsets {
+    pub(crate) fn get(&self, group: &str, partition: &TopicPartition) -> Option<i64> {
+        self.groups.get(group)?.get(partition).copied()
+    }
+
+    pub(crate) fn set(&mut self, offset: &GroupOffset) {
+        let group = match self.groups.get_mut(&offset.group) {
+            Some(group) => group,
+            None => self.groups.entry(offset.group.clone()).or_default(),
+        };
+        group.insert(offset.partition.clone(), offset.offset);
+    }
+
+    /// Every partition the group has an offset in.
+    pub(crate) fn partitions(&self, group: &str) -> Vec<TopicPartition> {
+        self.groups.get(group).map(|offsets| offsets.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Every group and partition that reads the topic.
+    pub(crate) fn readers_of(&self, topic: &str) -> Vec<(String, TopicPartition)> {
+        let of_group = |(group, offsets): (&String, &HashMap<TopicPartition, i64>)| {
+            let partitions = offsets.keys().filter(|partition| &*partition.topic == topic);
+            partitions.map(|partition| (group.clone(), partition.clone())).collect::<Vec<_>>()
+        };
+        self.groups.iter().flat_map(of_group).collect()
+    }
+
+    pub(crate) fn forget(&mut self, group: &str, partition: &TopicPartition) {
+        if let Some(offsets) = self.groups.get_mut(group) {
+            offsets.remove(partition);
+            if offsets.is_empty() {
+                self.groups.remove(group);
+            }
+        }
+    }
+
+    /// Applies a batch of the offsets topic.
+    pub(crate) fn replay(&mut self, batch: &[u8]) -> Result<()> {
+        for record in BatchReader::new(batch)?.iter() {
+            let record = record?;
+            let Some((group, partition)) = record.key.map(decode_key).transpose()?.flatten() else { continue };
+            match record.value {
+                Some(value) => self.set(&GroupOffset { group, partition, offset: decode_value(value)? }),
+                None => self.forget(&group, &partition),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The batch that records these offsets.
+pub(crate) fn offsets_batch(offsets: &[GroupOffset], now_ms: i64) -> Result<Vec<u8>> {
+    let mut batch = BatchBuilder::new();
+    for offset in offsets {
+        let mut value = Vec::new();
+        value.put_i16(VALUE_VERSION);
+        value.put_i64(offset.offset);
+        value.put_i32(-1);
+        value.put_string("");
+        value.put_i64(now_ms);
+        batch.push(now_ms, Some(&encode_key(&offset.group, &offset.partition)), Some(&value));
+    }
+    batch.finish()
+}
+
+/// The batch that forgets these offsets.
+pub(crate) fn tombstones_batch(readers: &[(String, TopicPartition)], now_ms: i64) -> Result<Vec<u8>> {
+    let mut batch = BatchBuilder::new();
+    for (group, partition) in readers {
+        batch.push(now_ms, Some(&encode_key(group, partition)), None);
+    }
+    batch.finish()
+}
+
+fn encode_key(group: &str, partition: &TopicPartition) -> Vec<u8> {
+    let mut key = Vec::new();
+    key.put_i16(KEY_VERSION);
+    key.put_string(group);
+    key.put_string(&partition.topic);
+    key.put_i32(partition.partition);
+    key
+}
+
+/// `None` for a key of another kind, such as group metadata.
+fn decode_key(key: &[u8]) -> Result<Option<(String, TopicPartition)>> {
+    let mut key = Decoder::new(key);
+    if !(0..=KEY_VERSION).contains(&key.i16()?) {
+        return Ok(None);
+    }
+    let group = key.string()?;
+    let topic = key.string()?;
+    Ok(Some((group, TopicPartition::new(topic, key.i32()?))))
+}
+
+fn decode_value(value: &[u8]) -> Result<i64> {
+    let mut value = Decoder::new(value);
+    value.i16()?;
+    value.i64()
+}

@@ -1,0 +1,148 @@
+//! Real files.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Result, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{File, Io};
+
+/// The file system of the machine.
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    /// Added to every fsync, to see how the log does on a slower disk.
+    sync_delay: Duration,
+}
+
+impl Disk {
+    /// The file system as it is.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The file system with every fsync slowed down by `delay`: cloud disks take about 2 ms.
+    #[must_use]
+    pub fn with_sync_delay(delay: Duration) -> Self {
+        Self { sync_delay: delay }
+    }
+}
+
+#[derive(Debug)]
+struct DiskFile {
+    file: fs::File,
+    sync_delay: Duration,
+}
+
+impl Io for Disk {
+    fn open(&self, path: &Path) -> Result<Arc<dyn File>> {
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        Ok(Arc::new(DiskFile { file, sync_delay: self.sync_delay }))
+    }
+
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
+        match fs::read(path) {
+            Ok(content) => Ok(Some(content)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn list(&self, dir: &Path) -> Result<Vec<String>> {
+        let entries = match fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names =
+            entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<Vec<_>>>()?;
+        names.sort();
+        Ok(names)
+    }
+
+    fn create_dir(&self, dir: &Path) -> Result<()> {
+        fs::create_dir_all(dir)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        missing_is_fine(fs::remove_file(path))
+    }
+
+    fn remove_dir(&self, dir: &Path) -> Result<()> {
+        missing_is_fine(fs::remove_dir_all(dir))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        fs::File::open(dir)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> Result<std::result::Result<Box<dyn Send + Sync>, String>> {
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.try_lock() {
+            Ok(()) => {
+                file.set_len(0)?;
+                write!(file, "process {}", std::process::id())?;
+                Ok(Ok(Box::new(file)))
+            }
+            Err(fs::TryLockError::WouldBlock) => Ok(Err(owner(path))),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    }
+}
+
+fn owner(lock: &Path) -> String {
+    let name = fs::read_to_string(PathBuf::from(lock)).unwrap_or_default();
+    if name.is_empty() { "another process".to_owned() } else { name }
+}
+
+fn missing_is_fine(result: Result<()>) -> Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+impl File for DiskFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<usize> {
+        let mut read = 0;
+        while let Some(rest) = buffer.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, position + read as u64) {
+                Ok(0) => break,
+                Ok(n) => read += n,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(read)
+    }
+
+    fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
+        self.file.write_all_at(bytes, position)
+    }
+
+    fn len(&self) -> Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn set_len(&self, length: u64) -> Result<()> {
+        self.file.set_len(length)
+    }
+
+    fn sync(&self) -> Result<()> {
+        if !self.sync_delay.is_zero() {
+            thread::sleep(self.sync_delay);
+        }
+        self.file.sync_data()
+    }
+}

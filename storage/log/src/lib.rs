@@ -1,0 +1,54 @@
+//! A partitioned, durable log in one process, in Kafka's own record format.
+//!
+//! It is: topics of partitions, each a sequence of record batches kept verbatim; one journal that
+//! makes any number of appends durable by one fsync; transactions; consumer groups' offsets;
+//! notifications for readers at the tail. It is not: a network server, and it knows neither SQL
+//! nor Arrow.
+//!
+//! ```
+//! use millstream_log::record::{BatchBuilder, BatchReader};
+//! use millstream_log::{EmbeddedLog, Isolation, Log, LogOptions, TopicPartition, TopicSpec};
+//!
+//! let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
+//! log.create_topic(&TopicSpec::new("greetings", 1)).unwrap();
+//! let partition = TopicPartition::new("greetings", 0);
+//!
+//! let mut batch = BatchBuilder::new();
+//! batch.push(0, None, Some(b"hello"));
+//! let appended = log.append(&partition, batch.finish().unwrap()).unwrap();
+//! appended.ticket.wait().unwrap(); // on disk
+//!
+//! let fetched = log.fetch(&partition, 0, 1 << 20, Isolation::ReadCommitted).unwrap();
+//! let batch = fetched.batches().next().unwrap().unwrap();
+//! let reader = BatchReader::new(batch).unwrap();
+//! assert_eq!(reader.iter().next().unwrap().unwrap().value, Some(b"hello".as_slice()));
+//! ```
+
+mod checkpoint;
+mod codec;
+mod embedded;
+mod error;
+mod fetch;
+mod gate;
+mod group;
+mod io;
+mod journal;
+mod log;
+mod murmur;
+mod partition;
+mod producer_state;
+pub mod record;
+mod segment;
+mod topic;
+mod watch;
+
+pub use embedded::{EmbeddedLog, Flusher, LogOptions};
+pub use error::{Error, ErrorKind, Result};
+pub use fetch::{AbortedTransaction, Fetched, Isolation};
+pub use gate::Ticket;
+pub use group::GroupOffset;
+pub use io::{Disk, File, Io, Memory};
+pub use log::{Appended, Log, Producer, WriteBatch};
+pub use murmur::partition_for_key;
+pub use topic::{TopicConfig, TopicInfo, TopicPartition, TopicSpec};
+pub use watch::Watch;

@@ -1,0 +1,15 @@
+//! Kafka's record batch v2 (magic 2, KIP-98), the one format on disk and on the wire.
+
+mod builder;
+mod compression;
+mod control;
+mod header;
+mod reader;
+mod varint;
+
+pub use builder::BatchBuilder;
+pub use compression::Compression;
+pub use control::{ControlType, control_batch};
+pub(crate) use header::crc_matches;
+pub use header::{BatchHeader, HEADER_BYTES, NO_PRODUCER_ID, set_base_offset, split_batch};
+pub use reader::{BatchReader, HeaderIter, Record};

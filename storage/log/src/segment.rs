@@ -1,0 +1,141 @@
+//! One file of a partition and the sparse index over it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::record::{BatchHeader, HEADER_BYTES};
+use crate::{Error, File, Io, Result};
+
+/// A new index entry at most every so many bytes, as Kafka's `index.interval.bytes`.
+const INDEX_INTERVAL_BYTES: u64 = 4096;
+
+/// Where a batch starts, and the greatest timestamp up to and including it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct IndexEntry {
+    base_offset: i64,
+    position: u64,
+}
+
+/// A run of record batches in one file, named by its first offset.
+///
+/// The index lives in memory; it is rebuilt from the batch headers when the segment is opened, so no
+/// index file can disagree with the records.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) base_offset: i64,
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) path: PathBuf,
+    /// The bytes of whole batches; the file may be longer after a failed write.
+    pub(crate) size_bytes: u64,
+    pub(crate) next_offset: i64,
+    pub(crate) max_timestamp_ms: i64,
+    /// Whether the file has bytes that were not synced.
+    pub(crate) dirty: bool,
+    index: Vec<IndexEntry>,
+    indexed_bytes: u64,
+}
+
+/// The file of the segment that starts at this offset.
+pub(crate) fn segment_path(dir: &Path, base_offset: i64) -> PathBuf {
+    dir.join(format!("{base_offset:020}.log"))
+}
+
+impl Segment {
+    /// A new segment; an old file of this name is emptied.
+    pub(crate) fn create(io: &dyn Io, dir: &Path, base_offset: i64) -> Result<Self> {
+        let segment = Self::empty(io, dir, base_offset)?;
+        segment.file.set_len(0).map_err(Error::io("truncate", &segment.path))?;
+        Ok(segment)
+    }
+
+    fn empty(io: &dyn Io, dir: &Path, base_offset: i64) -> Result<Self> {
+        let path = segment_path(dir, base_offset);
+        let file = io.open(&path).map_err(Error::io("open", &path))?;
+        Ok(Self {
+            base_offset,
+            file,
+            path,
+            size_bytes: 0,
+            next_offset: base_offset,
+            max_timestamp_ms: i64::MIN,
+            dirty: true,
+            index: Vec::new(),
+            indexed_bytes: 0,
+        })
+    }
+
+    /// Opens an existing file and walks over its batch headers up to `size_bytes`, which is cut to the
+    /// file's length. `visit` sees every header.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the headers do not lead to `size_bytes`.
+    pub(crate) fn open(
+        io: &dyn Io,
+        dir: &Path,
+        base_offset: i64,
+        size_bytes: Option<u64>,
+        mut visit: impl FnMut(&BatchHeader),
+    ) -> Result<Self> {
+        let mut segment = Self::empty(io, dir, base_offset)?;
+        segment.dirty = false;
+        let length = segment.file.len().map_err(Error::io("read", &segment.path))?;
+        let end = size_bytes.unwrap_or(length);
+        if length < end {
+            let reason = format!("it ends here, {end} bytes were known to be on disk");
+            return Err(Error::damaged(&segment.path, length, reason));
+        }
+        while segment.size_bytes < end {
+            let position = segment.size_bytes;
+            let damaged = |error: Error| Error::damaged(&segment.path, position, error.to_string());
+            let header = segment.header_at(position).map_err(damaged)?;
+            if header.base_offset < segment.next_offset || position + header.size_bytes as u64 > end {
+                let reason = "a batch header does not fit the batches around it";
+                return Err(Error::damaged(&segment.path, position, reason));
+            }
+            visit(&header);
+            segment.note(&header);
+        }
+        Ok(segment)
+    }
+
+    fn header_at(&self, position: u64) -> Result<BatchHeader> {
+        let mut bytes = [0; HEADER_BYTES];
+        self.file.read_at(&mut bytes, position).map_err(Error::io("read", &self.path))?;
+        BatchHeader::parse(&bytes)
+    }
+
+    /// Appends a batch that has its base offset.
+    pub(crate) fn append(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<()> {
+        self.file.write_at(batch, self.size_bytes).map_err(Error::io("write", &self.path))?;
+        self.dirty = true;
+        self.note(header);
+        Ok(())
+    }
+
+    fn note(&mut self, header: &BatchHeader) {
+        if self.index.is_empty() || self.size_bytes - self.indexed_bytes >= INDEX_INTERVAL_BYTES {
+            self.index.push(IndexEntry { base_offset: header.base_offset, position: self.size_bytes });
+            self.indexed_bytes = self.size_bytes;
+        }
+        self.size_bytes += header.size_bytes as u64;
+        self.next_offset = header.next_offset();
+        self.max_timestamp_ms = self.max_timestamp_ms.max(header.max_timestamp_ms);
+    }
+
+    /// A position at or before the batch that holds `offset`.
+    pub(crate) fn position_of(&self, offset: i64) -> u64 {
+        let after = self.index.partition_point(|entry| entry.base_offset <= offset);
+        after.checked_sub(1).and_then(|at| self.index.get(at)).map_or(0, |entry| entry.position)
+    }
+
+    /// Makes the file durable and cuts what lies behind the last whole batch.
+    pub(crate) fn cut_and_sync(&mut self) -> Result<()> {
+        let length = self.file.len().map_err(Error::io("read", &self.path))?;
+        if length > self.size_bytes {
+            self.file.set_len(self.size_bytes).map_err(Error::io("truncate", &self.path))?;
+        }
+        self.file.sync().map_err(Error::io("sync", &self.path))?;
+        self.dirty = false;
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Topics and what they are made of.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Error, Result};
+
+/// One partition of one topic.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition's number, from 0.
+    pub partition: i32,
+}
+
+impl TopicPartition {
+    /// The partition `partition` of `topic`.
+    #[must_use]
+    pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
+        Self { topic: topic.into(), partition }
+    }
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// A topic's settings, by Kafka's names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicConfig {
+    /// `cleanup.policy` contains `compact`: only the newest record of each key is kept.
+    pub compact: bool,
+    /// `retention.ms`: older segments are deleted; -1 keeps them for ever.
+    pub retention_ms: i64,
+    /// `retention.bytes` of a partition; -1 is no limit.
+    pub retention_bytes: i64,
+    /// `segment.bytes`: when a partition starts its next file.
+    pub segment_bytes: u64,
+}
+
+impl Default for TopicConfig {
+    fn default() -> Self {
+        Self { compact: false, retention_ms: 7 * 24 * 3_600_000, retention_bytes: -1, segment_bytes: 1 << 30 }
+    }
+}
+
+/// What a new topic is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// Its number of partitions.
+    pub partitions: i32,
+    /// Its settings.
+    pub config: TopicConfig,
+}
+
+impl TopicSpec {
+    /// A topic with default settings.
+    #[must_use]
+    pub fn new(name: impl Into<String>, partitions: i32) -> Self {
+        Self { name: name.into(), partitions, config: TopicConfig::default() }
+    }
+
+    /// The same topic with compaction instead of retention.
+    #[must_use]
+    pub fn compacted(mut self) -> Self {
+        self.config.compact = true;
+        self.config.retention_ms = -1;
+        self
+    }
+
+    /// The same topic with its records kept for ever.
+    #[must_use]
+    pub fn kept_for_ever(mut self) -> Self {
+        self.config.retention_ms = -1;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<()> {
+        let refuse = |reason: String| Err(Error::InvalidTopic { topic: self.name.clone(), reason });
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if self.name.is_empty() || self.name.len() > 249 || self.name == "." || self.name == ".." {
+            return refuse("a topic's name has 1 to 249 characters and is not \".\" or \"..\"".to_owned());
+        }
+        if let Some(bad) = self.name.chars().find(|&c| !legal(c)) {
+            return refuse(format!("its name contains {bad:?}; letters, digits, '.', '_' and '-' are allowed"));
+        }
+        if !(1..=10_000).contains(&self.partitions) {
+            return refuse(format!("it cannot have {} partitions; 1 to 10000 are allowed", self.partitions));
+        }
+        Ok(())
+    }
+}
+
+/// A topic as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its number of partitions.
+    pub partitions: i32,
+    /// Its settings.
+    pub config: TopicConfig,
+}
+
+impl TopicInfo {
+    /// Whether the log keeps its own records in it.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.name.starts_with("__")
+    }
+
+    /// Its partitions in order.
+    pub fn topic_partitions(&self) -> impl Iterator<Item = TopicPartition> + '_ {
+        (0..self.partitions).map(|partition| TopicPartition::new(Arc::clone(&self.name), partition))
+    }
+}

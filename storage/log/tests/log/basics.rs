@@ -1,0 +1,125 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use millstream_log::{
+    EmbeddedLog, Error, GroupOffset, Isolation, Log, LogOptions, TopicPartition, TopicSpec, WriteBatch,
+};
+
+use super::{batch, read, threaded};
+
+#[test]
+fn records_groups_and_topics_survive_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let partition = TopicPartition::new("t", 1);
+    {
+        let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
+        log.create_topic(&TopicSpec::new("t", 2)).unwrap();
+        log.append(&partition, batch(&["a", "b"])).unwrap().ticket.wait().unwrap();
+        let offset = GroupOffset { group: "g".to_owned(), partition: partition.clone(), offset: 2 };
+        let batches = vec![(partition.clone(), batch(&["c"]))];
+        log.write(WriteBatch { batches, offsets: vec![offset] }).unwrap().wait().unwrap();
+    }
+    let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
+    let values: Vec<_> = read(&log, &partition, Isolation::ReadCommitted);
+    assert_eq!(values, [(0, "a".to_owned()), (1, "b".to_owned()), (2, "c".to_owned())]);
+    assert_eq!(log.group_offset("g", &partition).unwrap(), Some(2));
+    log.delete_topic("t").unwrap();
+    assert_eq!(log.group_offset("g", &partition).unwrap(), None);
+    assert!(matches!(log.append(&partition, batch(&["d"])), Err(Error::UnknownTopic(_))));
+}
+
+#[test]
+fn a_second_process_is_told_who_owns_the_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let _log = EmbeddedLog::open(threaded(dir.path())).unwrap();
+    let error = EmbeddedLog::open(threaded(dir.path())).unwrap_err();
+    assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+}
+
+#[test]
+fn a_fetch_inside_a_batch_returns_the_whole_batch_and_at_least_one() {
+    let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    let large = "x".repeat(10_000);
+    for _ in 0..3 {
+        log.append(&partition, batch(&["a", &large])).unwrap();
+    }
+    let fetched = log.fetch(&partition, 3, 1, Isolation::ReadCommitted).unwrap();
+    let offsets: Vec<_> = fetched.all_batches().map(|batch| batch.unwrap().0.base_offset).collect();
+    assert_eq!(offsets, [2]);
+    let error = log.fetch(&partition, 7, 1, Isolation::ReadCommitted).unwrap_err();
+    assert!(error.to_string().contains("it has offsets 0 to 6"), "{error}");
+}
+
+#[test]
+fn a_partition_of_many_segments_reads_as_one() {
+    let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
+    let mut spec = TopicSpec::new("t", 1);
+    spec.config.segment_bytes = 500;
+    log.create_topic(&spec).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    let values: Vec<String> = (0..200).map(|i| format!("value {i}")).collect();
+    for value in &values {
+        log.append(&partition, batch(&[value])).unwrap();
+    }
+    let found: Vec<String> = read(&log, &partition, Isolation::ReadCommitted).into_iter().map(|(_, v)| v).collect();
+    assert_eq!(found, values);
+}
+
+#[test]
+fn damaged_batches_are_refused() {
+    let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    let good = batch(&["a"]);
+    for position in 8..good.len() {
+        let mut bad = good.clone();
+        bad[position] ^= 1;
+        // The leader epoch is the broker's to set and not covered by the CRC.
+        if !(12..16).contains(&position) {
+            assert!(log.append(&partition, bad).is_err(), "byte {position}");
+        }
+    }
+    assert!(log.append(&partition, good[..20].to_vec()).is_err());
+}
+
+#[test]
+fn a_reader_at_the_tail_is_woken() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    let woken = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&woken);
+    let watch = log.watch(&partition, Arc::new(move || _ = counter.fetch_add(1, Ordering::SeqCst))).unwrap();
+    log.append(&partition, batch(&["a"])).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while woken.load(Ordering::SeqCst) == 0 {
+        assert!(Instant::now() < deadline, "nobody woke the reader");
+        std::thread::yield_now();
+    }
+    assert_eq!(read(&log, &partition, Isolation::ReadCommitted).len(), 1);
+    drop(watch);
+    log.append(&partition, batch(&["b"])).unwrap().ticket.wait().unwrap();
+    assert_eq!(woken.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn old_segments_are_deleted_when_a_journal_is_retired() {
+    let mut options = LogOptions::in_memory();
+    options.journal_bytes_max = 2_000;
+    let log = EmbeddedLog::open(options).unwrap();
+    let mut spec = TopicSpec::new("t", 1);
+    spec.config.segment_bytes = 500;
+    spec.config.retention_bytes = 1_000;
+    log.create_topic(&spec).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    for i in 0..200 {
+        log.append(&partition, batch(&[format!("value {i}")])).unwrap();
+    }
+    let (start, end) = log.offsets(&partition).unwrap();
+    assert!(start > 100 && end == 200, "{start}..{end}");
+    assert_eq!(read(&log, &partition, Isolation::ReadCommitted).len() as i64, end - start);
+}
