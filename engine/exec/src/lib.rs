@@ -1,1 +1,39 @@
-//! Placeholder.
+//! Formats, operators and keyed state.
+//!
+//! It is: decoders from records to Arrow batches and back, and the operators of a streaming query,
+//! synchronous and push-based: an epoch is one call stack from decoder to sink. It is not: a runtime.
+//! An operator sees no clock, no thread, no file and no log; time comes with the data.
+
+mod batch;
+mod codec;
+mod column;
+mod context;
+mod decoder;
+mod encoder;
+mod error;
+mod evaluate;
+mod format;
+mod groups;
+mod operator;
+mod pipeline;
+mod table;
+mod value;
+mod window_key;
+
+pub use batch::Batch;
+pub use context::{Context, RowError};
+pub use decoder::SourceDecoder;
+pub use encoder::{KeyBytes, SinkEncoder};
+pub use error::{Error, Result};
+pub use evaluate::{Evaluator, evaluate_constant};
+pub use operator::StateChange;
+pub use pipeline::{Leaf, Pipeline};
+pub use table::KeyedTable;
+pub use value::value_at;
+
+#[doc(hidden)]
+pub mod testing {
+    //! What fuzz and differential tests drive directly.
+    pub use crate::column::ColumnBuilder;
+    pub use crate::format::JsonDecoder;
+}

@@ -1,1 +1,34 @@
-//! Placeholder.
+//! From statements to plans.
+//!
+//! It is: the catalog of streams, tables and types; the resolution of names, types and functions; and
+//! the plan of a streaming query, a tree of operators with DataFusion expressions. It is not: an
+//! executor; it touches no data.
+
+mod catalog;
+mod create;
+mod explain;
+mod expression;
+mod format;
+mod node;
+mod query;
+mod scope;
+mod source;
+mod types;
+
+pub use catalog::Catalog;
+pub use create::{column_type, plan_source};
+pub use explain::explain;
+pub use expression::{constant, lower_predicate, parse_time};
+pub use format::{Format, FormatKind};
+pub use node::{AggregateCall, JoinSide, Node, Op, Relation, ScanColumn, ScanRole, WindowSpec};
+pub use query::{Output, QueryPlan, SinkFormats, plan_query};
+pub use source::{Column, Source, SourceWindow, TimestampColumn};
+pub use types::{arrow_type, sql_type};
+
+pub use millstream_sql as sql;
+
+/// A refusal that points at the statement.
+pub type Result<T> = std::result::Result<T, Box<sql::Diagnostic>>;
+
+/// The name of the column that every batch of an operator ends with.
+pub const ROWTIME: &str = "ROWTIME";

@@ -1,0 +1,104 @@
+//! What operators hand on.
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::datatypes::Int64Type;
+
+use crate::{Error, Result};
+
+/// Rows in columns; the last column is ROWTIME.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The columns.
+    pub rows: RecordBatch,
+    /// False where the record's value is null: nothing in a stream, a deletion in a table. `None`: no
+    /// such row. It is not the same as a value whose columns are all null.
+    pub live: Option<BooleanBuffer>,
+    /// The start and the end of the windows that the rows' keys carry.
+    pub window: Option<[ArrayRef; 2]>,
+}
+
+impl Batch {
+    /// Rows that all have a value.
+    #[must_use]
+    pub fn new(rows: RecordBatch) -> Self {
+        Self { rows, live: None, window: None }
+    }
+
+    /// The number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    /// Whether there are no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rows' times.
+    ///
+    /// # Errors
+    /// If the last column is not ROWTIME.
+    pub fn rowtimes(&self) -> Result<&Int64Array> {
+        let last = self.rows.columns().last();
+        last.and_then(|column| column.as_primitive_opt::<Int64Type>())
+            .ok_or_else(|| Error::Internal("a batch has no ROWTIME".to_owned()))
+    }
+
+    /// A column by place.
+    ///
+    /// # Errors
+    /// If there are not so many columns.
+    pub fn column(&self, at: usize) -> Result<&ArrayRef> {
+        self.rows.columns().get(at).ok_or_else(|| Error::Internal(format!("a batch has no column {at}")))
+    }
+
+    /// Whether a row has a value.
+    #[must_use]
+    pub fn is_live(&self, row: usize) -> bool {
+        self.live.as_ref().is_none_or(|live| row < live.len() && live.value(row))
+    }
+
+    /// The rows for which `keep` is true; null counts as false.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn filter(&self, keep: &BooleanArray) -> Result<Self> {
+        if keep.null_count() == 0 && keep.true_count() == self.len() {
+            return Ok(self.clone());
+        }
+        let rows = filter_record_batch(&self.rows, keep)?;
+        let live = match &self.live {
+            Some(live) => {
+                let kept = arrow::compute::filter(&BooleanArray::new(live.clone(), None), keep)?;
+                Some(kept.as_boolean().values().clone())
+            }
+            None => None,
+        };
+        let window = self.each_bound(|bound| Ok(arrow::compute::filter(bound, keep)?))?;
+        Ok(Self { rows, live, window })
+    }
+
+    fn each_bound(&self, map: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Result<Option<[ArrayRef; 2]>> {
+        match &self.window {
+            Some([start, end]) => Ok(Some([map(start)?, map(end)?])),
+            None => Ok(None),
+        }
+    }
+
+    /// The rows at these places.
+    ///
+    /// # Errors
+    /// If a place does not exist.
+    pub fn take(&self, places: &arrow::array::UInt32Array) -> Result<Self> {
+        let rows = take_record_batch(&self.rows, places)?;
+        let live = self.live.as_ref().map(|_| {
+            BooleanBuffer::collect_bool(places.len(), |at| self.is_live(places.value(at) as usize))
+        });
+        let window = self.each_bound(|bound| Ok(arrow::compute::take(bound, places, None)?))?;
+        Ok(Self { rows, live, window })
+    }
+}

@@ -1,0 +1,337 @@
+//! Records of a topic to batches.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BooleanArray, Int32Array, Int64Array, RecordBatch};
+use arrow::buffer::BooleanBuffer;
+use arrow::datatypes::SchemaRef;
+use millstream_function::Pattern;
+use millstream_plan::{ScanColumn, ScanRole, Source, SourceWindow};
+
+use crate::codec;
+use crate::column::ColumnBuilder;
+use crate::format::{Decoder, Target};
+use crate::window_key;
+use crate::{Batch, Context, Error, Result, RowError};
+
+/// Collects records and turns them into a batch. A record that cannot be read is left out and reported.
+#[derive(Debug)]
+pub struct SourceDecoder {
+    schema: SchemaRef,
+    rows: Rows,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Source(Box<SourceRecords>),
+    /// The rows of an internal topic, with all columns but ROWTIME in the value.
+    Internal { columns: Vec<ColumnBuilder>, fingerprint: u32 },
+}
+
+/// What is the same for records of every kind.
+#[derive(Debug, Default)]
+struct Rows {
+    rowtimes: Vec<i64>,
+    live: Vec<bool>,
+    /// Whether the record at this place was read; only kept once one was not.
+    bad: Vec<usize>,
+    any_dead: bool,
+}
+
+#[derive(Debug)]
+struct SourceRecords {
+    format: String,
+    is_table: bool,
+    has_key: bool,
+    key: Decoder,
+    key_columns: Vec<ColumnBuilder>,
+    value: Decoder,
+    value_columns: Vec<ColumnBuilder>,
+    window: Option<SourceWindow>,
+    window_start: Vec<i64>,
+    window_end: Vec<i64>,
+    partitions: Vec<i32>,
+    offsets: Vec<i64>,
+    timestamp: Option<Timestamp>,
+    /// Where each column of the batch comes from: its place among the decoded columns of its part.
+    layout: Vec<(ScanRole, usize)>,
+}
+
+/// The value column that ROWTIME is read from.
+#[derive(Debug)]
+struct Timestamp {
+    in_key: bool,
+    at: usize,
+    pattern: Option<Pattern>,
+}
+
+impl SourceDecoder {
+    /// A decoder of these columns of a source.
+    ///
+    /// # Errors
+    /// If a column is of a type that no column can have.
+    pub fn new(source: &Source, columns: &[ScanColumn], schema: SchemaRef) -> Result<Self> {
+        let (mut keys, mut values, mut layout) = (Vec::new(), Vec::new(), Vec::new());
+        for column in columns {
+            let place = match column.role {
+                ScanRole::Key(at) => add(&mut keys, &source.key, at),
+                ScanRole::Value(at) => add(&mut values, &source.value, at),
+                _ => 0,
+            };
+            layout.push((column.role, place));
+        }
+        let mut timestamp = None;
+        if let Some(column) = &source.timestamp {
+            let position = |columns: &[millstream_plan::Column]| columns.iter().position(|c| c.name == column.name);
+            let pattern = column.format.as_deref().map(Pattern::new).transpose();
+            let pattern = pattern.map_err(|error| Error::Internal(error.to_string()))?;
+            timestamp = match (position(&source.key), position(&source.value)) {
+                (Some(at), _) => Some(Timestamp { in_key: true, at: add(&mut keys, &source.key, at), pattern }),
+                (_, Some(at)) => Some(Timestamp { in_key: false, at: add(&mut values, &source.value, at), pattern }),
+                _ => None,
+            };
+        }
+        let builders = |targets: &[Target]| -> Result<Vec<ColumnBuilder>> {
+            targets.iter().map(|target| ColumnBuilder::new(&target.ty)).collect()
+        };
+        let records = SourceRecords {
+            format: format!("{} {}", source.value_format.kind, source.name),
+            is_table: source.is_table(),
+            has_key: !source.key.is_empty(),
+            key: Decoder::new(source.key_format, source.key.len(), true, &keys),
+            key_columns: builders(&keys)?,
+            value: Decoder::new(source.value_format, source.value.len(), false, &values),
+            value_columns: builders(&values)?,
+            window: source.window,
+            window_start: Vec::new(),
+            window_end: Vec::new(),
+            partitions: Vec::new(),
+            offsets: Vec::new(),
+            timestamp,
+            layout,
+        };
+        Ok(Self { schema, rows: Rows::default(), kind: Kind::Source(Box::new(records)) })
+    }
+
+    /// A decoder of an internal topic's rows.
+    ///
+    /// # Errors
+    /// If a column is of a type that no column can have.
+    pub fn internal(schema: SchemaRef) -> Result<Self> {
+        let types: Vec<_> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
+        let types = types.get(..types.len().saturating_sub(1)).unwrap_or_default();
+        let columns = types.iter().map(ColumnBuilder::new).collect::<Result<_>>()?;
+        let fingerprint = codec::fingerprint(types);
+        Ok(Self { schema, rows: Rows::default(), kind: Kind::Internal { columns, fingerprint } })
+    }
+
+    /// The number of records since the last batch.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.rowtimes.len()
+    }
+
+    /// Whether no record came since the last batch.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a record.
+    pub fn push(
+        &mut self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        timestamp_ms: i64,
+        place: (i32, i64),
+        context: &mut Context,
+    ) {
+        let at = self.rows.rowtimes.len();
+        let outcome = match &mut self.kind {
+            Kind::Source(records) => records.push(key, value, timestamp_ms, place),
+            Kind::Internal { columns, fingerprint } => read_internal(value, columns, *fingerprint).map(|live| (timestamp_ms, live)),
+        };
+        match outcome {
+            Ok((rowtime, live)) => {
+                self.rows.rowtimes.push(rowtime);
+                self.rows.live.push(live);
+                self.rows.any_dead |= !live;
+            }
+            Err(reason) => {
+                self.rows.rowtimes.push(timestamp_ms);
+                self.rows.live.push(false);
+                self.rows.bad.push(at);
+                let what = match &self.kind {
+                    Kind::Source(records) => format!("reading {}", records.format),
+                    Kind::Internal { .. } => "reading an internal topic".to_owned(),
+                };
+                context.report(|| RowError { what, reason, place: Some(place) });
+            }
+        }
+        self.kind.pad(at + 1);
+    }
+
+    /// The batch of all records since the last one.
+    ///
+    /// # Errors
+    /// If a decoded column is not valid.
+    pub fn finish(&mut self) -> Result<Batch> {
+        let rows = std::mem::take(&mut self.rows);
+        let rowtime: ArrayRef = Arc::new(Int64Array::from(rows.rowtimes));
+        let mut window = None;
+        let mut columns = match &mut self.kind {
+            Kind::Source(records) => {
+                window = records.take_window();
+                records.take_columns(&rowtime, window.as_ref())?
+            }
+            Kind::Internal { columns, .. } => columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<_>>()?,
+        };
+        let count = rowtime.len();
+        columns.push(rowtime);
+        let live = rows.any_dead.then(|| BooleanBuffer::from(rows.live));
+        let batch = Batch { rows: RecordBatch::try_new(Arc::clone(&self.schema), columns)?, live, window };
+        if rows.bad.is_empty() {
+            return Ok(batch);
+        }
+        let mut keep = vec![true; count];
+        for at in rows.bad {
+            if let Some(keep) = keep.get_mut(at) {
+                *keep = false;
+            }
+        }
+        batch.filter(&BooleanArray::from(keep))
+    }
+}
+
+/// Adds a column to those that are decoded unless it is there, and returns its place.
+fn add(targets: &mut Vec<Target>, declared: &[millstream_plan::Column], position: usize) -> usize {
+    if let Some(at) = targets.iter().position(|target| target.position == position) {
+        return at;
+    }
+    if let Some(column) = declared.get(position) {
+        targets.push(Target { position, name: column.name.clone(), ty: column.arrow_type() });
+    }
+    targets.len().saturating_sub(1)
+}
+
+impl Kind {
+    /// Makes every column `rows` long, whatever a record that failed has left.
+    fn pad(&mut self, rows: usize) {
+        let fill = |columns: &mut [ColumnBuilder]| {
+            for column in columns {
+                while column.len() < rows {
+                    column.append_null();
+                }
+            }
+        };
+        match self {
+            Self::Source(records) => {
+                fill(&mut records.key_columns);
+                fill(&mut records.value_columns);
+            }
+            Self::Internal { columns, .. } => fill(columns),
+        }
+    }
+}
+
+fn read_internal(value: Option<&[u8]>, columns: &mut [ColumnBuilder], fingerprint: u32) -> Result<bool, String> {
+    let mut rest = codec::read_header(value.unwrap_or_default(), fingerprint)?;
+    let (live, tail) = rest.split_first().ok_or("a record is cut off")?;
+    rest = tail;
+    codec::read_row(&mut rest, columns).ok_or("a record is cut off")?;
+    Ok(*live != 0)
+}
+
+impl SourceRecords {
+    fn push(
+        &mut self,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        timestamp_ms: i64,
+        (partition, offset): (i32, i64),
+    ) -> Result<(i64, bool), String> {
+        self.partitions.push(partition);
+        self.offsets.push(offset);
+        let key = self.split_window(key)?;
+        match key {
+            Some(key) => {
+                if !self.key.decode(key, &mut self.key_columns).map_err(|reason| format!("in the key: {reason}"))? {
+                    self.key_columns.iter_mut().for_each(ColumnBuilder::append_null);
+                }
+            }
+            None if self.is_table && self.has_key => return Err("a table's record needs a key".to_owned()),
+            None => self.key_columns.iter_mut().for_each(ColumnBuilder::append_null),
+        }
+        let live = match value {
+            Some(value) => self.value.decode(value, &mut self.value_columns)?,
+            None => false,
+        };
+        if !live {
+            self.value_columns.iter_mut().for_each(ColumnBuilder::append_null);
+        }
+        let rowtime = match &self.timestamp {
+            Some(timestamp) if live || timestamp.in_key => {
+                let columns = if timestamp.in_key { &self.key_columns } else { &self.value_columns };
+                let time = columns.get(timestamp.at).and_then(|column| last_time(column, timestamp.pattern.as_ref()));
+                time.ok_or("its timestamp column has no valid time")?
+            }
+            _ => timestamp_ms,
+        };
+        if rowtime < 0 {
+            return Err(format!("its time {rowtime} lies before 1970"));
+        }
+        Ok((rowtime, live))
+    }
+
+    /// Takes the window off a key.
+    fn split_window<'k>(&mut self, key: Option<&'k [u8]>) -> Result<Option<&'k [u8]>, String> {
+        let Some(window) = self.window else { return Ok(key) };
+        // The bounds keep step with the records also when the key is bad.
+        let split = key.and_then(|key| window_key::split(key, window));
+        let (start, end) = split.map_or((0, 0), |(_, start, end)| (start, end));
+        self.window_start.push(start);
+        self.window_end.push(end);
+        match split {
+            Some((key, ..)) => Ok(Some(key)),
+            None => Err("the key carries no window".to_owned()),
+        }
+    }
+
+    fn take_window(&mut self) -> Option<[ArrayRef; 2]> {
+        self.window?;
+        let start: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.window_start)));
+        let end: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.window_end)));
+        Some([start, end])
+    }
+
+    fn take_columns(&mut self, rowtime: &ArrayRef, window: Option<&[ArrayRef; 2]>) -> Result<Vec<ArrayRef>> {
+        let keys = self.key_columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
+        let values = self.value_columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
+        let partitions: ArrayRef = Arc::new(Int32Array::from(std::mem::take(&mut self.partitions)));
+        let offsets: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.offsets)));
+        let missing = || Error::Internal("a scanned column was not decoded".to_owned());
+        let column = |(role, at): &(ScanRole, usize)| match role {
+            ScanRole::Key(_) => keys.get(*at).cloned().ok_or_else(missing),
+            ScanRole::Value(_) => values.get(*at).cloned().ok_or_else(missing),
+            ScanRole::RowTime => Ok(Arc::clone(rowtime)),
+            ScanRole::RowPartition => Ok(Arc::clone(&partitions)),
+            ScanRole::RowOffset => Ok(Arc::clone(&offsets)),
+            ScanRole::WindowStart => window.map(|[start, _]| Arc::clone(start)).ok_or_else(missing),
+            ScanRole::WindowEnd => window.map(|[_, end]| Arc::clone(end)).ok_or_else(missing),
+        };
+        self.layout.iter().map(column).collect()
+    }
+}
+
+/// The time that was appended last.
+fn last_time(column: &ColumnBuilder, pattern: Option<&Pattern>) -> Option<i64> {
+    match (column, pattern) {
+        (ColumnBuilder::BigInt(values, nulls, _), _) => {
+            let last = values.len().checked_sub(1)?;
+            (nulls.is_valid(last)).then(|| values.last().copied()).flatten()
+        }
+        (ColumnBuilder::Bytes(builder), Some(pattern)) => pattern.parse(builder.last_text()?).ok(),
+        _ => None,
+    }
+}

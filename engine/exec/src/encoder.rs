@@ -1,0 +1,142 @@
+//! Batches to records of a topic.
+
+use arrow::array::{ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Int64Type, SchemaRef};
+use millstream_plan::{Format, Source, SourceWindow};
+
+use crate::codec;
+use crate::format::Encoder;
+use crate::window_key;
+use crate::{Batch, Error, Result};
+
+/// Writes rows as keys and values.
+#[derive(Debug)]
+pub struct SinkEncoder {
+    keys: Vec<usize>,
+    values: Vec<usize>,
+    key: Encoder,
+    value: ValueEncoder,
+    window: Option<SourceWindow>,
+    is_table: bool,
+    key_bytes: Vec<u8>,
+    value_bytes: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum ValueEncoder {
+    Format(Encoder),
+    /// All columns in our own encoding, for an internal topic.
+    Internal { fingerprint: u32 },
+}
+
+fn named(schema: &SchemaRef, places: &[usize]) -> Vec<(String, DataType)> {
+    let fields = places.iter().filter_map(|at| schema.fields().get(*at));
+    fields.map(|field| (field.name().clone(), field.data_type().clone())).collect()
+}
+
+impl SinkEncoder {
+    /// An encoder of the rows of a sink; `keys` are the places of its key columns.
+    ///
+    /// # Errors
+    /// If the format cannot hold the columns.
+    pub fn new(sink: &Source, schema: &SchemaRef, keys: &[usize]) -> Result<Self> {
+        let count = schema.fields().len().saturating_sub(1);
+        let values: Vec<usize> = (0..count).filter(|at| !keys.contains(at)).collect();
+        Ok(Self {
+            keys: keys.to_vec(),
+            key: Encoder::new(sink.key_format, true, &named(schema, keys))?,
+            value: ValueEncoder::Format(Encoder::new(sink.value_format, false, &named(schema, &values))?),
+            values,
+            window: sink.window,
+            is_table: sink.is_table(),
+            key_bytes: Vec::new(),
+            value_bytes: Vec::new(),
+        })
+    }
+
+    /// An encoder of the rows of a repartition topic.
+    ///
+    /// # Errors
+    /// If the key's format cannot hold the key columns.
+    pub fn internal(schema: &SchemaRef, keys: &[usize], key_format: Format) -> Result<Self> {
+        let count = schema.fields().len().saturating_sub(1);
+        let values: Vec<usize> = (0..count).collect();
+        let fingerprint = codec::fingerprint(schema.fields().iter().take(count).map(|field| field.data_type()));
+        Ok(Self {
+            keys: keys.to_vec(),
+            key: Encoder::new(key_format, true, &named(schema, keys))?,
+            value: ValueEncoder::Internal { fingerprint },
+            values,
+            window: None,
+            is_table: false,
+            key_bytes: Vec::new(),
+            value_bytes: Vec::new(),
+        })
+    }
+
+    /// Hands every row to `write`: the key's bytes without and with its window, the value's bytes and the time. Rows
+    /// of a table without a key are left out.
+    ///
+    /// # Errors
+    /// A value that the format cannot hold.
+    pub fn encode(&mut self, batch: &Batch, mut write: impl FnMut(Option<KeyBytes<'_>>, Option<&[u8]>, i64)) -> Result<()> {
+        let columns = batch.rows.columns();
+        let pick = |places: &[usize]| -> Vec<ArrayRef> { places.iter().filter_map(|at| columns.get(*at).cloned()).collect() };
+        let (keys, values) = (pick(&self.keys), pick(&self.values));
+        let rowtimes = batch.rowtimes()?;
+        let bounds = match (&batch.window, self.window) {
+            (Some([start, end]), Some(window)) => {
+                Some((window, start.as_primitive::<Int64Type>(), end.as_primitive::<Int64Type>()))
+            }
+            (None, Some(_)) => return Err(Error::Internal("rows of a windowed sink have no window".to_owned())),
+            _ => None,
+        };
+        for row in 0..batch.len() {
+            self.key_bytes.clear();
+            let has_key = self.key.encode(&keys, row, &mut self.key_bytes)? && !keys.is_empty();
+            if self.is_table && !has_key {
+                continue;
+            }
+            let inner = self.key_bytes.len();
+            if let Some((window, start, end)) = bounds {
+                window_key::append(&mut self.key_bytes, window, start.value(row), end.value(row));
+            }
+            let key = has_key.then(|| KeyBytes { bytes: &self.key_bytes, inner });
+            self.value_bytes.clear();
+            let live = batch.is_live(row);
+            let has_value = match &self.value {
+                ValueEncoder::Format(encoder) => live && encoder.encode(&values, row, &mut self.value_bytes)?,
+                ValueEncoder::Internal { fingerprint } => {
+                    codec::write_header(*fingerprint, &mut self.value_bytes);
+                    self.value_bytes.push(u8::from(live));
+                    codec::write_row(&values, row, &mut self.value_bytes)?;
+                    true
+                }
+            };
+            write(key, has_value.then_some(self.value_bytes.as_slice()), rowtimes.value(row));
+        }
+        Ok(())
+    }
+
+    /// Whether rows have no key at all.
+    #[must_use]
+    pub fn is_keyless(&self) -> bool {
+        self.keys.is_empty() || matches!(self.key, Encoder::None)
+    }
+}
+
+/// A record's key.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyBytes<'a> {
+    /// With its window.
+    pub bytes: &'a [u8],
+    inner: usize,
+}
+
+impl<'a> KeyBytes<'a> {
+    /// Without its window: what decides the partition.
+    #[must_use]
+    pub fn inner(&self) -> &'a [u8] {
+        self.bytes.get(..self.inner).unwrap_or(self.bytes)
+    }
+}

@@ -1,0 +1,345 @@
+//! Documents to rows of the columns that somebody reads.
+//!
+//! A document is passed over once; its syntax is checked everywhere, but of the fields nobody asked for
+//! nothing is kept. Wanted values are remembered by their place and converted at the end, so that of a
+//! repeated field the last one counts.
+
+use arrow::datatypes::DataType;
+
+use super::super::Unreadable;
+use super::number::{parse_decimal, parse_double, parse_integer};
+use super::scan::{Kind, Raw, Scanner};
+use crate::column::ColumnBuilder;
+
+/// Decodes JSON documents.
+#[derive(Debug)]
+pub struct JsonDecoder {
+    names: Vec<String>,
+    /// Whether the document is an object with the columns as fields, or the only column itself.
+    wrapped: bool,
+    /// What the field at each place of the last document was called and which column it was: documents
+    /// of a topic look alike, so one comparison usually settles it.
+    shape: Vec<(Vec<u8>, Option<usize>)>,
+    found: Vec<Option<Raw>>,
+}
+
+impl JsonDecoder {
+    /// A decoder for these columns, whose names match whatever their case.
+    #[must_use]
+    pub fn new(names: Vec<String>, wrapped: bool) -> Self {
+        let found = vec![None; names.len()];
+        Self { names, wrapped, shape: Vec::new(), found }
+    }
+
+    /// Appends one row to the columns; false if the document is `null`, which leaves them as they are.
+    ///
+    /// # Errors
+    /// Why the document cannot be read. Columns may then be one row longer than others.
+    pub fn decode(&mut self, document: &[u8], columns: &mut [ColumnBuilder]) -> Result<bool, Unreadable> {
+        let mut scanner = Scanner::new(document);
+        scanner.skip_space();
+        if !self.wrapped {
+            let raw = scanner.value(0)?;
+            end(&mut scanner)?;
+            return match columns {
+                [column] => append(document, raw, column).map(|()| true).map_err(|reason| self.blame(0, &reason)),
+                _ => Ok(true),
+            };
+        }
+        if document.get(scanner.at) != Some(&b'{') {
+            let raw = scanner.value(0)?;
+            end(&mut scanner)?;
+            return if raw.kind == Kind::Null { Ok(false) } else { Err("expected a JSON object".to_owned()) };
+        }
+        self.found.fill(None);
+        self.fields(&mut scanner)?;
+        end(&mut scanner)?;
+        for (at, (column, raw)) in columns.iter_mut().zip(&self.found).enumerate() {
+            match raw {
+                Some(raw) => append(document, *raw, column).map_err(|reason| self.blame(at, &reason))?,
+                None => column.append_null(),
+            }
+        }
+        Ok(true)
+    }
+
+    fn blame(&self, column: usize, reason: &str) -> Unreadable {
+        format!("column \"{}\": {reason}", self.names.get(column).map_or("", String::as_str))
+    }
+
+    fn fields(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Unreadable> {
+        scanner.at += 1;
+        scanner.skip_space();
+        if scanner.accept(b'}') {
+            return Ok(());
+        }
+        let mut place = 0;
+        loop {
+            scanner.expect(b'"', "a field's name")?;
+            let start = scanner.at;
+            let escaped = scanner.string()?;
+            let name = scanner.bytes.get(start..scanner.at - 1).unwrap_or_default();
+            let column = self.column(place, name, escaped);
+            scanner.colon()?;
+            let raw = scanner.value(1)?;
+            if let Some(found) = column.and_then(|column| self.found.get_mut(column)) {
+                *found = Some(raw);
+            }
+            if !scanner.comma(b'}')? {
+                return Ok(());
+            }
+            place += 1;
+        }
+    }
+
+    /// The column of a field's name at a place of the document.
+    #[inline]
+    fn column(&mut self, place: usize, name: &[u8], escaped: bool) -> Option<usize> {
+        if let Some((known, column)) = self.shape.get(place)
+            && known == name
+        {
+            return *column;
+        }
+        let unescaped = if escaped { unescape(name) } else { name.to_vec() };
+        let column = self.names.iter().position(|column| column.as_bytes().eq_ignore_ascii_case(&unescaped));
+        if place < SHAPE_FIELDS_MAX {
+            self.shape.resize_with(self.shape.len().max(place + 1), || (vec![b'\0'], None));
+            if let Some(known) = self.shape.get_mut(place) {
+                *known = (name.to_vec(), column);
+            }
+        }
+        column
+    }
+}
+
+/// Documents with more fields than this are looked up by name from there on.
+const SHAPE_FIELDS_MAX: usize = 1000;
+
+fn end(scanner: &mut Scanner<'_>) -> Result<(), Unreadable> {
+    scanner.skip_space();
+    if scanner.at == scanner.bytes.len() { Ok(()) } else { Err(scanner.error("the end of the document")) }
+}
+
+fn mismatch(raw: Raw, ty: &str) -> Unreadable {
+    let found = match raw.kind {
+        Kind::Null => "null",
+        Kind::True | Kind::False => "a boolean",
+        Kind::Number => "a number",
+        Kind::String { .. } => "a string",
+        Kind::Array => "an array",
+        Kind::Object => "an object",
+    };
+    format!("expected {ty}, found {found}")
+}
+
+/// The text of a value, without the quotes of a string.
+fn text<'a>(document: &'a [u8], raw: Raw) -> &'a [u8] {
+    document.get(raw.start..raw.end).unwrap_or_default()
+}
+
+/// Converts a value and appends it.
+fn append(document: &[u8], raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
+    if raw.kind == Kind::Null {
+        column.append_null();
+        return Ok(());
+    }
+    let bytes = text(document, raw);
+    let is_text = matches!(raw.kind, Kind::String { .. });
+    let numeric = is_text || raw.kind == Kind::Number;
+    match column {
+        ColumnBuilder::Boolean(values, nulls) => {
+            values.push(match raw.kind {
+                Kind::True => true,
+                Kind::False => false,
+                Kind::String { .. } if bytes.eq_ignore_ascii_case(b"true") => true,
+                Kind::String { .. } if bytes.eq_ignore_ascii_case(b"false") => false,
+                _ => return Err(mismatch(raw, "BOOLEAN")),
+            });
+            nulls.append_non_null();
+        }
+        ColumnBuilder::Int(values, nulls, ty) => {
+            let value = integer(bytes, numeric).and_then(|value| i32::try_from(value).ok());
+            let name = if *ty == DataType::Int32 { "an INT" } else { "a whole number of days or milliseconds" };
+            values.push(value.ok_or_else(|| mismatch(raw, name))?);
+            nulls.append_non_null();
+        }
+        ColumnBuilder::BigInt(values, nulls, _) => {
+            values.push(integer(bytes, numeric).ok_or_else(|| mismatch(raw, "a BIGINT"))?);
+            nulls.append_non_null();
+        }
+        ColumnBuilder::Double(values, nulls) => {
+            let value = if numeric { parse_double(bytes) } else { None };
+            values.push(value.ok_or_else(|| mismatch(raw, "a DOUBLE"))?);
+            nulls.append_non_null();
+        }
+        ColumnBuilder::Decimal(values, nulls, precision, scale) => {
+            let value = if numeric { parse_decimal(bytes, *precision, *scale) } else { None };
+            values.push(value.ok_or_else(|| mismatch(raw, &format!("a DECIMAL({precision}, {scale})")))?);
+            nulls.append_non_null();
+        }
+        ColumnBuilder::Bytes(builder) if builder.is_text() => {
+            match raw.kind {
+                Kind::String { escaped: true } => builder.bytes.extend_from_slice(&unescape(bytes)),
+                // Whatever is no string stands for its own text.
+                _ => builder.bytes.extend_from_slice(bytes),
+            }
+            builder.end_row();
+        }
+        ColumnBuilder::Bytes(builder) => {
+            let decoded = if is_text { decode_base64(bytes) } else { None };
+            builder.bytes.extend_from_slice(&decoded.ok_or_else(|| mismatch(raw, "BYTES in base64"))?);
+            builder.end_row();
+        }
+        ColumnBuilder::List(items, offsets, nulls, _) => {
+            if raw.kind != Kind::Array {
+                return Err(mismatch(raw, "an ARRAY"));
+            }
+            each_item(document, raw, |raw| append(document, raw, items))?;
+            offsets.push(items.len() as i32);
+            nulls.append_non_null();
+        }
+        ColumnBuilder::Map(keys, values, offsets, nulls, _) => {
+            if raw.kind != Kind::Object {
+                return Err(mismatch(raw, "a MAP"));
+            }
+            each_field(document, raw, |name, raw| {
+                if let ColumnBuilder::Bytes(keys) = &mut **keys {
+                    keys.bytes.extend_from_slice(&name);
+                    keys.end_row();
+                }
+                append(document, raw, values)
+            })?;
+            offsets.push(values.len() as i32);
+            nulls.append_non_null();
+        }
+        ColumnBuilder::Struct(columns, nulls, fields) => {
+            if raw.kind != Kind::Object {
+                return Err(mismatch(raw, "a STRUCT"));
+            }
+            let mut found = vec![None; columns.len()];
+            each_field(document, raw, |name, raw| {
+                let column = fields.iter().position(|field| field.name().as_bytes().eq_ignore_ascii_case(&name));
+                if let Some(place) = column.and_then(|column| found.get_mut(column)) {
+                    *place = Some(raw);
+                }
+                Ok(())
+            })?;
+            for (column, raw) in columns.iter_mut().zip(found) {
+                match raw {
+                    Some(raw) => append(document, raw, column)?,
+                    None => column.append_null(),
+                }
+            }
+            nulls.append_non_null();
+        }
+        ColumnBuilder::Null(rows) => *rows += 1,
+    }
+    Ok(())
+}
+
+/// A whole number; one with a fraction is cut.
+#[inline]
+fn integer(bytes: &[u8], numeric: bool) -> Option<i64> {
+    if !numeric {
+        return None;
+    }
+    parse_integer(bytes).or_else(|| {
+        let value = parse_double(bytes)?;
+        // Beyond 2^63 the cast would saturate instead of failing.
+        (value.is_finite() && value.abs() < 9.2e18).then_some(value as i64)
+    })
+}
+
+fn each_item(document: &[u8], raw: Raw, mut visit: impl FnMut(Raw) -> Result<(), Unreadable>) -> Result<(), Unreadable> {
+    let mut scanner = Scanner { bytes: document, at: raw.start + 1 };
+    scanner.skip_space();
+    if scanner.accept(b']') {
+        return Ok(());
+    }
+    loop {
+        visit(scanner.value(1)?)?;
+        if !scanner.comma(b']')? {
+            return Ok(());
+        }
+    }
+}
+
+fn each_field(
+    document: &[u8],
+    raw: Raw,
+    mut visit: impl FnMut(Vec<u8>, Raw) -> Result<(), Unreadable>,
+) -> Result<(), Unreadable> {
+    let mut scanner = Scanner { bytes: document, at: raw.start + 1 };
+    scanner.skip_space();
+    if scanner.accept(b'}') {
+        return Ok(());
+    }
+    loop {
+        scanner.expect(b'"', "a field's name")?;
+        let start = scanner.at;
+        let escaped = scanner.string()?;
+        let name = document.get(start..scanner.at - 1).unwrap_or_default();
+        let name = if escaped { unescape(name) } else { name.to_vec() };
+        scanner.colon()?;
+        visit(name, scanner.value(1)?)?;
+        if !scanner.comma(b'}')? {
+            return Ok(());
+        }
+    }
+}
+
+/// A string's text; its escapes have been checked by the scanner.
+fn unescape(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        out.extend_from_slice(rest.get(..at).unwrap_or_default());
+        let escape = rest.get(at + 1).copied().unwrap_or(b'\\');
+        let mut used = at + 2;
+        match escape {
+            b'b' => out.push(8),
+            b'f' => out.push(12),
+            b'n' => out.push(b'\n'),
+            b'r' => out.push(b'\r'),
+            b't' => out.push(b'\t'),
+            b'u' => {
+                let hex = |from: usize| Scanner { bytes: rest, at: from }.hex().unwrap_or(0xFFFD);
+                let mut code = hex(at + 2);
+                used = at + 6;
+                if (0xD800..0xDC00).contains(&code) {
+                    code = 0x10000 + ((code - 0xD800) << 10) + (hex(at + 8).wrapping_sub(0xDC00) & 0x3FF);
+                    used = at + 12;
+                }
+                let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            other => out.push(other),
+        }
+        rest = rest.get(used..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+    let digits = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
+    let mut out = Vec::with_capacity(digits.len() * 3 / 4);
+    let (mut bits, mut count) = (0u32, 0);
+    for &byte in digits {
+        let digit = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' | b'-' => 62,
+            b'/' | b'_' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(digit);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    (digits.len() % 4 != 1).then_some(out)
+}

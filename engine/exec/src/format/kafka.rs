@@ -1,0 +1,72 @@
+//! Kafka's own primitives: big-endian numbers, text and bytes as they are.
+
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
+
+use super::{Unreadable, cannot_write};
+use crate::Result;
+use crate::column::ColumnBuilder;
+
+/// Decodes a single primitive.
+#[derive(Debug)]
+pub(crate) struct KafkaDecoder;
+
+impl KafkaDecoder {
+    pub(crate) fn decode(&self, bytes: &[u8], columns: &mut [ColumnBuilder]) -> Result<(), Unreadable> {
+        let wrong = |ty: &str, expected: usize| format!("{ty} takes {expected} bytes, found {}", bytes.len());
+        for column in columns {
+            match column {
+                ColumnBuilder::Int(values, nulls, _) => {
+                    values.push(i32::from_be_bytes(bytes.try_into().map_err(|_| wrong("an INT", 4))?));
+                    nulls.append_non_null();
+                }
+                ColumnBuilder::BigInt(values, nulls, _) => {
+                    values.push(i64::from_be_bytes(bytes.try_into().map_err(|_| wrong("a BIGINT", 8))?));
+                    nulls.append_non_null();
+                }
+                ColumnBuilder::Double(values, nulls) => {
+                    values.push(f64::from_be_bytes(bytes.try_into().map_err(|_| wrong("a DOUBLE", 8))?));
+                    nulls.append_non_null();
+                }
+                ColumnBuilder::Bytes(builder) => {
+                    if builder.is_text() && std::str::from_utf8(bytes).is_err() {
+                        return Err("the text is not UTF-8".to_owned());
+                    }
+                    builder.bytes.extend_from_slice(bytes);
+                    builder.end_row();
+                }
+                _ => return Err("format KAFKA holds INT, BIGINT, DOUBLE, STRING or BYTES".to_owned()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Encodes a single primitive.
+#[derive(Debug)]
+pub(crate) struct KafkaEncoder {
+    column: String,
+}
+
+impl KafkaEncoder {
+    pub(crate) fn new(columns: &[(String, DataType)]) -> Result<Self> {
+        match columns {
+            [] => Ok(Self { column: String::new() }),
+            [(name, _)] => Ok(Self { column: name.clone() }),
+            [(name, _), ..] => Err(cannot_write(name, "format KAFKA holds a single column")),
+        }
+    }
+
+    pub(crate) fn encode(&self, arrays: &[ArrayRef], row: usize, out: &mut Vec<u8>) -> Result<bool> {
+        let Some(array) = arrays.first().filter(|array| array.is_valid(row)) else { return Ok(false) };
+        match array.data_type() {
+            DataType::Int32 => out.extend_from_slice(&array.as_primitive::<Int32Type>().value(row).to_be_bytes()),
+            DataType::Int64 => out.extend_from_slice(&array.as_primitive::<Int64Type>().value(row).to_be_bytes()),
+            DataType::Float64 => out.extend_from_slice(&array.as_primitive::<Float64Type>().value(row).to_be_bytes()),
+            DataType::Utf8 => out.extend_from_slice(array.as_string::<i32>().value(row).as_bytes()),
+            DataType::Binary => out.extend_from_slice(array.as_binary::<i32>().value(row)),
+            other => return Err(cannot_write(&self.column, format!("format KAFKA has no form for type {other}"))),
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,90 @@
+//! Numbers for keys.
+
+use std::hash::BuildHasher;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use arrow::row::{RowConverter, Rows, SortField};
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+use crate::Result;
+
+/// Gives every distinct key a number, its slot, in the order of their coming.
+///
+/// Keys are kept in Arrow's row encoding, in memory only: it may change with Arrow's version.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    converter: RowConverter,
+    rows: Rows,
+    slots: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+}
+
+impl Groups {
+    pub(crate) fn new(types: &[DataType]) -> Result<Self> {
+        let converter = RowConverter::new(types.iter().cloned().map(SortField::new).collect())?;
+        let rows = converter.empty_rows(0, 0);
+        Ok(Self { converter, rows, slots: HashTable::new(), hasher: DefaultHashBuilder::default() })
+    }
+
+    /// The number of slots given out so far.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    /// The slots of keys, new ones for new keys.
+    pub(crate) fn intern(&mut self, keys: &[ArrayRef], slots: &mut Vec<u32>) -> Result<()> {
+        let found = self.converter.convert_columns(keys)?;
+        slots.clear();
+        for row in found.iter() {
+            let hash = self.hasher.hash_one(row.as_ref());
+            let (rows, hasher) = (&self.rows, &self.hasher);
+            let entry = self.slots.entry(
+                hash,
+                |slot| rows.row(*slot as usize) == row,
+                |slot| hasher.hash_one(rows.row(*slot as usize).as_ref()),
+            );
+            let slot = match entry {
+                hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
+                hashbrown::hash_table::Entry::Vacant(entry) => {
+                    let slot = rows.num_rows() as u32;
+                    entry.insert(slot);
+                    self.rows.push(row);
+                    slot
+                }
+            };
+            slots.push(slot);
+        }
+        Ok(())
+    }
+
+    /// The slots of keys that are known.
+    pub(crate) fn find(&self, keys: &[ArrayRef]) -> Result<Vec<Option<u32>>> {
+        let wanted = self.converter.convert_columns(keys)?;
+        let find = |row: arrow::row::Row<'_>| {
+            let hash = self.hasher.hash_one(row.as_ref());
+            self.slots.find(hash, |slot| self.rows.row(*slot as usize) == row).copied()
+        };
+        Ok(wanted.iter().map(find).collect())
+    }
+
+    /// The keys of slots, as columns.
+    pub(crate) fn keys(&self, slots: &[u32]) -> Result<Vec<ArrayRef>> {
+        Ok(self.converter.convert_rows(slots.iter().map(|slot| self.rows.row(*slot as usize)))?)
+    }
+
+    /// Forgets all keys but those of these slots, which get the numbers 0, 1, … in this order.
+    pub(crate) fn retain(&mut self, keep: &[u32]) {
+        let mut rows = self.converter.empty_rows(keep.len(), 0);
+        for slot in keep {
+            rows.push(self.rows.row(*slot as usize));
+        }
+        self.rows = rows;
+        self.slots.clear();
+        let (rows, hasher) = (&self.rows, &self.hasher);
+        for slot in 0..keep.len() as u32 {
+            let hash_of = |slot: &u32| hasher.hash_one(rows.row(*slot as usize).as_ref());
+            self.slots.insert_unique(hash_of(&slot), slot, hash_of);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The columns of `SELECT`.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
+
+use super::Operator;
+use crate::{Batch, Context, Error, Evaluator, Result};
+
+/// Computes new columns from a batch's columns; a record without a value stays one.
+#[derive(Debug)]
+pub(crate) struct Project {
+    columns: Vec<Evaluator>,
+    schema: SchemaRef,
+}
+
+impl Project {
+    pub(crate) fn new(columns: Vec<Evaluator>, schema: SchemaRef) -> Self {
+        Self { columns, schema }
+    }
+}
+
+impl Operator for Project {
+    fn process(&mut self, _: usize, batch: Batch, context: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.columns.len() + 1);
+        for (column, field) in self.columns.iter().zip(self.schema.fields()) {
+            let array = column.evaluate(&batch.rows, context)?;
+            // A kernel may return another type of the same kind, such as text in views.
+            let same = array.data_type() == field.data_type();
+            columns.push(if same { array } else { arrow::compute::cast(&array, field.data_type())? });
+        }
+        let rowtime = batch.rows.columns().last();
+        columns.push(rowtime.cloned().ok_or_else(|| Error::Internal("a batch has no ROWTIME".to_owned()))?);
+        let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+        out.push(Batch { rows, live: batch.live, window: batch.window });
+        Ok(())
+    }
+}

@@ -1,0 +1,210 @@
+//! The operators of one sub-topology, chained.
+
+use arrow::datatypes::SchemaRef;
+use millstream_plan::sql::ast::{JoinKind, WindowKind};
+use millstream_plan::{Node, Op, Relation};
+
+use crate::operator::{
+    Filter, Operator, Project, SessionAggregate, StateChange, StreamTableJoin, TableFilter, WindowedAggregate,
+};
+use crate::{Batch, Context, Error, Evaluator, Result, SourceDecoder};
+
+/// Operators from the leaves of a plan to its root. A leaf is a scan, or a repartition whose topic is
+/// read; what writes that topic is a pipeline of its own.
+pub struct Pipeline {
+    operators: Vec<Stage>,
+    inputs: Vec<Input>,
+}
+
+struct Stage {
+    operator: Box<dyn Operator>,
+    /// The operator and its input that take what this one hands on; `None`: the result.
+    next: Option<(usize, usize)>,
+    name: String,
+}
+
+/// A leaf.
+struct Input {
+    next: Option<(usize, usize)>,
+    /// Whether it fills the table of a join, which is read again from its topic after a restart.
+    is_join_table: bool,
+}
+
+/// A leaf of a plan as the runtime sees it.
+pub enum Leaf<'a> {
+    /// A source's topic.
+    Scan(&'a Node),
+    /// An internal topic, written by the node's input.
+    Repartition(&'a Node),
+}
+
+impl Leaf<'_> {
+    /// A decoder of the leaf's topic.
+    ///
+    /// # Errors
+    /// If a column is of a type that no column can have.
+    pub fn decoder(&self) -> Result<SourceDecoder> {
+        match self {
+            Self::Scan(node) => match &node.op {
+                Op::Scan { source, columns } => SourceDecoder::new(source, columns, SchemaRef::clone(&node.schema)),
+                _ => Err(Error::Internal("a leaf is no scan".to_owned())),
+            },
+            Self::Repartition(node) => SourceDecoder::internal(SchemaRef::clone(&node.schema)),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Builds the operators of a plan down to its leaves, which are returned in the order of the inputs.
+    ///
+    /// # Errors
+    /// If an expression cannot be compiled.
+    pub fn new(root: &Node) -> Result<(Self, Vec<Leaf<'_>>)> {
+        let mut pipeline = Self { operators: Vec::new(), inputs: Vec::new() };
+        let mut leaves = Vec::new();
+        pipeline.add(root, None, &mut leaves)?;
+        Ok((pipeline, leaves))
+    }
+
+    fn add<'a>(&mut self, node: &'a Node, next: Option<(usize, usize)>, leaves: &mut Vec<Leaf<'a>>) -> Result<()> {
+        if let Op::Scan { .. } | Op::Repartition { .. } = &node.op {
+            let is_scan = matches!(node.op, Op::Scan { .. });
+            leaves.push(if is_scan { Leaf::Scan(node) } else { Leaf::Repartition(node) });
+            self.inputs.push(Input { next, is_join_table: false });
+            return Ok(());
+        }
+        let at = self.operators.len();
+        let (operator, name) = operator(node)?;
+        self.operators.push(Stage { operator, next, name: format!("{name}-{at}") });
+        for (input, child) in node.inputs().into_iter().enumerate() {
+            let leaf = self.inputs.len();
+            self.add(child, Some((at, input)), leaves)?;
+            if let (Op::StreamTableJoin { .. }, 1) = (&node.op, input) {
+                self.inputs.iter_mut().skip(leaf).for_each(|input| input.is_join_table = true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an input fills the table of a join.
+    #[must_use]
+    pub fn is_join_table(&self, input: usize) -> bool {
+        self.inputs.get(input).is_some_and(|input| input.is_join_table)
+    }
+
+    /// Takes a batch of an input; `out` gets what comes out at the end.
+    ///
+    /// # Errors
+    /// What stops the query.
+    pub fn process(&mut self, input: usize, batch: Batch, context: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
+        let next = self.inputs.get(input).and_then(|input| input.next);
+        self.push(next, batch, context, out)
+    }
+
+    fn push(
+        &mut self,
+        next: Option<(usize, usize)>,
+        batch: Batch,
+        context: &mut Context,
+        out: &mut Vec<Batch>,
+    ) -> Result<()> {
+        let Some((at, input)) = next else {
+            out.push(batch);
+            return Ok(());
+        };
+        let Some(stage) = self.operators.get_mut(at) else { return Ok(()) };
+        let next = stage.next;
+        let mut results = Vec::new();
+        stage.operator.process(input, batch, context, &mut results)?;
+        results.into_iter().try_for_each(|batch| self.push(next, batch, context, out))
+    }
+
+    /// Ends an epoch: every operator hands on what it has, from the leaves to the root.
+    ///
+    /// # Errors
+    /// What stops the query.
+    pub fn flush(&mut self, context: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
+        // Operators stand behind those they feed.
+        for at in (0..self.operators.len()).rev() {
+            let Some(stage) = self.operators.get_mut(at) else { continue };
+            let next = stage.next;
+            let mut results = Vec::new();
+            stage.operator.flush(context, &mut results)?;
+            results.into_iter().try_for_each(|batch| self.push(next, batch, context, out))?;
+        }
+        Ok(())
+    }
+
+    /// The names of the operators that keep a state, by their place.
+    pub fn stateful(&mut self) -> Vec<(usize, String)> {
+        let stages = self.operators.iter_mut().enumerate();
+        stages.filter_map(|(at, stage)| stage.operator.state().map(|_| (at, stage.name.clone()))).collect()
+    }
+
+    /// Hands out what has changed in an operator's state since the last call.
+    ///
+    /// # Errors
+    /// What stops the query.
+    pub fn drain_state(&mut self, operator: usize, write: &mut dyn FnMut(StateChange<'_>)) -> Result<()> {
+        match self.operators.get_mut(operator).and_then(|stage| stage.operator.state()) {
+            Some(state) => state.drain(write),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives entries of an operator's changelog back to it.
+    ///
+    /// # Errors
+    /// If they are of another form than this version writes.
+    pub fn restore_state(&mut self, operator: usize, entries: &[StateChange<'_>]) -> Result<()> {
+        match self.operators.get_mut(operator).and_then(|stage| stage.operator.state()) {
+            Some(state) => state.restore(entries),
+            None => Ok(()),
+        }
+    }
+}
+
+fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
+    let schema = SchemaRef::clone(&node.schema);
+    Ok(match &node.op {
+        Op::Filter { input, predicate } => {
+            let predicate = Evaluator::new(predicate, &input.schema)?;
+            if node.relation == Relation::Table {
+                (Box::new(TableFilter::new(predicate, node.keys.clone())), "TableFilter")
+            } else {
+                (Box::new(Filter::new(predicate)), "Filter")
+            }
+        }
+        Op::Project { input, exprs } => {
+            let columns = exprs.iter().map(|expr| Evaluator::new(expr, &input.schema)).collect::<Result<_>>()?;
+            (Box::new(Project::new(columns, schema)), "Project")
+        }
+        Op::Aggregate { input, window, calls, emit_final } => match window {
+            Some(spec) if matches!(spec.kind, WindowKind::Session { .. }) => {
+                let WindowKind::Session { gap_ms } = spec.kind else {
+                    return Err(Error::Internal("no session".to_owned()));
+                };
+                let times = (gap_ms, spec.grace_ms);
+                let keys = node.keys.len();
+                let operator = SessionAggregate::new(&input.schema, keys, times, calls, *emit_final, schema)?;
+                (Box::new(operator), "Aggregate")
+            }
+            _ => {
+                let keys = node.keys.len();
+                let operator = WindowedAggregate::new(&input.schema, keys, *window, calls, *emit_final, schema)?;
+                (Box::new(operator), "Aggregate")
+            }
+        },
+        Op::StreamTableJoin { left, right, kind } => {
+            let key = |node: &Node| node.keys.first().copied().unwrap_or(0);
+            let (left_key, right_key) = (key(&left.input), key(&right.input));
+            let inner = *kind == JoinKind::Inner;
+            let operator = StreamTableJoin::new(left_key, &right.input.schema, right_key, inner, schema)?;
+            (Box::new(operator), "Join")
+        }
+        Op::StreamStreamJoin { .. } => {
+            return Err(Error::Internal("a join of two streams has no operator".to_owned()));
+        }
+        Op::Scan { .. } | Op::Repartition { .. } => return Err(Error::Internal("a leaf is no operator".to_owned())),
+    })
+}

@@ -1,0 +1,122 @@
+//! The latest row of every key, in memory.
+
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
+use arrow::compute::{concat_batches, interleave_record_batch};
+use arrow::datatypes::{DataType, SchemaRef};
+
+use crate::groups::Groups;
+use crate::{Batch, Result};
+
+/// A table: batches of rows, and for each key where its latest row lies.
+///
+/// Rows are never moved one by one. A new batch becomes a chunk; chunks of like size are merged, so that
+/// there are few of them however small the batches are, and rows that were replaced go when their
+/// chunk is merged.
+#[derive(Debug)]
+pub struct KeyedTable {
+    schema: SchemaRef,
+    groups: Groups,
+    /// Where each slot's latest row lies: chunk and row.
+    latest: Vec<Option<(usize, usize)>>,
+    chunks: Vec<Chunk>,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    rows: RecordBatch,
+    /// The slot of each row.
+    slots: Vec<u32>,
+}
+
+impl KeyedTable {
+    /// An empty table of rows of this schema with keys of these types.
+    ///
+    /// # Errors
+    /// If keys cannot be of these types.
+    pub fn new(schema: SchemaRef, key_types: &[DataType]) -> Result<Self> {
+        Ok(Self { schema, groups: Groups::new(key_types)?, latest: Vec::new(), chunks: Vec::new() })
+    }
+
+    /// Puts the rows of a batch in the place of earlier ones of their keys; rows without a value delete.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn upsert(&mut self, batch: &Batch, keys: &[ArrayRef]) -> Result<()> {
+        let mut slots = Vec::new();
+        self.groups.intern(keys, &mut slots)?;
+        self.latest.resize(self.groups.len(), None);
+        let chunk = self.chunks.len();
+        for (row, slot) in slots.iter().enumerate() {
+            if let Some(latest) = self.latest.get_mut(*slot as usize) {
+                *latest = batch.is_live(row).then_some((chunk, row));
+            }
+        }
+        self.chunks.push(Chunk { rows: batch.rows.clone(), slots });
+        self.merge()
+    }
+
+    /// Merges the last chunks as long as they are of like size.
+    fn merge(&mut self) -> Result<()> {
+        while let [.., before, last] = self.chunks.as_slice() {
+            if last.slots.len() * 2 < before.slots.len() {
+                return Ok(());
+            }
+            let at = self.chunks.len() - 2;
+            let (mut batches, mut slots) = (Vec::new(), Vec::new());
+            for (chunk, Chunk { rows, slots: old }) in self.chunks.iter().enumerate().skip(at) {
+                let is_latest = |(row, slot): &(usize, &u32)| {
+                    self.latest.get(**slot as usize) == Some(&Some((chunk, *row)))
+                };
+                let (places, kept): (Vec<u32>, Vec<u32>) =
+                    old.iter().enumerate().filter(is_latest).map(|(row, slot)| (row as u32, *slot)).unzip();
+                batches.push(arrow::compute::take_record_batch(rows, &UInt32Array::from(places))?);
+                slots.extend(kept);
+            }
+            let rows = concat_batches(&self.schema, &batches)?;
+            self.chunks.truncate(at);
+            for (row, slot) in slots.iter().enumerate() {
+                if let Some(latest) = self.latest.get_mut(*slot as usize) {
+                    *latest = Some((at, row));
+                }
+            }
+            self.chunks.push(Chunk { rows, slots });
+        }
+        Ok(())
+    }
+
+    /// The latest rows of these keys, nulls for keys that are not there, and which are.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn get(&self, keys: &[ArrayRef]) -> Result<(RecordBatch, Vec<bool>)> {
+        let slots = self.groups.find(keys)?;
+        let places: Vec<Option<(usize, usize)>> =
+            slots.iter().map(|slot| self.latest.get((*slot)? as usize).copied().flatten()).collect();
+        let found = places.iter().map(Option::is_some).collect();
+        // A row of nulls in front stands for what is missing.
+        let nulls = self.schema.fields().iter().map(|field| new_null_array(field.data_type(), 1)).collect();
+        let nullable: Vec<_> = self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+        let nullable: SchemaRef = std::sync::Arc::new(arrow::datatypes::Schema::new(nullable));
+        let mut batches = vec![RecordBatch::try_new(SchemaRef::clone(&nullable), nulls)?];
+        for chunk in &self.chunks {
+            batches.push(RecordBatch::try_new(SchemaRef::clone(&nullable), chunk.rows.columns().to_vec())?);
+        }
+        let indices: Vec<(usize, usize)> =
+            places.into_iter().map(|place| place.map_or((0, 0), |(chunk, row)| (chunk + 1, row))).collect();
+        let references: Vec<&RecordBatch> = batches.iter().collect();
+        Ok((interleave_record_batch(&references, &indices)?, found))
+    }
+
+    /// All rows, in the order of their keys' first coming.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn rows(&self) -> Result<RecordBatch> {
+        let indices: Vec<(usize, usize)> = self.latest.iter().flatten().copied().collect();
+        if indices.is_empty() {
+            return Ok(RecordBatch::new_empty(SchemaRef::clone(&self.schema)));
+        }
+        let references: Vec<&RecordBatch> = self.chunks.iter().map(|chunk| &chunk.rows).collect();
+        Ok(interleave_record_batch(&references, &indices)?)
+    }
+}

@@ -1,0 +1,144 @@
+//! Aggregate functions as columns of group states.
+
+mod average;
+mod collect;
+mod count;
+mod extreme;
+mod offset;
+mod sum;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
+
+pub(crate) use crate::overload::Overload;
+use crate::overload::{Coercion, Param, Returns, choose};
+
+/// The states of one aggregate function for all groups of an operator, one slot a group.
+///
+/// # Contract
+/// - *Slots*: the operator numbers its groups; a slot is empty until [`GroupStates::resize`] has made
+///   room for it and again after [`GroupStates::clear`]. `slots` is as long as the arguments, one slot a
+///   row, and rows are taken in order.
+/// - *Reading is free*: [`GroupStates::evaluate`] and [`GroupStates::state`] change nothing.
+/// - *Restoring*: `restore(slots, state(slots))` brings any state back; its columns are
+///   [`GroupStates::state_types`].
+/// - *Errors*: an overflow is an error, and the states are then not to be used again.
+pub trait GroupStates: Send {
+    /// Makes room for slots below `slots`.
+    fn resize(&mut self, slots: usize);
+
+    /// Adds rows to their groups.
+    ///
+    /// # Errors
+    /// An overflow.
+    fn update(&mut self, slots: &[u32], args: &[ArrayRef]) -> Result<(), ArrowError>;
+
+    /// Takes rows that were added out of their groups again.
+    ///
+    /// # Errors
+    /// If the function cannot forget, as [`AggregateFunction::retracts`] tells beforehand.
+    fn retract(&mut self, _slots: &[u32], _args: &[ArrayRef]) -> Result<(), ArrowError> {
+        Err(ArrowError::NotYetImplemented("the aggregate cannot take back a row".to_owned()))
+    }
+
+    /// Adds the group `from` to the group `into`, as sessions that meet do; `from` is later.
+    ///
+    /// # Errors
+    /// An overflow.
+    fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError>;
+
+    /// The results of these groups.
+    ///
+    /// # Errors
+    /// A result that its type cannot hold.
+    fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef, ArrowError>;
+
+    /// The states of these groups, for the changelog.
+    ///
+    /// # Errors
+    /// None in practice.
+    fn state(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError>;
+
+    /// Brings states back.
+    ///
+    /// # Errors
+    /// If the columns are of other types.
+    fn restore(&mut self, slots: &[u32], state: &[ArrayRef]) -> Result<(), ArrowError>;
+
+    /// The types of the state's columns.
+    fn state_types(&self) -> Vec<DataType>;
+
+    /// Empties a slot.
+    fn clear(&mut self, slot: u32);
+}
+
+/// Makes the states for arguments of some types; `literals` are the values of the arguments that the
+/// function wants to know beforehand.
+type Make = fn(&[DataType], &[i64]) -> Box<dyn GroupStates>;
+
+/// An aggregate function: its documentation and how to keep its states.
+#[derive(Debug)]
+pub struct AggregateFunction {
+    /// Its name in upper case.
+    pub name: &'static str,
+    /// What it does, in a sentence.
+    pub description: &'static str,
+    /// Its signatures.
+    pub overloads: Vec<Overload>,
+    /// Whether it can take rows back, and so be used on tables.
+    pub retracts: bool,
+    /// How many of the last arguments must be integer literals.
+    pub literals: usize,
+    make: Make,
+}
+
+impl AggregateFunction {
+    fn new(name: &'static str, description: &'static str, make: Make) -> Self {
+        Self { name, description, overloads: Vec::new(), retracts: false, literals: 0, make }
+    }
+
+    fn retracting(mut self) -> Self {
+        self.retracts = true;
+        self
+    }
+
+    fn with_literals(mut self, literals: usize) -> Self {
+        self.literals = literals;
+        self
+    }
+
+    fn overload(mut self, params: &'static [Param], returns: Returns) -> Self {
+        self.overloads.push(Overload { params, variadic: false, returns });
+        self
+    }
+
+    /// The overload for these arguments.
+    #[must_use]
+    pub fn choose(&self, args: &[DataType]) -> Option<Coercion> {
+        choose(&self.overloads, args)
+    }
+
+    /// Empty states for arguments of these types.
+    #[must_use]
+    pub fn states(&self, args: &[DataType], literals: &[i64]) -> Box<dyn GroupStates> {
+        (self.make)(args, literals)
+    }
+}
+
+/// All aggregate functions.
+pub(crate) fn all() -> Vec<AggregateFunction> {
+    [count::all(), sum::all(), average::all(), extreme::all(), collect::all(), offset::all()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn argument(args: &[ArrayRef], index: usize) -> Result<&ArrayRef, ArrowError> {
+    args.get(index).ok_or_else(|| ArrowError::InvalidArgumentError(format!("argument {} is missing", index + 1)))
+}
+
+/// The slot's place in a vector of states.
+fn at<T>(states: &mut [T], slot: u32) -> Result<&mut T, ArrowError> {
+    states.get_mut(slot as usize).ok_or_else(|| ArrowError::ComputeError(format!("there is no group {slot}")))
+}

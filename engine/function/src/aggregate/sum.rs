@@ -1,0 +1,107 @@
+//! `SUM`.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, AsArray, PrimitiveArray};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
+use arrow::error::ArrowError;
+
+use super::{AggregateFunction, GroupStates, argument, at};
+use crate::overload::{Param, Returns};
+
+pub(super) fn all() -> Vec<AggregateFunction> {
+    vec![
+        AggregateFunction::new("SUM", "The sum of the values that are not null, of the values' type.", make)
+            .retracting()
+            .overload(&[Param::Int], Returns::Type(DataType::Int32))
+            .overload(&[Param::BigInt], Returns::Type(DataType::Int64))
+            .overload(&[Param::Double], Returns::Type(DataType::Float64))
+            .overload(&[Param::Decimal], Returns::Same(0)),
+    ]
+}
+
+fn make(args: &[DataType], _: &[i64]) -> Box<dyn GroupStates> {
+    match args.first() {
+        Some(DataType::Int32) => Box::new(Sum::<Int32Type>::new(DataType::Int32)),
+        Some(DataType::Float64) => Box::new(Sum::<Float64Type>::new(DataType::Float64)),
+        Some(decimal @ DataType::Decimal128(..)) => Box::new(Sum::<Decimal128Type>::new(decimal.clone())),
+        _ => Box::new(Sum::<Int64Type>::new(DataType::Int64)),
+    }
+}
+
+#[derive(Debug)]
+struct Sum<T: ArrowPrimitiveType> {
+    sums: Vec<T::Native>,
+    ty: DataType,
+}
+
+impl<T: ArrowPrimitiveType> Sum<T> {
+    fn new(ty: DataType) -> Self {
+        Self { sums: Vec::new(), ty }
+    }
+
+    fn each(
+        &mut self,
+        slots: &[u32],
+        args: &[ArrayRef],
+        apply: impl Fn(T::Native, T::Native) -> Result<T::Native, ArrowError>,
+    ) -> Result<(), ArrowError> {
+        let values = argument(args, 0)?.as_primitive::<T>();
+        for (row, (&slot, &value)) in slots.iter().zip(values.values()).enumerate() {
+            if values.is_valid(row) {
+                let sum = at(&mut self.sums, slot)?;
+                *sum = apply(*sum, value)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<T: ArrowPrimitiveType> GroupStates for Sum<T> {
+    fn resize(&mut self, slots: usize) {
+        self.sums.resize(slots, T::Native::default());
+    }
+
+    fn update(&mut self, slots: &[u32], args: &[ArrayRef]) -> Result<(), ArrowError> {
+        self.each(slots, args, ArrowNativeTypeOp::add_checked)
+    }
+
+    fn retract(&mut self, slots: &[u32], args: &[ArrayRef]) -> Result<(), ArrowError> {
+        self.each(slots, args, ArrowNativeTypeOp::sub_checked)
+    }
+
+    fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {
+        let from = *at(&mut self.sums, from)?;
+        let sum = at(&mut self.sums, into)?;
+        *sum = sum.add_checked(from)?;
+        Ok(())
+    }
+
+    fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef, ArrowError> {
+        let sum = |slot: &u32| self.sums.get(*slot as usize).copied();
+        let sums: PrimitiveArray<T> = slots.iter().map(sum).collect();
+        Ok(Arc::new(sums.with_data_type(self.ty.clone())))
+    }
+
+    fn state(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
+        Ok(vec![self.evaluate(slots)?])
+    }
+
+    fn restore(&mut self, slots: &[u32], state: &[ArrayRef]) -> Result<(), ArrowError> {
+        let sums = argument(state, 0)?.as_primitive::<T>();
+        for (&slot, &sum) in slots.iter().zip(sums.values()) {
+            *at(&mut self.sums, slot)? = sum;
+        }
+        Ok(())
+    }
+
+    fn state_types(&self) -> Vec<DataType> {
+        vec![self.ty.clone()]
+    }
+
+    fn clear(&mut self, slot: u32) {
+        if let Some(sum) = self.sums.get_mut(slot as usize) {
+            *sum = T::Native::default();
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! Which arguments a function takes, and what it makes of them.
+
+use arrow::datatypes::{DataType, TimeUnit};
+
+/// What an argument may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Param {
+    /// `BOOLEAN`.
+    Boolean,
+    /// `INT`.
+    Int,
+    /// `BIGINT`; an `INT` becomes one.
+    BigInt,
+    /// `DOUBLE`; any number becomes one.
+    Double,
+    /// `DECIMAL` of any precision and scale.
+    Decimal,
+    /// `STRING`.
+    String,
+    /// `BYTES`.
+    Bytes,
+    /// `DATE`.
+    Date,
+    /// `TIME`.
+    Time,
+    /// `TIMESTAMP`.
+    Timestamp,
+    /// `ARRAY` of anything.
+    Array,
+    /// `MAP` of anything.
+    Map,
+    /// Anything; all arguments of this kind have one type.
+    Any,
+}
+
+impl Param {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Boolean => "BOOLEAN",
+            Self::Int => "INT",
+            Self::BigInt => "BIGINT",
+            Self::Double => "DOUBLE",
+            Self::Decimal => "DECIMAL",
+            Self::String => "STRING",
+            Self::Bytes => "BYTES",
+            Self::Date => "DATE",
+            Self::Time => "TIME",
+            Self::Timestamp => "TIMESTAMP",
+            Self::Array => "ARRAY",
+            Self::Map => "MAP",
+            Self::Any => "T",
+        }
+    }
+
+    /// What the argument must be cast to, and how far that is; `None` if it does not fit.
+    fn accept(self, found: &DataType) -> Option<(DataType, u32)> {
+        use DataType as T;
+        let target = match self {
+            Self::Boolean => T::Boolean,
+            Self::Int => T::Int32,
+            Self::BigInt => T::Int64,
+            Self::Double => T::Float64,
+            Self::String => T::Utf8,
+            Self::Bytes => T::Binary,
+            Self::Date => T::Date32,
+            Self::Time => T::Time32(TimeUnit::Millisecond),
+            Self::Timestamp => T::Timestamp(TimeUnit::Millisecond, None),
+            Self::Decimal if matches!(found, T::Decimal128(..)) => found.clone(),
+            Self::Array if matches!(found, T::List(_)) => found.clone(),
+            Self::Map if matches!(found, T::Map(..)) => found.clone(),
+            Self::Any => found.clone(),
+            Self::Decimal | Self::Array | Self::Map => {
+                return (*found == T::Null).then(|| (T::Null, 1));
+            }
+        };
+        let distance = match (found, &target) {
+            (found, target) if found == target => u32::from(self == Self::Any) * 10,
+            (T::Null, _) => 1,
+            (T::Int32, T::Int64) => 1,
+            (T::Int32 | T::Int64, T::Float64) => 3,
+            (T::Decimal128(..), T::Float64) => 2,
+            _ => return None,
+        };
+        Some((target, distance))
+    }
+}
+
+/// How a result's type follows from the arguments' types.
+#[derive(Debug, Clone)]
+pub enum Returns {
+    /// It is always this.
+    Type(DataType),
+    /// It is the argument's at this place.
+    Same(usize),
+    /// It is computed from the arguments' types after their casts.
+    Computed(fn(&[DataType]) -> DataType),
+}
+
+/// One signature of a function.
+#[derive(Debug, Clone)]
+pub struct Overload {
+    /// The arguments.
+    pub params: &'static [Param],
+    /// Whether the last argument may be repeated.
+    pub variadic: bool,
+    /// The result.
+    pub returns: Returns,
+}
+
+/// An overload chosen for some arguments.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coercion {
+    /// The overload's place in its function.
+    pub overload: usize,
+    /// What the arguments must be cast to.
+    pub args: Vec<DataType>,
+    /// What the result is.
+    pub returns: DataType,
+}
+
+impl Overload {
+    /// The signature as a user reads it.
+    #[must_use]
+    pub fn describe(&self, name: &str) -> String {
+        let params: Vec<&str> = self.params.iter().map(|param| param.name()).collect();
+        format!("{name}({}{})", params.join(", "), if self.variadic { ", …" } else { "" })
+    }
+
+    fn accept(&self, found: &[DataType]) -> Option<(Vec<DataType>, u32)> {
+        let fits = if self.variadic { found.len() >= self.params.len() } else { found.len() == self.params.len() };
+        if !fits {
+            return None;
+        }
+        let params = self.params.iter().chain(std::iter::repeat(self.params.last()?));
+        let (mut args, mut distance) = (Vec::new(), u32::from(self.variadic));
+        for (found, param) in found.iter().zip(params.clone()) {
+            let (target, cost) = param.accept(found)?;
+            args.push(target);
+            distance += cost;
+        }
+        unify_any(&mut args, params.copied())?;
+        Some((args, distance))
+    }
+
+    fn result(&self, args: &[DataType]) -> DataType {
+        match &self.returns {
+            Returns::Type(ty) => ty.clone(),
+            Returns::Same(index) => args.get(*index).cloned().unwrap_or(DataType::Null),
+            Returns::Computed(compute) => compute(args),
+        }
+    }
+}
+
+/// Gives all arguments of kind [`Param::Any`] one type.
+fn unify_any(args: &mut [DataType], params: impl Iterator<Item = Param>) -> Option<()> {
+    let is_any: Vec<bool> = params.take(args.len()).map(|param| param == Param::Any).collect();
+    let any = || args.iter().zip(&is_any).filter(|(_, is_any)| **is_any).map(|(ty, _)| ty);
+    let mut common = DataType::Null;
+    for ty in any() {
+        common = common_type(&common, ty)?;
+    }
+    for (ty, is_any) in args.iter_mut().zip(&is_any) {
+        if *is_any {
+            *ty = common.clone();
+        }
+    }
+    Some(())
+}
+
+/// The type that values of both types can become without loss of kind.
+#[must_use]
+pub(crate) fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
+    use DataType as T;
+    Some(match (a, b) {
+        (a, b) if a == b => a.clone(),
+        (T::Null, other) | (other, T::Null) => other.clone(),
+        (T::Float64, T::Int32 | T::Int64 | T::Decimal128(..)) | (T::Int32 | T::Int64 | T::Decimal128(..), T::Float64) => {
+            T::Float64
+        }
+        (T::Int32, T::Int64) | (T::Int64, T::Int32) => T::Int64,
+        (T::Decimal128(p1, s1), T::Decimal128(p2, s2)) => wider(*p1, *s1, *p2, *s2),
+        (T::Decimal128(p, s), T::Int32) | (T::Int32, T::Decimal128(p, s)) => wider(*p, *s, 10, 0),
+        (T::Decimal128(p, s), T::Int64) | (T::Int64, T::Decimal128(p, s)) => wider(*p, *s, 19, 0),
+        _ => return None,
+    })
+}
+
+fn wider(p1: u8, s1: i8, p2: u8, s2: i8) -> DataType {
+    let scale = s1.max(s2);
+    let whole = (p1 as i8 - s1).max(p2 as i8 - s2);
+    DataType::Decimal128((whole + scale).clamp(1, 38) as u8, scale)
+}
+
+/// The overload that fits the arguments best.
+pub(crate) fn choose(overloads: &[Overload], found: &[DataType]) -> Option<Coercion> {
+    let fitting = overloads.iter().enumerate().filter_map(|(index, overload)| {
+        let (args, distance) = overload.accept(found)?;
+        let returns = overload.result(&args);
+        Some((distance, Coercion { overload: index, args, returns }))
+    });
+    fitting.min_by_key(|(distance, _)| *distance).map(|(_, coercion)| coercion)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_overload_wins() {
+        let overload = |params| Overload { params, variadic: false, returns: Returns::Same(0) };
+        let overloads = [overload(&[Param::Int]), overload(&[Param::BigInt]), overload(&[Param::Double])];
+        for (found, place) in [(DataType::Int32, 0), (DataType::Int64, 1), (DataType::Decimal128(4, 2), 2)] {
+            assert_eq!(choose(&overloads, &[found]).unwrap().overload, place);
+        }
+        assert!(choose(&overloads, &[DataType::Utf8]).is_none());
+    }
+
+    #[test]
+    fn repeated_arguments_get_one_type() {
+        let overloads = [Overload { params: &[Param::Any], variadic: true, returns: Returns::Same(0) }];
+        let coercion = choose(&overloads, &[DataType::Int32, DataType::Null, DataType::Float64]).unwrap();
+        assert_eq!(coercion.args, vec![DataType::Float64; 3]);
+        assert!(choose(&overloads, &[DataType::Int32, DataType::Utf8]).is_none());
+    }
+}

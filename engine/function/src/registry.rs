@@ -1,0 +1,76 @@
+//! All functions by name.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use datafusion::logical_expr::ScalarUDF;
+
+use crate::aggregate::{self, AggregateFunction};
+use crate::scalar::{self, ScalarFunction, Udf};
+
+/// The functions of the dialect.
+#[derive(Debug)]
+pub struct Registry {
+    scalars: BTreeMap<&'static str, (Arc<ScalarFunction>, Arc<ScalarUDF>)>,
+    aggregates: BTreeMap<&'static str, AggregateFunction>,
+}
+
+/// The one registry.
+#[must_use]
+pub fn registry() -> &'static Registry {
+    static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
+        let with_udf = |function| {
+            let function: Arc<ScalarFunction> = Arc::new(function);
+            let udf = Udf::of(&function);
+            (function.name, (function, udf))
+        };
+        Registry {
+            scalars: scalar::all().into_iter().map(with_udf).collect(),
+            aggregates: aggregate::all().into_iter().map(|function| (function.name, function)).collect(),
+        }
+    });
+    &REGISTRY
+}
+
+/// Other names of functions.
+const ALIASES: &[(&str, &str)] = &[
+    ("UPPER", "UCASE"),
+    ("LOWER", "LCASE"),
+    ("LENGTH", "LEN"),
+    ("SUBSTR", "SUBSTRING"),
+    ("CEILING", "CEIL"),
+];
+
+impl Registry {
+    fn real_name<'a>(name: &'a str) -> &'a str {
+        ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name)
+    }
+
+    /// The scalar function of this upper-case name, and its UDF.
+    #[must_use]
+    pub fn scalar(&self, name: &str) -> Option<&(Arc<ScalarFunction>, Arc<ScalarUDF>)> {
+        self.scalars.get(Self::real_name(name))
+    }
+
+    /// The aggregate function of this upper-case name.
+    #[must_use]
+    pub fn aggregate(&self, name: &str) -> Option<&AggregateFunction> {
+        self.aggregates.get(name)
+    }
+
+    /// All scalar functions by name.
+    pub fn scalars(&self) -> impl Iterator<Item = &(Arc<ScalarFunction>, Arc<ScalarUDF>)> {
+        self.scalars.values()
+    }
+
+    /// All aggregate functions by name.
+    pub fn aggregates(&self) -> impl Iterator<Item = &AggregateFunction> {
+        self.aggregates.values()
+    }
+
+    /// The names of all functions.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.scalars.keys().chain(self.aggregates.keys()).map(|name| (*name).to_owned()).collect()
+    }
+}

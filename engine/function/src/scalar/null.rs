@@ -1,0 +1,42 @@
+//! Functions of nulls.
+
+use std::sync::Arc;
+
+use arrow::array::ArrayRef;
+use arrow::compute::kernels::{cmp, zip};
+use arrow::compute::{is_not_null, prep_null_mask_filter};
+
+use super::kernel::{Outcome, arg};
+use super::{Param, Returns, ScalarFunction};
+use Param::Any;
+
+pub(super) fn all() -> Vec<ScalarFunction> {
+    let f = ScalarFunction::new;
+    vec![
+        f("COALESCE", "The first value that is not null.", ("COALESCE(NULL, 2, 3)", "2"))
+            .variadic(&[Any], Returns::Same(0), coalesce),
+        f("IFNULL", "The first value, or the second if it is null.", ("IFNULL(NULL, 2)", "2"))
+            .overload(&[Any, Any], Returns::Same(0), coalesce),
+        f("NULLIF", "Null if both values are equal, else the first.", ("NULLIF(1, 1)", "NULL")).overload(
+            &[Any, Any],
+            Returns::Same(0),
+            |args| {
+                let equal = prep_null_mask_filter(&cmp::eq(arg(args, 0)?, arg(args, 1)?)?);
+                arrow::compute::nullif(arg(args, 0)?, &equal)
+            },
+        ),
+        f("AS_VALUE", "The value itself: copies a key column into the value of a row.", ("AS_VALUE(1)", "1"))
+            .overload(&[Any], Returns::Same(0), |args| arg(args, 0).cloned()),
+    ]
+}
+
+fn coalesce(args: &[ArrayRef]) -> Outcome {
+    let mut result = Arc::clone(arg(args, 0)?);
+    for other in args.get(1..).unwrap_or_default() {
+        if result.null_count() == 0 {
+            break;
+        }
+        result = zip::zip(&is_not_null(&result)?, &result, other)?;
+    }
+    Ok(result)
+}

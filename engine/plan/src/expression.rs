@@ -1,0 +1,473 @@
+//! Expressions of the dialect as DataFusion expressions.
+//!
+//! Comparisons are two-valued: with a null they are false, so each is lowered to `(…) IS TRUE` before
+//! anybody can turn NOT(a = b) into a <> b.
+
+use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
+use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr, ExprSchemable, Like, Operator, TryCast};
+use datafusion::prelude::lit;
+use millstream_function::{Pattern, registry};
+use millstream_sql::ast::{BinaryOp, Ident, UnaryOp};
+use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span, Value};
+
+use crate::types::type_name;
+use crate::{Catalog, Result, arrow_type, create::column_type};
+
+/// What an expression may refer to.
+pub(crate) trait Names {
+    /// The column that a name stands for.
+    fn column(&self, source: Option<&Ident>, name: &Ident) -> Result<Expr>;
+
+    /// A whole expression that stands for a column, such as a grouping expression after grouping.
+    fn replace(&self, _ast: &Ast) -> Result<Option<Expr>> {
+        Ok(None)
+    }
+
+    /// The schema that the columns are of.
+    fn schema(&self) -> SchemaRef;
+}
+
+/// Resolves expressions against names and a catalog.
+pub(crate) struct Resolver<'a> {
+    pub(crate) names: &'a dyn Names,
+    pub(crate) catalog: &'a Catalog,
+}
+
+fn wrong(message: String, place: Span, label: &str) -> Box<Diagnostic> {
+    Box::new(Diagnostic::new("E0240", message).at(place, label))
+}
+
+impl Resolver<'_> {
+    /// The type of a resolved expression.
+    pub(crate) fn type_of(&self, expr: &Expr, place: Span) -> Result<DataType> {
+        let schema = DFSchema::try_from(self.names.schema());
+        schema.and_then(|schema| expr.get_type(&schema)).map_err(|error| wrong(error.to_string(), place, ""))
+    }
+
+    fn typed(&self, ast: &Ast) -> Result<(Expr, DataType)> {
+        let expr = self.resolve(ast)?;
+        let ty = self.type_of(&expr, ast.span)?;
+        Ok((expr, ty))
+    }
+
+    /// A condition.
+    pub(crate) fn predicate(&self, ast: &Ast) -> Result<Expr> {
+        let (expr, ty) = self.typed(ast)?;
+        match ty {
+            DataType::Boolean => Ok(lower_predicate(expr)),
+            other => {
+                let message = format!("a condition must be BOOLEAN, this is {}", type_name(&other));
+                Err(wrong(message, ast.span, "not a condition"))
+            }
+        }
+    }
+
+    /// Resolves an expression.
+    pub(crate) fn resolve(&self, ast: &Ast) -> Result<Expr> {
+        if let Some(expr) = self.names.replace(ast)? {
+            return Ok(expr);
+        }
+        match &ast.kind {
+            ExprKind::Literal(value) => Ok(lit(scalar(value))),
+            ExprKind::Column { source, name } => self.names.column(source.as_ref(), name),
+            ExprKind::Unary { op, operand } => self.unary(*op, operand),
+            ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right } => self.logical(*op, left, right),
+            ExprKind::Binary { op, left, right } if op.is_comparison() => self.comparison(*op, left, right),
+            ExprKind::Binary { op, left, right } => self.arithmetic(*op, left, right, ast.span),
+            ExprKind::IsNull { operand, negated } => {
+                let operand = Box::new(self.resolve(operand)?);
+                Ok(if *negated { Expr::IsNotNull(operand) } else { Expr::IsNull(operand) })
+            }
+            ExprKind::IsDistinct { left, right, negated } => {
+                let (left, right) = self.unified(left, right)?;
+                let op = if *negated { Operator::IsNotDistinctFrom } else { Operator::IsDistinctFrom };
+                Ok(binary(left, op, right))
+            }
+            ExprKind::Between { operand, low, high, negated } => {
+                let low = self.comparison(BinaryOp::GtEq, operand, low)?;
+                let high = self.comparison(BinaryOp::LtEq, operand, high)?;
+                Ok(negate(binary(low, Operator::And, high), *negated))
+            }
+            ExprKind::In { operand, list, negated } => {
+                let equal = list.iter().map(|item| self.comparison(BinaryOp::Eq, operand, item));
+                let any = equal.reduce(|any, item| Ok(binary(any?, Operator::Or, item?)));
+                Ok(negate(any.unwrap_or_else(|| Ok(lit(false)))?, *negated))
+            }
+            ExprKind::Like { operand, pattern, escape, negated } => {
+                let (operand, pattern) = (self.text(operand)?, self.text(pattern)?);
+                let like = Like::new(false, Box::new(operand), Box::new(pattern), *escape, false);
+                Ok(negate(Expr::IsTrue(Box::new(Expr::Like(like))), *negated))
+            }
+            ExprKind::Case { operand, branches, otherwise } => {
+                self.case(operand.as_deref(), branches, otherwise.as_deref())
+            }
+            ExprKind::Cast { operand, ty } => {
+                let place = Ident { name: operand.to_string(), span: ast.span };
+                let target = arrow_type(&column_type(ty, self.catalog, &place)?);
+                let (operand, from) = self.typed(operand)?;
+                if from != DataType::Null && !arrow::compute::can_cast_types(&from, &target) {
+                    let message = format!("cannot cast {} to {}", type_name(&from), type_name(&target));
+                    return Err(wrong(message, ast.span, ""));
+                }
+                Ok(Expr::TryCast(TryCast::new(Box::new(operand), target)))
+            }
+            ExprKind::Field { operand, name } => self.field(operand, name),
+            ExprKind::Index { operand, index } => {
+                self.call("ELEMENT_AT", vec![self.typed(operand)?, self.typed(index)?], ast.span)
+            }
+            ExprKind::Call { name, args, star, .. } => self.function(name, args, *star, ast.span),
+            ExprKind::Array(items) => {
+                let items = self.all_of_one_type(items)?;
+                Ok(datafusion::functions_nested::expr_fn::make_array(items))
+            }
+            ExprKind::Struct(fields) => {
+                let mut args = Vec::new();
+                for (name, value) in fields {
+                    args.push(lit(name.name.as_str()));
+                    args.push(self.resolve(value)?);
+                }
+                Ok(datafusion::functions::core::expr_fn::named_struct(args))
+            }
+            ExprKind::Map(entries) => {
+                let (keys, values): (Vec<Ast>, Vec<Ast>) = entries.iter().cloned().unzip();
+                let (keys, values) = (self.all_of_one_type(&keys)?, self.all_of_one_type(&values)?);
+                let array = datafusion::functions_nested::expr_fn::make_array;
+                Ok(datafusion::functions_nested::map::map_udf().call(vec![array(keys), array(values)]))
+            }
+            ExprKind::Lambda { .. } => {
+                Err(wrong("a lambda can only be an argument of a function".to_owned(), ast.span, ""))
+            }
+        }
+    }
+
+    fn unary(&self, op: UnaryOp, operand: &Ast) -> Result<Expr> {
+        let (expr, ty) = self.typed(operand)?;
+        match op {
+            UnaryOp::Not if ty == DataType::Boolean => Ok(Expr::Not(Box::new(expr))),
+            UnaryOp::Minus if ty.is_numeric() => Ok(Expr::Negative(Box::new(expr))),
+            UnaryOp::Plus if ty.is_numeric() => Ok(expr),
+            UnaryOp::Not => Err(wrong(format!("NOT needs a BOOLEAN, this is {}", type_name(&ty)), operand.span, "")),
+            _ => Err(wrong(format!("a sign needs a number, this is {}", type_name(&ty)), operand.span, "")),
+        }
+    }
+
+    fn logical(&self, op: BinaryOp, left: &Ast, right: &Ast) -> Result<Expr> {
+        let side = |ast: &Ast| {
+            let (expr, ty) = self.typed(ast)?;
+            if matches!(ty, DataType::Boolean | DataType::Null) {
+                return Ok(expr);
+            }
+            Err(wrong(format!("{} needs BOOLEANs, this is {}", op.symbol(), type_name(&ty)), ast.span, ""))
+        };
+        let operator = if op == BinaryOp::And { Operator::And } else { Operator::Or };
+        Ok(binary(side(left)?, operator, side(right)?))
+    }
+
+    fn comparison(&self, op: BinaryOp, left: &Ast, right: &Ast) -> Result<Expr> {
+        let (left, right) = self.unified(left, right)?;
+        let operator = match op {
+            BinaryOp::Eq => Operator::Eq,
+            BinaryOp::NotEq => Operator::NotEq,
+            BinaryOp::Lt => Operator::Lt,
+            BinaryOp::LtEq => Operator::LtEq,
+            BinaryOp::Gt => Operator::Gt,
+            _ => Operator::GtEq,
+        };
+        Ok(Expr::IsTrue(Box::new(binary(left, operator, right))))
+    }
+
+    /// Both sides, cast to a type that they can be compared in.
+    fn unified(&self, left: &Ast, right: &Ast) -> Result<(Expr, Expr)> {
+        let (left_expr, left_type) = self.typed(left)?;
+        let (right_expr, right_type) = self.typed(right)?;
+        // A literal time may be compared with ms and with times.
+        if let Some(ms) = time_literal(right).filter(|_| is_time(&left_type)) {
+            return Ok((left_expr, cast_to(lit(ms), &DataType::Int64, &left_type)));
+        }
+        if let Some(ms) = time_literal(left).filter(|_| is_time(&right_type)) {
+            return Ok((cast_to(lit(ms), &DataType::Int64, &right_type), right_expr));
+        }
+        match common_type(&left_type, &right_type) {
+            Some(ty) => Ok((cast_to(left_expr, &left_type, &ty), cast_to(right_expr, &right_type, &ty))),
+            None => {
+                let message =
+                    format!("cannot compare {} with {}", type_name(&left_type), type_name(&right_type));
+                let mut diagnostic = Diagnostic::new("E0241", message).at(left.span.to(right.span), "");
+                diagnostic.help = Some("make both sides of one type with CAST(… AS …)".to_owned());
+                Err(Box::new(diagnostic))
+            }
+        }
+    }
+
+    fn arithmetic(&self, op: BinaryOp, left: &Ast, right: &Ast, place: Span) -> Result<Expr> {
+        let (left_expr, left_type) = self.typed(left)?;
+        let (right_expr, right_type) = self.typed(right)?;
+        let is_text = |ty: &DataType| matches!(ty, DataType::Utf8);
+        if matches!(op, BinaryOp::Add | BinaryOp::Concat) && (is_text(&left_type) || is_text(&right_type)) {
+            let text = |expr, from: &DataType| cast_to(expr, from, &DataType::Utf8);
+            if is_text(&left_type) && is_text(&right_type) || left_type == DataType::Null || right_type == DataType::Null {
+                let (left, right) = (text(left_expr, &left_type), text(right_expr, &right_type));
+                return Ok(binary(left, Operator::StringConcat, right));
+            }
+        }
+        let operator = match op {
+            BinaryOp::Add => Operator::Plus,
+            BinaryOp::Subtract => Operator::Minus,
+            BinaryOp::Multiply => Operator::Multiply,
+            BinaryOp::Divide => Operator::Divide,
+            _ => Operator::Modulo,
+        };
+        let numbers = (left_type.is_numeric() || left_type == DataType::Null)
+            && (right_type.is_numeric() || right_type == DataType::Null);
+        if op == BinaryOp::Concat || !numbers {
+            let message = format!("cannot apply {} to {} and {}", op.symbol(), type_name(&left_type), type_name(&right_type));
+            return Err(wrong(message, place, ""));
+        }
+        let is_decimal = |ty: &DataType| matches!(ty, DataType::Decimal128(..));
+        if (is_decimal(&left_type) || is_decimal(&right_type))
+            && left_type != DataType::Float64
+            && right_type != DataType::Float64
+        {
+            let decimal = |expr, ty: &DataType| cast_to(expr, ty, &as_decimal(ty));
+            return Ok(binary(decimal(left_expr, &left_type), operator, decimal(right_expr, &right_type)));
+        }
+        let ty = common_type(&left_type, &right_type).filter(|ty| *ty != DataType::Null).unwrap_or(DataType::Int32);
+        Ok(binary(cast_to(left_expr, &left_type, &ty), operator, cast_to(right_expr, &right_type, &ty)))
+    }
+
+    fn text(&self, ast: &Ast) -> Result<Expr> {
+        match self.typed(ast)? {
+            (expr, DataType::Utf8) => Ok(expr),
+            (expr, DataType::Null) => Ok(cast_to(expr, &DataType::Null, &DataType::Utf8)),
+            (_, other) => Err(wrong(format!("LIKE needs a STRING, this is {}", type_name(&other)), ast.span, "")),
+        }
+    }
+
+    fn case(&self, operand: Option<&Ast>, branches: &[(Ast, Ast)], otherwise: Option<&Ast>) -> Result<Expr> {
+        let results: Vec<Ast> = branches.iter().map(|(_, then)| then).chain(otherwise).cloned().collect();
+        let mut results = self.all_of_one_type(&results)?.into_iter();
+        let mut when_then = Vec::new();
+        for (when, _) in branches {
+            let when = match operand {
+                Some(operand) => self.comparison(BinaryOp::Eq, operand, when)?,
+                None => self.predicate(when)?,
+            };
+            if let Some(then) = results.next() {
+                when_then.push((Box::new(when), Box::new(then)));
+            }
+        }
+        Ok(Expr::Case(Case::new(None, when_then, results.next().map(Box::new))))
+    }
+
+    fn all_of_one_type(&self, items: &[Ast]) -> Result<Vec<Expr>> {
+        let mut common = DataType::Null;
+        let mut typed = Vec::new();
+        for item in items {
+            let (expr, ty) = self.typed(item)?;
+            common = common_type(&common, &ty).ok_or_else(|| {
+                let message = format!("expected {} like the values before it, found {}", type_name(&common), type_name(&ty));
+                wrong(message, item.span, "of another type")
+            })?;
+            typed.push((expr, ty));
+        }
+        Ok(typed.into_iter().map(|(expr, ty)| cast_to(expr, &ty, &common)).collect())
+    }
+
+    fn field(&self, operand: &Ast, name: &Ident) -> Result<Expr> {
+        let (expr, ty) = self.typed(operand)?;
+        let DataType::Struct(fields) = &ty else {
+            let message = format!("\"->\" needs a STRUCT, this is {}", type_name(&ty));
+            return Err(wrong(message, operand.span, ""));
+        };
+        if fields.iter().any(|field| *field.name() == name.name) {
+            return Ok(datafusion::functions::core::expr_fn::get_field(expr, name.name.as_str()));
+        }
+        let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
+        let diagnostic = Diagnostic::new("E0205", format!("the struct has no field \"{}\"", name.name));
+        Err(Box::new(diagnostic.at(name.span, "not found").note(format!("it has: {}", names.join(", "))).suggest(&name.name, &names)))
+    }
+
+    fn function(&self, name: &Ident, args: &[Ast], star: bool, place: Span) -> Result<Expr> {
+        if registry().aggregate(&name.name).is_some() {
+            let message = format!("aggregate function {} cannot be used here", name.name);
+            let help = "aggregates belong into SELECT and HAVING of a query with GROUP BY";
+            return Err(Box::new(Diagnostic::new("E0242", message).at(place, "").help(help)));
+        }
+        if star {
+            return Err(wrong(format!("function {} does not take *", name.name), place, ""));
+        }
+        // DataFusion's COALESCE and CASE are lazy; ours need no more than values.
+        let args = args.iter().map(|arg| self.typed(arg)).collect::<Result<Vec<_>>>()?;
+        self.call(&name.name, args, name.span)
+    }
+
+    fn call(&self, name: &str, args: Vec<(Expr, DataType)>, place: Span) -> Result<Expr> {
+        let Some((function, udf)) = registry().scalar(name) else {
+            let message = format!("function {name} does not exist");
+            let mut diagnostic = Diagnostic::new("E0206", message).at(place, "not found").suggest(name, &registry().names());
+            if diagnostic.help.is_none() {
+                diagnostic.help = Some("SHOW FUNCTIONS lists what there is".to_owned());
+            }
+            return Err(Box::new(diagnostic));
+        };
+        let types: Vec<DataType> = args.iter().map(|(_, ty)| ty.clone()).collect();
+        let Some(coercion) = function.choose(&types) else {
+            return Err(no_overload(name, &types, &function.overloads, place));
+        };
+        let args = args.into_iter().zip(&coercion.args).map(|((expr, from), to)| cast_to(expr, &from, to));
+        Ok(udf.call(args.collect()))
+    }
+}
+
+/// What to say when no signature of a function takes these arguments.
+pub(crate) fn no_overload(
+    name: &str,
+    found: &[DataType],
+    overloads: &[millstream_function::Overload],
+    place: Span,
+) -> Box<Diagnostic> {
+    let types: Vec<String> = found.iter().map(type_name).collect();
+    let known: Vec<String> = overloads.iter().map(|overload| overload.describe(name)).collect();
+    let message = format!("function {name} does not take ({})", types.join(", "));
+    Box::new(Diagnostic::new("E0207", message).at(place, "").note(format!("it takes: {}", known.join(", "))))
+}
+
+fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
+    Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
+}
+
+fn negate(expr: Expr, negated: bool) -> Expr {
+    if negated { Expr::Not(Box::new(expr)) } else { expr }
+}
+
+/// Casts unless the type is right already. An error of the cast is the row's error.
+pub(crate) fn cast_to(expr: Expr, from: &DataType, to: &DataType) -> Expr {
+    if from == to { expr } else { Expr::Cast(Cast::new(Box::new(expr), to.clone())) }
+}
+
+/// The type that values of both types can be compared in.
+pub(crate) fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
+    use DataType as T;
+    Some(match (a, b) {
+        (a, b) if a == b => a.clone(),
+        (T::Null, other) | (other, T::Null) => other.clone(),
+        (T::Float64, other) | (other, T::Float64) if other.is_numeric() => T::Float64,
+        (T::Int32, T::Int64) | (T::Int64, T::Int32) => T::Int64,
+        (T::Decimal128(..), other) | (other, T::Decimal128(..)) if other.is_numeric() => {
+            let (T::Decimal128(p1, s1), T::Decimal128(p2, s2)) = (as_decimal(a), as_decimal(b)) else { return None };
+            let scale = s1.max(s2);
+            let whole = (p1 as i8 - s1).max(p2 as i8 - s2);
+            T::Decimal128((whole + scale).clamp(1, 38) as u8, scale)
+        }
+        _ => return None,
+    })
+}
+
+fn as_decimal(ty: &DataType) -> DataType {
+    match ty {
+        DataType::Int64 => DataType::Decimal128(19, 0),
+        DataType::Decimal128(..) => ty.clone(),
+        _ => DataType::Decimal128(10, 0),
+    }
+}
+
+fn is_time(ty: &DataType) -> bool {
+    matches!(ty, DataType::Int64 | DataType::Timestamp(TimeUnit::Millisecond, None))
+}
+
+fn time_literal(ast: &Ast) -> Option<i64> {
+    match &ast.kind {
+        ExprKind::Literal(Value::String(text)) => parse_time(text),
+        _ => None,
+    }
+}
+
+/// A time as users write it, in ms since 1970 UTC: `2013-01-01`, `2013-01-01T10:00`, with seconds,
+/// milliseconds and an offset if wanted.
+#[must_use]
+pub fn parse_time(text: &str) -> Option<i64> {
+    const PATTERNS: [&str; 9] = [
+        "yyyy-MM-dd",
+        "yyyy-MM-dd'T'HH",
+        "yyyy-MM-dd'T'HH:mm",
+        "yyyy-MM-dd'T'HH:mm:ss",
+        "yyyy-MM-dd'T'HH:mm:ss.SSS",
+        "yyyy-MM-dd'T'HH:mmX",
+        "yyyy-MM-dd'T'HH:mm:ssX",
+        "yyyy-MM-dd'T'HH:mm:ss.SSSX",
+        "yyyy-MM",
+    ];
+    let text = text.trim().replacen(' ', "T", 1);
+    PATTERNS.iter().find_map(|pattern| Pattern::new(pattern).ok()?.parse(&text).ok())
+}
+
+/// In a condition null counts as false anyway, so `IS TRUE` around its comparisons is needless as long
+/// as no NOT lies between.
+#[must_use]
+pub fn lower_predicate(expr: Expr) -> Expr {
+    match expr {
+        Expr::IsTrue(inner) => *inner,
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::And | Operator::Or), right }) => {
+            binary(lower_predicate(*left), op, lower_predicate(*right))
+        }
+        other => other,
+    }
+}
+
+/// The scalar of a literal.
+fn scalar(value: &Value) -> ScalarValue {
+    match value {
+        Value::Null | Value::Array(_) | Value::Map(_) | Value::Struct(_) => ScalarValue::Null,
+        Value::Boolean(value) => ScalarValue::Boolean(Some(*value)),
+        Value::Integer(value) => match i32::try_from(*value) {
+            Ok(value) => ScalarValue::Int32(Some(value)),
+            Err(_) => ScalarValue::Int64(Some(*value)),
+        },
+        Value::Double(value) => ScalarValue::Float64(Some(*value)),
+        Value::Decimal(unscaled, scale) => {
+            let digits = unscaled.unsigned_abs().to_string().len().max(usize::from(*scale) + 1);
+            ScalarValue::Decimal128(Some(*unscaled), digits.min(38) as u8, *scale as i8)
+        }
+        Value::String(text) => ScalarValue::Utf8(Some(text.clone())),
+        Value::Bytes(bytes) => ScalarValue::Binary(Some(bytes.clone())),
+        Value::Date(days) => ScalarValue::Date32(Some(*days)),
+        Value::Time(ms) => ScalarValue::Time32Millisecond(Some(*ms)),
+        Value::Timestamp(ms) => ScalarValue::TimestampMillisecond(Some(*ms), None),
+    }
+}
+
+struct NoNames;
+
+impl Names for NoNames {
+    fn column(&self, _source: Option<&Ident>, name: &Ident) -> Result<Expr> {
+        let diagnostic = Diagnostic::new("E0243", format!("\"{}\" is no constant", name.name));
+        Err(Box::new(diagnostic.at(name.span, "").help("write texts in single quotes: 'text'")))
+    }
+
+    fn schema(&self) -> SchemaRef {
+        SchemaRef::new(arrow::datatypes::Schema::empty())
+    }
+}
+
+/// An expression without columns, cast to a type.
+///
+/// # Errors
+/// A diagnostic if it has columns or cannot be of this type.
+pub fn constant(ast: &Ast, target: &DataType, catalog: &Catalog) -> Result<Expr> {
+    let resolver = Resolver { names: &NoNames, catalog };
+    let (expr, from) = resolver.typed(ast)?;
+    if let Some(ms) = time_literal(ast).filter(|_| matches!(target, DataType::Timestamp(..))) {
+        return Ok(cast_to(lit(ms), &DataType::Int64, target));
+    }
+    let widens = common_type(&from, target).is_some_and(|common| common == *target)
+        || (from.is_numeric() && matches!(target, DataType::Decimal128(..) | DataType::Float64))
+        || (from == DataType::Utf8
+            && matches!(target, DataType::Date32 | DataType::Time32(_) | DataType::Timestamp(..) | DataType::Binary))
+        || (from.is_nested() && arrow::compute::can_cast_types(&from, target));
+    if widens {
+        return Ok(cast_to(expr, &from, target));
+    }
+    let message = format!("expected {}, found {}", type_name(target), type_name(&from));
+    Err(wrong(message, ast.span, "of another type"))
+}

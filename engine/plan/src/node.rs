@@ -1,0 +1,202 @@
+//! The plan of a streaming query: a tree of operators.
+//!
+//! Columns are positions in the batches that an operator hands on; their names are unique within a
+//! batch (`SOURCE.COLUMN` behind a scan), and the last column of every batch is ROWTIME.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, SchemaRef};
+use datafusion::logical_expr::Expr;
+use millstream_sql::ast::{JoinKind, WindowKind};
+
+use crate::{Format, Source};
+
+/// Whether rows stand for themselves or for the latest value of their key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// Every row counts.
+    Stream,
+    /// A row replaces the earlier one of its key.
+    Table,
+}
+
+/// An operator with its inputs.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// What it does.
+    pub op: Op,
+    /// Its output columns; the last one is ROWTIME.
+    pub schema: SchemaRef,
+    /// The positions of the key columns in its output.
+    pub keys: Vec<usize>,
+    /// What its rows mean.
+    pub relation: Relation,
+}
+
+/// What an operator does.
+#[derive(Debug, Clone)]
+pub enum Op {
+    /// Reads and decodes a source's topic.
+    Scan {
+        /// The source.
+        source: Arc<Source>,
+        /// The columns that somebody reads, and no others: nothing else is decoded.
+        columns: Vec<ScanColumn>,
+    },
+    /// Keeps rows for which the predicate is true.
+    Filter {
+        /// The rows.
+        input: Box<Node>,
+        /// The condition.
+        predicate: Expr,
+    },
+    /// Computes new columns.
+    Project {
+        /// The rows.
+        input: Box<Node>,
+        /// One expression a column, without ROWTIME.
+        exprs: Vec<Expr>,
+    },
+    /// Sends rows to the partition of a new key, through an internal topic.
+    Repartition {
+        /// The rows; their key is the new one.
+        input: Box<Node>,
+        /// The number of partitions to spread over.
+        partitions: i32,
+        /// How the new key is written: what is joined must lie in the same partition, so keys of both
+        /// sides must have the same bytes.
+        key_format: Format,
+    },
+    /// Aggregates by the input's key columns, and by window.
+    Aggregate {
+        /// The rows.
+        input: Box<Node>,
+        /// The windows, if there are any.
+        window: Option<WindowSpec>,
+        /// What to compute.
+        calls: Vec<AggregateCall>,
+        /// Whether only closed windows are handed on.
+        emit_final: bool,
+    },
+    /// Looks each row of a stream up in a table.
+    StreamTableJoin {
+        /// The stream.
+        left: JoinSide,
+        /// The table.
+        right: JoinSide,
+        /// Inner or left.
+        kind: JoinKind,
+    },
+    /// Joins rows of two streams that are close in time.
+    StreamStreamJoin {
+        /// One stream.
+        left: JoinSide,
+        /// The other.
+        right: JoinSide,
+        /// Which rows without a partner are handed on.
+        kind: JoinKind,
+        /// How much earlier than a left row a right row may be.
+        before_ms: i64,
+        /// How much later.
+        after_ms: i64,
+        /// How long windows stay open; `None`: 24 h, and rows without a partner come at once.
+        grace_ms: Option<i64>,
+    },
+}
+
+/// One input of a join; its key columns are what the join compares.
+#[derive(Debug, Clone)]
+pub struct JoinSide {
+    /// The rows.
+    pub input: Box<Node>,
+}
+
+/// A column that a scan reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanColumn {
+    /// Its name in the batch.
+    pub name: String,
+    /// Its type.
+    pub ty: DataType,
+    /// Where it comes from.
+    pub role: ScanRole,
+}
+
+/// Where a scanned column comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanRole {
+    /// The key's column at this place.
+    Key(usize),
+    /// The value's column at this place.
+    Value(usize),
+    /// The record's time.
+    RowTime,
+    /// The record's partition.
+    RowPartition,
+    /// The record's offset.
+    RowOffset,
+    /// The start of the key's window.
+    WindowStart,
+    /// The end of the key's window.
+    WindowEnd,
+}
+
+/// The windows of an aggregate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowSpec {
+    /// Which windows.
+    pub kind: WindowKind,
+    /// How long after its end a window still takes rows.
+    pub grace_ms: i64,
+    /// How long a window's result can be looked up.
+    pub retention_ms: i64,
+}
+
+/// An aggregate function applied to columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AggregateCall {
+    /// The function's upper-case name.
+    pub function: String,
+    /// The positions of its arguments in the input.
+    pub args: Vec<usize>,
+    /// Its literal arguments.
+    pub literals: Vec<i64>,
+    /// The type of its result.
+    pub returns: DataType,
+}
+
+impl Node {
+    /// The operators that feed this one.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<&Node> {
+        match &self.op {
+            Op::Scan { .. } => Vec::new(),
+            Op::Filter { input, .. }
+            | Op::Project { input, .. }
+            | Op::Repartition { input, .. }
+            | Op::Aggregate { input, .. } => vec![input],
+            Op::StreamTableJoin { left, right, .. } | Op::StreamStreamJoin { left, right, .. } => {
+                vec![&left.input, &right.input]
+            }
+        }
+    }
+
+    /// The sources that are read, in the order of the statement.
+    #[must_use]
+    pub fn sources(&self) -> Vec<&Arc<Source>> {
+        match &self.op {
+            Op::Scan { source, .. } => vec![source],
+            _ => self.inputs().into_iter().flat_map(Node::sources).collect(),
+        }
+    }
+
+    /// The windows of the rows' keys.
+    #[must_use]
+    pub fn window(&self) -> Option<WindowSpec> {
+        match &self.op {
+            Op::Aggregate { window, .. } => *window,
+            Op::Filter { input, .. } | Op::Project { input, .. } => input.window(),
+            _ => None,
+        }
+    }
+}

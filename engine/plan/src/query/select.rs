@@ -1,0 +1,185 @@
+//! Queries without aggregates: scan, join, filter, project.
+
+use datafusion::logical_expr::Expr;
+use millstream_sql::ast::{Ident, Query, SelectItem};
+use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span};
+
+use super::{columns_of, join};
+use crate::expression::{Names, Resolver};
+use crate::node::{Node, Op};
+use crate::scope::{Scope, batch_schema, column};
+use crate::{Catalog, Column, Result};
+
+/// A query planned up to its last projection.
+pub(crate) struct Selected {
+    /// The projection that makes the columns of `SELECT`; its `keys` are the result's key columns.
+    pub(crate) root: Node,
+    /// The expressions that must be selected to make a key, and what to call them in messages.
+    pub(crate) key_exprs: Vec<(Vec<Expr>, String)>,
+    /// The expressions of `SELECT`.
+    pub(crate) exprs: Vec<Expr>,
+    pub(crate) place: Span,
+}
+
+impl Selected {
+    pub(crate) fn columns(&self) -> Result<Vec<Column>> {
+        columns_of(&self.root, self.place)
+    }
+
+    /// The plan for rows that somebody reads.
+    pub(crate) fn push(self) -> Node {
+        self.root
+    }
+
+    /// The plan for rows that are written under these key columns.
+    pub(crate) fn sink(self, keys: &[usize]) -> Node {
+        Node { keys: keys.to_vec(), ..self.root }
+    }
+
+    /// Which columns of `SELECT` are the key.
+    ///
+    /// # Errors
+    /// A diagnostic if part of the key is not selected.
+    pub(crate) fn keys(&self, query: &Query) -> Result<Vec<usize>> {
+        let mut keys = Vec::new();
+        for (accepted, name) in &self.key_exprs {
+            match self.exprs.iter().position(|expr| accepted.contains(expr)) {
+                Some(at) => keys.push(at),
+                None => {
+                    let message = format!("the key {name} is missing from the columns of SELECT");
+                    let help = format!("select it: SELECT {name}, … FROM {}", query.from.name);
+                    return Err(Box::new(Diagnostic::new("E0255", message).at(self.place, "").help(help)));
+                }
+            }
+        }
+        if !keys.is_empty() && keys.len() == self.exprs.len() {
+            let message = "the query selects only key columns, so that its rows would have no value";
+            let help = "add a value column, such as AS_VALUE(key) AS copy";
+            return Err(Box::new(Diagnostic::new("E0256", message).at(self.place, "").help(help)));
+        }
+        Ok(keys)
+    }
+}
+
+impl Names for Scope {
+    fn column(&self, source: Option<&Ident>, name: &Ident) -> Result<Expr> {
+        Ok(column(&self.resolve(source, name)?.name))
+    }
+
+    fn schema(&self) -> arrow::datatypes::SchemaRef {
+        Scope::schema(self)
+    }
+}
+
+/// The span of the select list.
+pub(super) fn select_place(query: &Query) -> Span {
+    let spans = query.select.iter().map(|item| match item {
+        SelectItem::Star { span, .. } => *span,
+        SelectItem::StructStar(expr) | SelectItem::Expr { expr, .. } => expr.span,
+    });
+    spans.reduce(Span::to).unwrap_or(query.span)
+}
+
+pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Selected> {
+    let resolver = Resolver { names: scope, catalog };
+    let items = select_items(query, scope, &resolver)?;
+    let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
+    let partition_by =
+        query.partition_by.iter().map(|expr| Ok((resolver.resolve(expr)?, expr))).collect::<Result<Vec<_>>>()?;
+    let (mut node, mut key_exprs) = join::plan(query, scope, catalog)?;
+    if let (Some(partition), true) = (query.partition_by.first(), node.relation == crate::Relation::Table) {
+        let diagnostic = Diagnostic::new("E0257", "PARTITION BY is for streams, this is a table");
+        return Err(Box::new(diagnostic.at(partition.span, "")));
+    }
+    if !partition_by.is_empty() {
+        let is_null = |ast: &Ast| matches!(ast.kind, ExprKind::Literal(millstream_sql::Value::Null));
+        key_exprs = partition_by
+            .iter()
+            .filter(|(_, ast)| !is_null(ast))
+            .map(|(expr, ast)| (vec![expr.clone()], ast.to_string()))
+            .collect();
+    }
+    if let Some(predicate) = filter {
+        node = filtered(node, predicate);
+    }
+    Ok(projected(node, items, key_exprs, &resolver, select_place(query))?)
+}
+
+pub(super) fn filtered(input: Node, predicate: Expr) -> Node {
+    let (schema, keys, relation) = (input.schema.clone(), input.keys.clone(), input.relation);
+    Node { op: Op::Filter { input: Box::new(input), predicate }, schema, keys, relation }
+}
+
+/// Adds the last projection.
+pub(super) fn projected(
+    input: Node,
+    items: Vec<(String, Expr)>,
+    key_exprs: Vec<(Vec<Expr>, String)>,
+    resolver: &Resolver<'_>,
+    place: Span,
+) -> Result<Selected> {
+    let mut fields: Vec<(String, arrow::datatypes::DataType)> = Vec::new();
+    for (name, expr) in &items {
+        if fields.iter().any(|(other, _)| other == name) {
+            let diagnostic = Diagnostic::new("E0258", format!("the result has two columns named \"{name}\""));
+            return Err(Box::new(diagnostic.at(place, "").help("rename one of them: expression AS name")));
+        }
+        fields.push((name.clone(), resolver.type_of(expr, place)?));
+    }
+    let exprs: Vec<Expr> = items.into_iter().map(|(_, expr)| expr).collect();
+    let keys = key_exprs.iter().filter_map(|(accepted, _)| exprs.iter().position(|e| accepted.contains(e))).collect();
+    let relation = input.relation;
+    let op = Op::Project { input: Box::new(input), exprs: exprs.clone() };
+    let root = Node { op, schema: batch_schema(fields), keys, relation };
+    Ok(Selected { root, key_exprs, exprs, place })
+}
+
+/// The names and expressions of `SELECT`.
+fn select_items(query: &Query, scope: &Scope, resolver: &Resolver<'_>) -> Result<Vec<(String, Expr)>> {
+    let mut items = Vec::new();
+    for item in &query.select {
+        match item {
+            SelectItem::Star { .. } => {
+                for scoped in scope.starred(item)? {
+                    for (name, scanned) in scoped.star() {
+                        let in_join = scope.sources.len() > 1;
+                        let name = if in_join { format!("{}_{name}", scoped.alias) } else { name.to_owned() };
+                        items.push((name, column(&scope.mark(scanned).name)));
+                    }
+                }
+            }
+            SelectItem::StructStar(operand) => items.extend(struct_fields(operand, resolver)?),
+            SelectItem::Expr { expr, alias } => {
+                let name = item_name(expr, alias.as_ref(), scope, items.len());
+                items.push((name, resolver.resolve(expr)?));
+            }
+        }
+    }
+    Ok(items)
+}
+
+/// `struct->*`: its fields.
+pub(super) fn struct_fields(operand: &Ast, resolver: &Resolver<'_>) -> Result<Vec<(String, Expr)>> {
+    let expr = resolver.resolve(operand)?;
+    let ty = resolver.type_of(&expr, operand.span)?;
+    let arrow::datatypes::DataType::Struct(fields) = ty else {
+        let message = format!("\"->*\" needs a STRUCT, this is {}", crate::types::type_name(&ty));
+        return Err(Box::new(Diagnostic::new("E0240", message).at(operand.span, "")));
+    };
+    let field = |name: &String| {
+        (name.clone(), datafusion::functions::core::expr_fn::get_field(expr.clone(), name.as_str()))
+    };
+    Ok(fields.iter().map(|f| field(f.name())).collect())
+}
+
+/// The name of a result: its alias, the column or field itself, or a number.
+pub(super) fn item_name(expr: &Ast, alias: Option<&Ident>, scope: &Scope, position: usize) -> String {
+    match (alias, &expr.kind) {
+        (Some(alias), _) => alias.name.clone(),
+        (None, ExprKind::Column { source: Some(source), name }) if scope.is_in_several(&name.name) => {
+            format!("{}_{}", source.name, name.name)
+        }
+        (None, ExprKind::Column { name, .. } | ExprKind::Field { name, .. }) => name.name.clone(),
+        (None, _) => format!("KSQL_COL_{position}"),
+    }
+}
