@@ -34,7 +34,8 @@ enum Kind {
 struct Rows {
     rowtimes: Vec<i64>,
     live: Vec<bool>,
-    /// Whether the record at this place was read; only kept once one was not.
+    offsets: Vec<i64>,
+    /// The places of the records that could not be read.
     bad: Vec<usize>,
     any_dead: bool,
 }
@@ -148,6 +149,7 @@ impl SourceDecoder {
         context: &mut Context,
     ) {
         let at = self.rows.rowtimes.len();
+        self.rows.offsets.push(place.1);
         let outcome = match &mut self.kind {
             Kind::Source(records) => records.push(key, value, timestamp_ms, place),
             Kind::Internal { columns, fingerprint } => read_internal(value, columns, *fingerprint).map(|live| (timestamp_ms, live)),
@@ -172,11 +174,11 @@ impl SourceDecoder {
         self.kind.pad(at + 1);
     }
 
-    /// The batch of all records since the last one.
+    /// The batch of all records since the last one, and the offset of each of its rows.
     ///
     /// # Errors
     /// If a decoded column is not valid.
-    pub fn finish(&mut self) -> Result<Batch> {
+    pub fn finish(&mut self) -> Result<(Batch, Vec<i64>)> {
         let rows = std::mem::take(&mut self.rows);
         let rowtime: ArrayRef = Arc::new(Int64Array::from(rows.rowtimes));
         let mut window = None;
@@ -192,7 +194,7 @@ impl SourceDecoder {
         let live = rows.any_dead.then(|| BooleanBuffer::from(rows.live));
         let batch = Batch { rows: RecordBatch::try_new(Arc::clone(&self.schema), columns)?, live, window };
         if rows.bad.is_empty() {
-            return Ok(batch);
+            return Ok((batch, rows.offsets));
         }
         let mut keep = vec![true; count];
         for at in rows.bad {
@@ -200,7 +202,8 @@ impl SourceDecoder {
                 *keep = false;
             }
         }
-        batch.filter(&BooleanArray::from(keep))
+        let offsets = rows.offsets.iter().zip(&keep).filter(|(_, keep)| **keep).map(|(offset, _)| *offset).collect();
+        Ok((batch.filter(&BooleanArray::from(keep))?, offsets))
     }
 }
 

@@ -60,13 +60,35 @@ impl Pipeline {
     /// # Errors
     /// If an expression cannot be compiled.
     pub fn new(root: &Node) -> Result<(Self, Vec<Leaf<'_>>)> {
+        Self::build(root, false)
+    }
+
+    /// Builds the operators of a plan down to its scans: for a pipeline that reads all partitions itself,
+    /// so that no row need be sent anywhere.
+    ///
+    /// # Errors
+    /// If an expression cannot be compiled.
+    pub fn whole(root: &Node) -> Result<(Self, Vec<Leaf<'_>>)> {
+        Self::build(root, true)
+    }
+
+    fn build(root: &Node, whole: bool) -> Result<(Self, Vec<Leaf<'_>>)> {
         let mut pipeline = Self { operators: Vec::new(), inputs: Vec::new() };
         let mut leaves = Vec::new();
-        pipeline.add(root, None, &mut leaves)?;
+        pipeline.add(root, None, whole, &mut leaves)?;
         Ok((pipeline, leaves))
     }
 
-    fn add<'a>(&mut self, node: &'a Node, next: Option<(usize, usize)>, leaves: &mut Vec<Leaf<'a>>) -> Result<()> {
+    fn add<'a>(
+        &mut self,
+        node: &'a Node,
+        next: Option<(usize, usize)>,
+        whole: bool,
+        leaves: &mut Vec<Leaf<'a>>,
+    ) -> Result<()> {
+        if let (Op::Repartition { input, .. }, true) = (&node.op, whole) {
+            return self.add(input, next, whole, leaves);
+        }
         if let Op::Scan { .. } | Op::Repartition { .. } = &node.op {
             let is_scan = matches!(node.op, Op::Scan { .. });
             leaves.push(if is_scan { Leaf::Scan(node) } else { Leaf::Repartition(node) });
@@ -78,7 +100,7 @@ impl Pipeline {
         self.operators.push(Stage { operator, next, name: format!("{name}-{at}") });
         for (input, child) in node.inputs().into_iter().enumerate() {
             let leaf = self.inputs.len();
-            self.add(child, Some((at, input)), leaves)?;
+            self.add(child, Some((at, input)), whole, leaves)?;
             if let (Op::StreamTableJoin { .. }, 1) = (&node.op, input) {
                 self.inputs.iter_mut().skip(leaf).for_each(|input| input.is_join_table = true);
             }

@@ -1,1 +1,25 @@
-//! Placeholder.
+//! The running engine.
+//!
+//! It is: the catalog as a log of commands, persistent queries as tasks on a pool of threads, each
+//! epoch one atomic write of results, state changes and source offsets; push queries, pull queries and
+//! every other statement. It is not: a user interface; it prints nothing.
+
+mod command;
+mod engine;
+mod error;
+mod input;
+mod materialized;
+mod names;
+mod pool;
+mod processing_log;
+mod query;
+mod rows;
+mod settings;
+mod sink;
+mod task;
+
+pub use engine::{Engine, EngineOptions, QueryInfo, Response, SourceInfo};
+pub use error::{Error, Result};
+pub use query::QueryStatus;
+pub use rows::{RowSet, RowStream, StreamEvent};
+pub use settings::Settings;

@@ -1,0 +1,368 @@
+//! Statements that change the catalog: planned, written to the command log, then carried out.
+
+use std::sync::Arc;
+
+use millstream_log::{TopicConfig, TopicSpec};
+use millstream_plan::{Column, Node, Op, Output, QueryPlan, Source, column_type, plan_query, plan_source};
+use millstream_sql::ast::{CreateAs, CreateSource, Drop, Ident, InsertInto, Properties, QuerySelection};
+use millstream_sql::{Diagnostic, SqlType, Statement, Value};
+
+use super::{Engine, State};
+use crate::command::Command;
+use crate::query::PersistentQuery;
+use crate::{Result, Settings};
+
+/// What a statement does, found out without doing it.
+pub(super) enum Change {
+    Nothing(String),
+    Source { source: Source, message: String },
+    Query { plan: QueryPlan, sink: Source, prefix: String, replaces: Option<String>, creates: bool },
+    Terminate(Vec<String>),
+    Pause(Vec<String>),
+    Resume(Vec<String>),
+    Drop { name: String, query: Option<String>, delete_topic: Option<String> },
+    Type { name: String, ty: SqlType },
+    DropType(String),
+}
+
+impl State {
+    pub(super) fn query(&self, id: &Ident) -> Result<&PersistentQuery> {
+        let found = self.queries.iter().find(|(known, _)| known.eq_ignore_ascii_case(&id.name));
+        found.map(|(_, query)| query).ok_or_else(|| {
+            let ids: Vec<String> = self.queries.keys().cloned().collect();
+            let diagnostic = Diagnostic::new("E0310", format!("query \"{}\" does not exist", id.name));
+            let mut diagnostic = diagnostic.at(id.span, "not found").suggest(&id.name, &ids);
+            if diagnostic.help.is_none() {
+                diagnostic.help = Some("SHOW QUERIES lists the queries there are".to_owned());
+            }
+            diagnostic.into()
+        })
+    }
+
+    fn selected(&self, selection: &QuerySelection) -> Result<Vec<String>> {
+        match selection {
+            QuerySelection::All => Ok(self.queries.keys().cloned().collect()),
+            QuerySelection::One(id) => Ok(vec![self.query(id)?.shared.id.clone()]),
+        }
+    }
+
+    /// The queries that read a source.
+    fn readers(&self, name: &str) -> Vec<String> {
+        let reads = |query: &&PersistentQuery| query.plan.root.sources().iter().any(|source| source.name == name);
+        self.queries.values().filter(reads).map(|query| query.shared.id.clone()).collect()
+    }
+
+    /// The queries that write a source.
+    fn writers(&self, name: &str) -> Vec<String> {
+        let writes = |query: &&PersistentQuery| query.plan.sink.as_ref().is_some_and(|sink| sink.name == name);
+        self.queries.values().filter(writes).map(|query| query.shared.id.clone()).collect()
+    }
+}
+
+impl Engine {
+    /// Plans a statement, writes it to the command log and carries it out.
+    pub(super) fn change(&self, statement: &Statement, text: &str, settings: &Settings) -> Result<String> {
+        let mut state = self.state();
+        let change = self.plan_change(&state, statement, text)?;
+        if let Change::Nothing(message) = change {
+            return Ok(message);
+        }
+        // Topics first: a crash before the command leaves an empty topic, which the repeated statement takes.
+        match &change {
+            Change::Source { source, .. } => self.ensure_topic(source, None)?,
+            Change::Query { sink, creates: true, .. } => self.ensure_topic(sink, with_of(statement))?,
+            _ => {}
+        }
+        let offset = self.commands.append(&Command { statement: text.to_owned(), settings: settings.clone() })?;
+        self.carry_out(&mut state, change, text, settings, offset, true)
+    }
+
+    /// Finds out what a statement does.
+    pub(super) fn plan_change(&self, state: &State, statement: &Statement, text: &str) -> Result<Change> {
+        match statement {
+            Statement::CreateSource(create) => self.plan_create(state, create, text),
+            Statement::CreateAs(create) => self.plan_create_as(state, create),
+            Statement::InsertInto(insert) => plan_insert(state, insert),
+            Statement::Terminate(selection) => Ok(Change::Terminate(state.selected(selection)?)),
+            Statement::Pause(selection) => Ok(Change::Pause(state.selected(selection)?)),
+            Statement::Resume(selection) => Ok(Change::Resume(state.selected(selection)?)),
+            Statement::Drop(drop) => plan_drop(state, drop),
+            Statement::Alter(alter) => {
+                let source = state.catalog.expect(&alter.name)?;
+                if source.query.is_some() {
+                    let message = format!("{} \"{}\" is written by a query", source.noun(), source.name);
+                    let diagnostic = Diagnostic::new("E0311", message).at(alter.name.span, "");
+                    return Err(diagnostic.help("change the query instead: CREATE OR REPLACE …").into());
+                }
+                let mut altered = Source::clone(source);
+                for column in &alter.columns {
+                    let name = column.name.name.clone();
+                    if altered.column(&name).is_some() {
+                        let message = format!("{} \"{}\" has a column \"{name}\" already", altered.noun(), altered.name);
+                        return Err(Diagnostic::new("E0312", message).at(column.name.span, "").into());
+                    }
+                    let ty = column_type(&column.ty, &state.catalog, &column.name)?;
+                    altered.value.push(Column { name, ty });
+                }
+                let message = format!("{} {} altered", altered.noun(), altered.name);
+                Ok(Change::Source { source: altered, message })
+            }
+            Statement::CreateType { name, ty, if_not_exists } => {
+                if state.catalog.named_type(&name.name).is_some() {
+                    if *if_not_exists {
+                        return Ok(Change::Nothing(format!("type {} exists already", name.name)));
+                    }
+                    let message = format!("type \"{}\" exists already", name.name);
+                    return Err(Diagnostic::new("E0313", message).at(name.span, "").into());
+                }
+                let ty = column_type(ty, &state.catalog, name)?;
+                Ok(Change::Type { name: name.name.clone(), ty })
+            }
+            Statement::DropType { name, if_exists } => match state.catalog.named_type(&name.name) {
+                Some(_) => Ok(Change::DropType(name.name.clone())),
+                None if *if_exists => Ok(Change::Nothing(format!("type {} does not exist", name.name))),
+                None => {
+                    let message = format!("type \"{}\" does not exist", name.name);
+                    Err(Diagnostic::new("E0314", message).at(name.span, "not found").into())
+                }
+            },
+            _ => Err(Diagnostic::new("E0303", "this statement changes nothing").into()),
+        }
+    }
+
+    fn plan_create(&self, state: &State, create: &CreateSource, text: &str) -> Result<Change> {
+        if let Some(change) = existing(state, &create.name, create.or_replace, create.if_not_exists)? {
+            return Ok(change);
+        }
+        let mut source = plan_source(create, &state.catalog, text)?;
+        source.partitions = self.partitions(&source, &create.with, create.name.span)?;
+        let message = format!("{} {} created", source.noun(), source.name);
+        Ok(Change::Source { source, message })
+    }
+
+    /// The number of partitions of a source's topic, which is there or is to be made.
+    fn partitions(&self, source: &Source, with: &Properties, place: millstream_sql::Span) -> Result<i32> {
+        let given = with.get("PARTITIONS");
+        let count = given.and_then(|property| match &property.value {
+            Value::Integer(count) => i32::try_from(*count).ok(),
+            Value::String(count) => count.parse().ok(),
+            _ => None,
+        });
+        match (self.log.topic(&source.topic)?, given, count) {
+            (Some(topic), Some(property), Some(count)) if count != topic.partitions => {
+                let message = format!("topic \"{}\" has {} partitions, not {count}", topic.name, topic.partitions);
+                Err(Diagnostic::new("E0315", message).at(property.value_span, "").help("leave PARTITIONS out").into())
+            }
+            (Some(topic), _, _) => Ok(topic.partitions),
+            (None, Some(_), Some(count)) if count > 0 => Ok(count),
+            (None, Some(property), _) => {
+                let diagnostic = Diagnostic::new("E0315", "PARTITIONS must be a whole number from 1 on");
+                Err(diagnostic.at(property.value_span, "").into())
+            }
+            (None, None, _) => {
+                let message = format!("topic \"{}\" does not exist", source.topic);
+                let place = with.get("KAFKA_TOPIC").map_or(place, |property| property.value_span);
+                let help = "SHOW TOPICS lists the topics there are; to make it, add PARTITIONS=1 to WITH (…)";
+                Err(Diagnostic::new("E0316", message).at(place, "not found").help(help).into())
+            }
+        }
+    }
+
+    fn plan_create_as(&self, state: &State, create: &CreateAs) -> Result<Change> {
+        let mut replaces = None;
+        if create.or_replace && state.catalog.source(&create.name.name).is_some() {
+            replaces = state.writers(&create.name.name).first().cloned();
+        } else if let Some(change) = existing(state, &create.name, create.or_replace, create.if_not_exists)? {
+            return Ok(change);
+        }
+        let output =
+            Output::Create { kind: create.kind, name: &create.name.name, with: &create.with, place: create.name.span };
+        let mut plan = plan_query(&create.query, &state.catalog, output)?;
+        let Some(mut sink) = plan.sink.take() else {
+            return Err(millstream_exec::Error::Internal("a query without a sink".to_owned()).into());
+        };
+        if let Some(topic) = self.log.topic(&sink.topic)?
+            && create.with.get("PARTITIONS").is_none()
+        {
+            sink.partitions = topic.partitions;
+        }
+        if let (true, true) = (replaces.is_some(), keeps_state(&plan.root)) {
+            let message = format!("query {} keeps a state that the new query cannot take over", replaces.unwrap_or_default());
+            let diagnostic = Diagnostic::new("E0317", message).at(create.name.span, "");
+            return Err(diagnostic.help("DROP it and create it anew").into());
+        }
+        plan.sink = Some(sink.clone());
+        let letter = if sink.is_table() { 'T' } else { 'S' };
+        Ok(Change::Query { plan, prefix: format!("C{letter}AS_{}", sink.name), sink, replaces, creates: true })
+    }
+
+    /// Makes a source's topic if it is not there.
+    fn ensure_topic(&self, source: &Source, with: Option<&Properties>) -> Result<()> {
+        if let Some(topic) = self.log.topic(&source.topic)? {
+            if topic.partitions == source.partitions {
+                return Ok(());
+            }
+            let message =
+                format!("topic \"{}\" has {} partitions, the query needs {}", topic.name, topic.partitions, source.partitions);
+            return Err(Diagnostic::new("E0315", message).help("choose another topic with KAFKA_TOPIC").into());
+        }
+        // Records are kept until somebody says otherwise: with event times of long ago a default of
+        // seven days would delete them at once.
+        let retention_ms = with.and_then(|with| with.get("RETENTION_MS")).and_then(|property| match property.value {
+            Value::Integer(ms) => Some(ms),
+            _ => None,
+        });
+        let config = TopicConfig {
+            compact: source.is_table() && source.window.is_none(),
+            retention_ms: retention_ms.unwrap_or(-1),
+            ..TopicConfig::default()
+        };
+        self.log.create_topic(&TopicSpec { name: source.topic.clone(), partitions: source.partitions, config })?;
+        Ok(())
+    }
+
+    /// Does what was planned. While the command log is replayed, queries are noted but not started.
+    pub(super) fn carry_out(
+        &self,
+        state: &mut State,
+        change: Change,
+        text: &str,
+        settings: &Settings,
+        offset: i64,
+        live: bool,
+    ) -> Result<String> {
+        match change {
+            Change::Nothing(message) => Ok(message),
+            Change::Source { source, message } => {
+                self.tables.forget(&source.name);
+                state.catalog.insert(Arc::new(source));
+                Ok(message)
+            }
+            Change::Query { plan, mut sink, prefix, replaces, creates } => {
+                let id = replaces.clone().unwrap_or_else(|| format!("{prefix}_{offset}"));
+                if let Some(old) = replaces.and_then(|id| state.queries.remove(&id)) {
+                    old.stop();
+                }
+                if creates {
+                    sink.query = Some(id.clone());
+                    text.clone_into(&mut sink.statement);
+                    self.tables.forget(&sink.name);
+                    state.catalog.insert(Arc::new(sink.clone()));
+                }
+                let query = if live {
+                    self.launch(settings).start(&id, text, plan, &sink)?
+                } else {
+                    PersistentQuery::dormant(&id, text, plan, settings, &self.service_id)
+                };
+                state.queries.insert(id.clone(), query);
+                Ok(format!("query {id} runs"))
+            }
+            Change::Terminate(ids) => {
+                for id in &ids {
+                    self.terminate(state, id, live)?;
+                }
+                Ok(format!("terminated: {}", list(&ids)))
+            }
+            Change::Pause(ids) => {
+                ids.iter().filter_map(|id| state.queries.get(id)).for_each(PersistentQuery::pause);
+                Ok(format!("paused: {}", list(&ids)))
+            }
+            Change::Resume(ids) => {
+                ids.iter().filter_map(|id| state.queries.get(id)).for_each(PersistentQuery::resume);
+                Ok(format!("resumed: {}", list(&ids)))
+            }
+            Change::Drop { name, query, delete_topic } => {
+                if let Some(id) = &query {
+                    self.terminate(state, id, live)?;
+                }
+                state.catalog.remove(&name);
+                self.tables.forget(&name);
+                if let Some(topic) = delete_topic.filter(|_| live) {
+                    match self.log.delete_topic(&topic) {
+                        Ok(()) | Err(millstream_log::Error::UnknownTopic(_)) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Ok(format!("{name} dropped"))
+            }
+            Change::Type { name, ty } => {
+                let message = format!("type {name} created");
+                state.catalog.insert_type(name, ty);
+                Ok(message)
+            }
+            Change::DropType(name) => {
+                state.catalog.remove_type(&name);
+                Ok(format!("type {name} dropped"))
+            }
+        }
+    }
+
+    fn terminate(&self, state: &mut State, id: &str, live: bool) -> Result<()> {
+        if let Some(query) = state.queries.remove(id) {
+            query.stop();
+            if live {
+                query.clean_up(&*self.log)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn list(ids: &[String]) -> String {
+    if ids.is_empty() { "no query".to_owned() } else { ids.join(", ") }
+}
+
+fn with_of(statement: &Statement) -> Option<&Properties> {
+    match statement {
+        Statement::CreateAs(create) => Some(&create.with),
+        _ => None,
+    }
+}
+
+fn keeps_state(root: &Node) -> bool {
+    !matches!(root.op, Op::Scan { .. } | Op::Filter { .. } | Op::Project { .. })
+        || root.inputs().into_iter().any(keeps_state)
+}
+
+/// What to do about a source that is there already; `None` if it is not or is to be replaced.
+fn existing(state: &State, name: &Ident, or_replace: bool, if_not_exists: bool) -> Result<Option<Change>> {
+    let Some(source) = state.catalog.source(&name.name) else { return Ok(None) };
+    if if_not_exists {
+        return Ok(Some(Change::Nothing(format!("{} {} exists already", source.noun(), source.name))));
+    }
+    if or_replace && source.query.is_none() {
+        return Ok(None);
+    }
+    let message = format!("{} \"{}\" exists already", source.noun(), source.name);
+    let help = "choose another name, DROP it first, or say CREATE OR REPLACE or IF NOT EXISTS";
+    Err(Diagnostic::new("E0318", message).at(name.span, "taken").help(help).into())
+}
+
+fn plan_insert(state: &State, insert: &InsertInto) -> Result<Change> {
+    let target = state.catalog.expect(&insert.target)?;
+    let plan = plan_query(&insert.query, &state.catalog, Output::Insert { target, place: insert.target.span })?;
+    let sink = Source::clone(target);
+    Ok(Change::Query { plan, sink, prefix: "INSERTQUERY".to_owned(), replaces: None, creates: false })
+}
+
+fn plan_drop(state: &State, drop: &Drop) -> Result<Change> {
+    if drop.if_exists && state.catalog.source(&drop.name.name).is_none() {
+        return Ok(Change::Nothing(format!("{} does not exist", drop.name.name)));
+    }
+    let source = state.catalog.expect(&drop.name)?;
+    if source.kind != drop.kind {
+        let message = format!("\"{}\" is a {}", source.name, source.noun());
+        let help = format!("DROP {} {}", source.noun().to_uppercase(), drop.name);
+        return Err(Diagnostic::new("E0319", message).at(drop.name.span, "").help(help).into());
+    }
+    let own = source.query.clone().filter(|id| state.queries.contains_key(id));
+    let mut users = state.readers(&source.name);
+    users.extend(state.writers(&source.name).into_iter().filter(|id| Some(id) != own.as_ref()));
+    if !users.is_empty() {
+        let message = format!("{} \"{}\" is used by {}", source.noun(), source.name, users.join(", "));
+        let help = format!("TERMINATE {} first", users.first().cloned().unwrap_or_default());
+        return Err(Diagnostic::new("E0320", message).at(drop.name.span, "in use").help(help).into());
+    }
+    let delete_topic = drop.delete_topic.then(|| source.topic.clone());
+    Ok(Change::Drop { name: source.name.clone(), query: own, delete_topic })
+}

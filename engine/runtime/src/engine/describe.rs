@@ -1,0 +1,80 @@
+//! `DESCRIBE`.
+
+use std::sync::atomic::Ordering;
+
+use millstream_function::registry;
+use millstream_sql::Diagnostic;
+use millstream_sql::ast::{Describe, Ident};
+
+use super::Engine;
+use crate::{Result, RowSet};
+
+impl Engine {
+    pub(super) fn describe(&self, what: &Describe) -> Result<RowSet> {
+        match what {
+            Describe::Function(name) => describe_function(name),
+            Describe::Source { name, extended } => self.describe_source(name, *extended),
+        }
+    }
+
+    fn describe_source(&self, name: &Ident, extended: bool) -> Result<RowSet> {
+        let state = self.state();
+        let source = state.catalog.expect(name)?;
+        let key = if source.is_table() { "primary key" } else { "key" };
+        let keys = source.key.iter().map(|column| (column, key));
+        let columns = keys.chain(source.value.iter().map(|column| (column, "")));
+        let row = |name: &str, value: String, role: &str| vec![name.to_owned(), value, role.to_owned()];
+        let mut rows: Vec<_> = columns.map(|(column, role)| row(&column.name, column.ty.to_string(), role)).collect();
+        if extended {
+            let mut detail = |name: &str, value: String| rows.push(row(name, value, "property"));
+            detail("kind", source.noun().to_owned());
+            detail("topic", format!("{} ({} partitions)", source.topic, source.partitions));
+            detail("key format", source.key_format.kind.to_string());
+            detail("value format", source.value_format.kind.to_string());
+            if let Some(timestamp) = &source.timestamp {
+                detail("timestamp", timestamp.name.clone());
+            }
+            if let Some(window) = source.window {
+                detail("window", format!("{window:?}"));
+            }
+            for query in state.queries.values() {
+                let reads = query.plan.root.sources().iter().any(|read| read.name == source.name);
+                let writes = query.plan.sink.as_ref().is_some_and(|sink| sink.name == source.name);
+                let shared = &query.shared;
+                let counts = format!(
+                    "{} ({} rows in, {} rows out, {} failed, {} late)",
+                    shared.id,
+                    shared.rows_in.load(Ordering::Relaxed),
+                    shared.rows_out.load(Ordering::Relaxed),
+                    shared.errors.load(Ordering::Relaxed),
+                    shared.late.load(Ordering::Relaxed),
+                );
+                if reads {
+                    detail("read by", counts.clone());
+                }
+                if writes {
+                    detail("written by", counts);
+                }
+            }
+            detail("statement", source.statement.clone());
+        }
+        Ok(RowSet::of_text(&["column", "type", "role"], rows))
+    }
+}
+
+fn describe_function(name: &Ident) -> Result<RowSet> {
+    let rows = |description: &str, overloads: &[millstream_function::Overload], example: Option<(&str, &str)>| {
+        let mut rows = vec![vec!["what it does".to_owned(), description.to_owned()]];
+        rows.extend(overloads.iter().map(|overload| vec!["signature".to_owned(), overload.describe(&name.name)]));
+        rows.extend(example.map(|(call, result)| vec!["example".to_owned(), format!("{call} = {result}")]));
+        RowSet::of_text(&["of", &name.name], rows)
+    };
+    if let Some((function, _)) = registry().scalar(&name.name) {
+        return Ok(rows(function.description, &function.overloads, Some(function.example)));
+    }
+    if let Some(function) = registry().aggregate(&name.name) {
+        return Ok(rows(function.description, &function.overloads, None));
+    }
+    let diagnostic = Diagnostic::new("E0206", format!("function {} does not exist", name.name));
+    Err(diagnostic.at(name.span, "not found").suggest(&name.name, &registry().names()).into())
+}

@@ -1,0 +1,42 @@
+//! The catalog from the command log.
+
+use millstream_sql::parse_statement;
+
+use super::Engine;
+use crate::Result;
+use crate::query::PersistentQuery;
+
+impl Engine {
+    /// Carries every command out again, then starts the queries that are left.
+    pub(super) fn replay(&self) -> Result<()> {
+        let mut state = self.state();
+        for (offset, command) in self.commands.read()? {
+            let statement = parse_statement(&command.statement)?;
+            // What was planned once is planned again against the same catalog, except for what the log
+            // has lost since, such as a topic that was deleted; the query that needs it says so itself.
+            let change = match self.plan_change(&state, &statement, &command.statement) {
+                Ok(change) => change,
+                Err(_) => continue,
+            };
+            self.carry_out(&mut state, change, &command.statement, &command.settings, offset, false)?;
+        }
+        let dormant: Vec<String> = state.queries.keys().cloned().collect();
+        for id in dormant {
+            if let Some(query) = state.queries.remove(&id) {
+                let started = self.awaken(query)?;
+                state.queries.insert(id, started);
+            }
+        }
+        Ok(())
+    }
+
+    fn awaken(&self, query: PersistentQuery) -> Result<PersistentQuery> {
+        let Some(sink) = query.plan.sink.clone() else { return Ok(query) };
+        let was = query.shared.status();
+        let started = self.launch(&query.settings).start(&query.shared.id, &query.statement, query.plan.clone(), &sink)?;
+        if was == crate::QueryStatus::Paused {
+            started.pause();
+        }
+        Ok(started)
+    }
+}

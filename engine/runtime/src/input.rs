@@ -1,0 +1,148 @@
+//! One partition that a task reads.
+
+use std::sync::Arc;
+
+use millstream_exec::{Batch, Context, SourceDecoder};
+use millstream_log::record::BatchReader;
+use millstream_log::{Isolation, Log, TopicPartition, Watch};
+
+use crate::Result;
+use crate::pool::Handle;
+
+/// So much is fetched and decoded in one go: enough to make per-batch work cheap, and little enough to stay in
+/// the cache.
+const FETCH_BYTES: usize = 1 << 20;
+
+/// A partition and how far it has been read.
+pub(crate) struct Input {
+    pub(crate) partition: TopicPartition,
+    /// The pipeline's input that its rows go to.
+    pub(crate) input: usize,
+    decoder: SourceDecoder,
+    /// The offset to fetch next.
+    fetch_from: i64,
+    /// The offset after the last row that was processed.
+    pub(crate) position: i64,
+    /// The position of the last commit.
+    pub(crate) committed: i64,
+    /// Rows that were fetched but not all processed.
+    pending: Option<Pending>,
+    _watch: Option<Watch>,
+}
+
+struct Pending {
+    batch: Batch,
+    /// The offset of each row.
+    offsets: Vec<i64>,
+    /// How many of its rows have been processed.
+    used: usize,
+}
+
+impl Input {
+    pub(crate) fn new(
+        log: &dyn Log,
+        partition: TopicPartition,
+        input: usize,
+        decoder: SourceDecoder,
+        position: i64,
+        waker: Option<&Arc<Handle>>,
+    ) -> Result<Self> {
+        let watch = match waker {
+            Some(handle) => {
+                let handle = Arc::clone(handle);
+                Some(log.watch(&partition, Arc::new(move || handle.wake()))?)
+            }
+            None => None,
+        };
+        Ok(Self { partition, input, decoder, fetch_from: position, position, committed: position, pending: None, _watch: watch })
+    }
+
+    /// Fetches and decodes more rows if none are left; false if the partition has no more.
+    pub(crate) fn fill(&mut self, log: &dyn Log, end: Option<i64>, context: &mut Context) -> Result<bool> {
+        while self.pending.is_none() {
+            let (start, stable) = log.offsets(&self.partition)?;
+            // What retention has deleted cannot be read any more.
+            self.fetch_from = self.fetch_from.max(start);
+            let end = end.unwrap_or(stable).min(stable);
+            if self.fetch_from >= end {
+                self.position = self.fetch_from;
+                return Ok(false);
+            }
+            let fetched = log.fetch(&self.partition, self.fetch_from, FETCH_BYTES, Isolation::ReadCommitted)?;
+            for batch in fetched.batches() {
+                let reader = BatchReader::new(batch?)?;
+                for record in reader.iter() {
+                    let record = record?;
+                    if (self.fetch_from..end).contains(&record.offset) {
+                        let place = (self.partition.partition, record.offset);
+                        self.decoder.push(record.key, record.value, record.timestamp_ms, place, context);
+                    }
+                }
+            }
+            self.fetch_from = fetched.next_offset(end).min(end);
+            if !self.decoder.is_empty() {
+                let (batch, offsets) = self.decoder.finish()?;
+                if !batch.is_empty() {
+                    self.pending = Some(Pending { batch, offsets, used: 0 });
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// The time of the next row.
+    pub(crate) fn head(&self) -> Option<i64> {
+        let pending = self.pending.as_ref()?;
+        let times = pending.batch.rowtimes().ok()?;
+        times.values().get(pending.used).copied()
+    }
+
+    /// Takes all rows that wait.
+    pub(crate) fn take(&mut self) -> Option<Batch> {
+        let Pending { batch, used, .. } = self.pending.take()?;
+        self.position = self.fetch_from;
+        if used == 0 { Some(batch) } else { Some(slice(&batch, used, batch.len() - used)) }
+    }
+
+    /// Takes the rows up to the first whose time is after `bound`, at least one.
+    pub(crate) fn take_until(&mut self, bound: i64) -> Option<Batch> {
+        let pending = self.pending.as_ref()?;
+        let times = pending.batch.rowtimes().ok()?.values();
+        let rest = times.get(pending.used..).unwrap_or_default();
+        let count = rest.iter().take_while(|time| **time <= bound).count().max(1);
+        if count == rest.len() {
+            return self.take();
+        }
+        let rows = slice(&pending.batch, pending.used, count);
+        if let Some(pending) = &mut self.pending {
+            pending.used += count;
+            self.position = pending.offsets.get(pending.used).copied().unwrap_or(self.fetch_from);
+        }
+        Some(rows)
+    }
+
+    /// Goes back to the beginning.
+    pub(crate) fn rewind(&mut self) {
+        self.fetch_from = 0;
+        self.position = 0;
+        self.pending = None;
+    }
+
+    /// Whether rows wait that were fetched but not processed.
+    pub(crate) fn has_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// How many records lie before the end.
+    pub(crate) fn behind(&self, log: &dyn Log) -> i64 {
+        log.offsets(&self.partition).map_or(0, |(_, end)| (end - self.position).max(0))
+    }
+}
+
+fn slice(batch: &Batch, from: usize, count: usize) -> Batch {
+    Batch {
+        rows: batch.rows.slice(from, count),
+        live: batch.live.as_ref().map(|live| live.slice(from, count)),
+        window: batch.window.as_ref().map(|[start, end]| [start.slice(from, count), end.slice(from, count)]),
+    }
+}

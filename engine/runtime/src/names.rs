@@ -1,0 +1,29 @@
+//! The names of internal topics and groups, as ksqlDB gives them.
+
+/// What is common to the internal names of one service.
+pub(crate) const PREFIX: &str = "_confluent-ksql-";
+
+/// The topic of commands.
+pub(crate) fn command_topic(service_id: &str) -> String {
+    format!("{PREFIX}{service_id}_command_topic")
+}
+
+/// The consumer group whose offsets are a query's.
+pub(crate) fn group(service_id: &str, query_id: &str) -> String {
+    format!("{PREFIX}{service_id}query_{query_id}")
+}
+
+/// The topic that rows of a query are repartitioned through.
+pub(crate) fn repartition_topic(service_id: &str, query_id: &str, stage: usize) -> String {
+    format!("{}-Stage-{stage}-repartition", group(service_id, query_id))
+}
+
+/// The topic that an operator's state changes are kept in.
+pub(crate) fn changelog_topic(service_id: &str, query_id: &str, stage: usize, operator: &str) -> String {
+    format!("{}-Stage-{stage}-{operator}-changelog", group(service_id, query_id))
+}
+
+/// Whether a topic is one that users did not make.
+pub(crate) fn is_internal(topic: &str) -> bool {
+    topic.starts_with(PREFIX) || topic.starts_with("__")
+}

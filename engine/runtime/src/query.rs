@@ -1,0 +1,304 @@
+//! A persistent query: its tasks and what is known of them.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use millstream_exec::{Context, Leaf, Pipeline, SinkEncoder};
+use millstream_log::{Log, TopicPartition, TopicSpec};
+use millstream_plan::{Node, Op, QueryPlan, Source};
+
+use crate::input::Input;
+use crate::names;
+use crate::pool::{Handle, Pool};
+use crate::processing_log::ProcessingLog;
+use crate::sink::Sink;
+use crate::task::{Changelog, Task};
+use crate::{Result, Settings};
+
+/// What a query does at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum QueryStatus {
+    /// It processes what comes.
+    Running,
+    /// It waits to be resumed.
+    Paused,
+    /// It has stopped, for this reason.
+    Error(String),
+}
+
+/// What a query's tasks and its statement share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) id: String,
+    /// Changed by statements, and by a task that fails; read by tasks before each epoch.
+    status: Mutex<QueryStatus>,
+    pub(crate) rows_in: AtomicU64,
+    pub(crate) rows_out: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) late: AtomicU64,
+}
+
+impl Shared {
+    fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            status: Mutex::new(QueryStatus::Running),
+            rows_in: AtomicU64::new(0),
+            rows_out: AtomicU64::new(0),
+            errors: AtomicU64::new(0),
+            late: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn status(&self) -> QueryStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_status(&self, status: QueryStatus) {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.status() == QueryStatus::Running
+    }
+
+    pub(crate) fn fail(&self, reason: &str) {
+        self.set_status(QueryStatus::Error(reason.to_owned()));
+    }
+
+    pub(crate) fn count(&self, rows: usize, context: &Context) {
+        self.rows_in.fetch_add(rows as u64, Ordering::Relaxed);
+        self.errors.fetch_add(context.error_count, Ordering::Relaxed);
+        self.late.fetch_add(context.late_count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_out(&self, rows: usize) {
+        self.rows_out.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+}
+
+/// A query that runs until it is terminated.
+pub(crate) struct PersistentQuery {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) statement: String,
+    pub(crate) plan: QueryPlan,
+    /// The settings that it was created under.
+    pub(crate) settings: Settings,
+    handles: Vec<Arc<Handle>>,
+    /// Topics that are of no use without the query.
+    internal_topics: Vec<String>,
+    group: String,
+    /// What its tasks read, to tell how far they are behind.
+    reads: Vec<TopicPartition>,
+}
+
+/// What it takes to start a query.
+pub(crate) struct Launch<'a> {
+    pub(crate) log: &'a Arc<dyn Log>,
+    pub(crate) pool: &'a Pool,
+    pub(crate) processing_log: &'a ProcessingLog,
+    pub(crate) service_id: &'a str,
+    pub(crate) settings: &'a Settings,
+}
+
+/// A sub-topology: a plan down to its leaves, and where its rows go.
+struct Stage<'a> {
+    root: &'a Node,
+    /// The repartition that the rows go through; `None`: the query's sink.
+    repartition: Option<&'a Node>,
+}
+
+/// Cuts a plan at its repartitions, the sink's part first.
+fn stages(root: &Node) -> Vec<Stage<'_>> {
+    fn below<'a>(node: &'a Node, stages: &mut Vec<Stage<'a>>) {
+        for input in node.inputs() {
+            if let Op::Repartition { input: source, .. } = &input.op {
+                stages.push(Stage { root: source, repartition: Some(input) });
+            }
+            below(input, stages);
+        }
+    }
+    let mut stages = vec![Stage { root, repartition: None }];
+    below(root, &mut stages);
+    stages
+}
+
+impl Launch<'_> {
+    fn ensure_topic(&self, spec: &TopicSpec) -> Result<()> {
+        match self.log.create_topic(spec) {
+            Ok(_) | Err(millstream_log::Error::TopicExists(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Starts the tasks of a query, from its committed offsets if it has any.
+    pub(crate) fn start(&self, id: &str, statement: &str, plan: QueryPlan, sink: &Source) -> Result<PersistentQuery> {
+        let mut query = PersistentQuery::dormant(id, statement, plan, self.settings, self.service_id);
+        let plan = query.plan.clone();
+        let stages = stages(&plan.root);
+        let topic_of = |node: &Node| {
+            let number = stages.iter().position(|stage| stage.repartition.is_some_and(|own| std::ptr::eq(own, node)));
+            names::repartition_topic(self.service_id, id, number.unwrap_or_default())
+        };
+        for stage in &stages {
+            if let Some(Op::Repartition { partitions, .. }) = stage.repartition.map(|node| &node.op) {
+                let topic = stage.repartition.map(topic_of).unwrap_or_default();
+                self.ensure_topic(&TopicSpec::new(topic.clone(), *partitions).kept_for_ever())?;
+                query.internal_topics.push(topic);
+            }
+        }
+        for (number, stage) in stages.iter().enumerate() {
+            self.start_stage(&mut query, number, stage, sink, &topic_of)?;
+        }
+        Ok(query)
+    }
+
+    fn start_stage(
+        &self,
+        query: &mut PersistentQuery,
+        number: usize,
+        stage: &Stage<'_>,
+        sink: &Source,
+        topic_of: &dyn Fn(&Node) -> String,
+    ) -> Result<()> {
+        let leaf_topic = |leaf: &Leaf<'_>| match leaf {
+            Leaf::Scan(node) => match &node.op {
+                Op::Scan { source, .. } => (source.topic.clone(), source.partitions),
+                _ => (String::new(), 0),
+            },
+            Leaf::Repartition(node) => match &node.op {
+                Op::Repartition { partitions, .. } => (topic_of(node), *partitions),
+                _ => (String::new(), 0),
+            },
+        };
+        let (mut pipeline, leaves) = Pipeline::new(stage.root)?;
+        let topics: Vec<(String, i32)> = leaves.iter().map(leaf_topic).collect();
+        let partitions = topics.iter().map(|(_, partitions)| *partitions).max().unwrap_or(1);
+        let mut changelog_topics = Vec::new();
+        for (operator, name) in pipeline.stateful() {
+            let topic = names::changelog_topic(self.service_id, &query.shared.id, number, &name);
+            self.ensure_topic(&TopicSpec::new(topic.clone(), partitions).compacted())?;
+            query.internal_topics.push(topic.clone());
+            changelog_topics.push((operator, topic));
+        }
+        for partition in 0..partitions {
+            // Every task has operators of its own.
+            let (pipeline, leaves) = Pipeline::new(stage.root)?;
+            let handle = self.pool.handle();
+            let mut inputs = Vec::new();
+            for (at, (leaf, (topic, count))) in leaves.iter().zip(&topics).enumerate() {
+                if partition >= *count {
+                    continue;
+                }
+                let from = TopicPartition::new(topic.as_str(), partition);
+                let position = self.position(&query.group, &from, matches!(leaf, Leaf::Repartition(_)))?;
+                query.reads.push(from.clone());
+                inputs.push(Input::new(&**self.log, from, at, leaf.decoder()?, position, Some(&handle))?);
+            }
+            let changelogs = changelog_topics.iter().map(|(operator, topic)| Changelog {
+                operator: *operator,
+                partition: TopicPartition::new(topic.as_str(), partition),
+            });
+            let task = Task {
+                shared: Arc::clone(&query.shared),
+                log: Arc::clone(self.log),
+                pipeline,
+                inputs,
+                sink: self.sink(stage, sink, topic_of, partition)?,
+                changelogs: changelogs.collect(),
+                processing_log: self.processing_log.clone(),
+                group: query.group.clone(),
+                commit_interval: Duration::from_millis(self.settings.number("commit.interval.ms")),
+                merge: self.settings.number("ksql.streams.cache.max.bytes.buffering") > 0,
+                restored: false,
+                in_flight: VecDeque::new(),
+            };
+            handle.start(Box::new(task));
+            query.handles.push(handle);
+        }
+        Ok(())
+    }
+
+    fn sink(&self, stage: &Stage<'_>, sink: &Source, topic_of: &dyn Fn(&Node) -> String, home: i32) -> Result<Sink> {
+        match stage.repartition {
+            Some(node) => {
+                let Op::Repartition { partitions, key_format, .. } = node.op else {
+                    return Err(millstream_exec::Error::Internal("a stage ends in no repartition".to_owned()).into());
+                };
+                let encoder = SinkEncoder::internal(&stage.root.schema, &node.keys, key_format)?;
+                Ok(Sink::new(&topic_of(node), partitions, encoder, home))
+            }
+            None => {
+                let encoder = SinkEncoder::new(sink, &stage.root.schema, &stage.root.keys)?;
+                Ok(Sink::new(&sink.topic, sink.partitions, encoder, home))
+            }
+        }
+    }
+
+    /// Where a query starts to read a partition.
+    fn position(&self, group: &str, partition: &TopicPartition, is_internal: bool) -> Result<i64> {
+        if let Some(offset) = self.log.group_offset(group, partition)? {
+            return Ok(offset);
+        }
+        let (start, end) = self.log.offsets(partition)?;
+        Ok(if is_internal || self.settings.from_earliest() { start } else { end })
+    }
+}
+
+impl PersistentQuery {
+    /// A query without tasks.
+    pub(crate) fn dormant(id: &str, statement: &str, plan: QueryPlan, settings: &Settings, service_id: &str) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(id)),
+            statement: statement.to_owned(),
+            plan,
+            settings: settings.clone(),
+            handles: Vec::new(),
+            internal_topics: Vec::new(),
+            group: names::group(service_id, id),
+            reads: Vec::new(),
+        }
+    }
+
+    /// How many records its tasks have still to read.
+    pub(crate) fn lag(&self, log: &dyn Log) -> i64 {
+        let behind = |partition: &TopicPartition| {
+            let (start, end) = log.offsets(partition).ok()?;
+            let read = log.group_offset(&self.group, partition).ok()?.unwrap_or(start);
+            Some((end - read).max(0))
+        };
+        self.reads.iter().filter_map(behind).sum()
+    }
+
+    pub(crate) fn pause(&self) {
+        if self.shared.is_running() {
+            self.shared.set_status(QueryStatus::Paused);
+        }
+    }
+
+    pub(crate) fn resume(&self) {
+        if self.shared.status() == QueryStatus::Paused {
+            self.shared.set_status(QueryStatus::Running);
+            self.handles.iter().for_each(Handle::wake);
+        }
+    }
+
+    /// Ends the tasks after the epochs that they may be in.
+    pub(crate) fn stop(&self) {
+        self.handles.iter().for_each(|handle| handle.stop());
+    }
+
+    /// Removes what is of no use without the query.
+    pub(crate) fn clean_up(&self, log: &dyn Log) -> Result<()> {
+        log.delete_group(&self.group)?;
+        for topic in &self.internal_topics {
+            match log.delete_topic(topic) {
+                Ok(()) | Err(millstream_log::Error::UnknownTopic(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}

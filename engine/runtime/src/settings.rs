@@ -1,0 +1,114 @@
+//! Settings of a session, by ksqlDB's names.
+
+use std::collections::BTreeMap;
+
+use millstream_sql::Diagnostic;
+
+/// Every setting: its name, its default and what it does.
+const KNOWN: &[(&str, &str, &str)] = &[
+    ("auto.offset.reset", "latest", "where a new query starts to read: earliest or latest"),
+    ("commit.interval.ms", "100", "how long a busy query gathers results before it commits them"),
+    ("processing.guarantee", "exactly_once_v2", "exactly_once_v2 or at_least_once"),
+    (
+        "ksql.streams.cache.max.bytes.buffering",
+        "10485760",
+        "0: every record's update is handed on; else updates of one key within an epoch are merged",
+    ),
+    ("ksql.internal.topic.replicas", "1", "replicas of internal topics"),
+    ("ksql.service.id", "default_", "what internal topics' names start with"),
+];
+
+/// What `SET` has set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    values: BTreeMap<String, String>,
+}
+
+/// Also accepted, with the prefix that ksqlDB gives to settings of Kafka Streams.
+const STREAMS_PREFIX: &str = "ksql.streams.";
+
+fn canonical(name: &str) -> &str {
+    let known = |name: &str| KNOWN.iter().any(|(known, ..)| *known == name);
+    match name.strip_prefix(STREAMS_PREFIX) {
+        Some(short) if !known(name) => short,
+        _ => name,
+    }
+}
+
+impl Settings {
+    /// Sets a value.
+    ///
+    /// # Errors
+    /// A diagnostic if the setting does not exist or cannot have the value.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), Diagnostic> {
+        let name = canonical(name);
+        if !KNOWN.iter().any(|(known, ..)| *known == name) {
+            let names: Vec<String> = KNOWN.iter().map(|(name, ..)| (*name).to_owned()).collect();
+            let diagnostic = Diagnostic::new("E0301", format!("setting '{name}' is not known")).suggest(name, &names);
+            return Err(if diagnostic.help.is_some() { diagnostic } else { diagnostic.help("SHOW PROPERTIES lists the settings") });
+        }
+        let refuse = |expected: &str| {
+            Err(Diagnostic::new("E0302", format!("setting '{name}' cannot be '{value}': expected {expected}")))
+        };
+        match name {
+            "auto.offset.reset" if !matches!(value, "earliest" | "latest") => return refuse("earliest or latest"),
+            "processing.guarantee" if !matches!(value, "exactly_once_v2" | "exactly_once" | "at_least_once") => {
+                return refuse("exactly_once_v2 or at_least_once");
+            }
+            "commit.interval.ms" | "ksql.streams.cache.max.bytes.buffering" | "ksql.internal.topic.replicas"
+                if value.parse::<u64>().is_err() =>
+            {
+                return refuse("a whole number from 0 on");
+            }
+            "ksql.service.id" => return refuse("it to be given when the program is started"),
+            _ => {}
+        }
+        self.values.insert(name.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    /// Goes back to the default.
+    ///
+    /// # Errors
+    /// A diagnostic if the setting does not exist.
+    pub fn unset(&mut self, name: &str) -> Result<(), Diagnostic> {
+        let name = canonical(name);
+        let default = KNOWN.iter().find(|(known, ..)| *known == name).map(|(_, default, _)| *default);
+        match default {
+            Some(_) => {
+                self.values.remove(name);
+                Ok(())
+            }
+            None => self.set(name, ""),
+        }
+    }
+
+    /// A setting's value or its default.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        let default = || KNOWN.iter().find(|(known, ..)| *known == name).map_or("", |(_, default, _)| *default);
+        self.values.get(name).map_or_else(default, String::as_str)
+    }
+
+    /// A setting that is a number.
+    #[must_use]
+    pub fn number(&self, name: &str) -> u64 {
+        self.get(name).parse().unwrap_or(0)
+    }
+
+    /// Whether new queries read what is there already.
+    #[must_use]
+    pub fn from_earliest(&self) -> bool {
+        self.get("auto.offset.reset") == "earliest"
+    }
+
+    /// All settings: name, value, whether it was set, and what it does.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str, bool, &str)> {
+        KNOWN.iter().map(|(name, _, what)| (*name, self.get(name), self.values.contains_key(*name), *what))
+    }
+
+    /// What was set, for the command log.
+    pub fn changed(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}

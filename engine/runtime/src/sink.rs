@@ -1,0 +1,86 @@
+//! Rows to record batches of a topic's partitions.
+
+use millstream_exec::{Batch, SinkEncoder};
+use millstream_log::record::BatchBuilder;
+use millstream_log::{TopicPartition, partition_for_key};
+
+use crate::Result;
+
+/// A record batch is finished once it has so many bytes: Kafka's default `max.message.bytes` is 1 MiB.
+const BATCH_BYTES: usize = 900 << 10;
+
+/// Encodes rows and spreads them over partitions by key.
+pub(crate) struct Sink {
+    encoder: SinkEncoder,
+    builders: Builders,
+    /// Where rows without a key go: to the partition that they came from, so that they stay in order.
+    home: i32,
+}
+
+struct Builders {
+    partitions: Vec<TopicPartition>,
+    open: Vec<BatchBuilder>,
+    finished: Vec<(TopicPartition, Vec<u8>)>,
+    failed: Option<millstream_log::Error>,
+}
+
+impl Sink {
+    pub(crate) fn new(topic: &str, partitions: i32, encoder: SinkEncoder, home: i32) -> Self {
+        let topic: std::sync::Arc<str> = topic.into();
+        let partitions: Vec<_> =
+            (0..partitions.max(1)).map(|number| TopicPartition::new(std::sync::Arc::clone(&topic), number)).collect();
+        let open = partitions.iter().map(|_| BatchBuilder::new()).collect();
+        let builders = Builders { partitions, open, finished: Vec::new(), failed: None };
+        Self { encoder, builders, home }
+    }
+
+    pub(crate) fn write(&mut self, batch: &Batch) -> Result<()> {
+        let (builders, home) = (&mut self.builders, self.home);
+        let count = builders.partitions.len() as i32;
+        self.encoder.encode(batch, |key, value, timestamp_ms| {
+            let partition = match key {
+                Some(key) if count > 1 => partition_for_key(key.inner(), count),
+                Some(_) => 0,
+                None => home % count,
+            };
+            builders.push(partition as usize, key.map(|key| key.bytes), value, timestamp_ms);
+        })?;
+        match builders.failed.take() {
+            Some(error) => Err(error.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes everything written so far.
+    pub(crate) fn finish(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>> {
+        for at in 0..self.builders.open.len() {
+            self.builders.finish(at);
+        }
+        match self.builders.failed.take() {
+            Some(error) => Err(error.into()),
+            None => Ok(std::mem::take(&mut self.builders.finished)),
+        }
+    }
+}
+
+impl Builders {
+    fn push(&mut self, at: usize, key: Option<&[u8]>, value: Option<&[u8]>, timestamp_ms: i64) {
+        let Some(builder) = self.open.get_mut(at) else { return };
+        builder.push(timestamp_ms, key, value);
+        if builder.size_bytes() >= BATCH_BYTES {
+            self.finish(at);
+        }
+    }
+
+    fn finish(&mut self, at: usize) {
+        let (Some(builder), Some(partition)) = (self.open.get_mut(at), self.partitions.get(at)) else { return };
+        if builder.is_empty() {
+            return;
+        }
+        match std::mem::take(builder).finish() {
+            Ok(batch) => self.finished.push((partition.clone(), batch)),
+            Err(error) => self.failed = Some(error),
+        }
+        *builder = BatchBuilder::new();
+    }
+}

@@ -1,0 +1,216 @@
+//! One sub-topology over one partition: the unit of parallelism, of recovery and of commit.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use millstream_exec::{Batch, Context, Pipeline};
+use millstream_log::record::{BatchBuilder, BatchReader};
+use millstream_log::{GroupOffset, Isolation, Log, Ticket, TopicPartition, WriteBatch};
+
+use crate::Result;
+use crate::input::Input;
+use crate::pool::{Run, Turn};
+use crate::processing_log::ProcessingLog;
+use crate::query::Shared;
+use crate::sink::Sink;
+
+/// An epoch ends once it has read so many bytes' worth of rows, whatever the time.
+const EPOCH_ROWS_MAX: usize = 1 << 20;
+/// So many commits may be on their way to the disk before the task waits for the oldest.
+const COMMITS_IN_FLIGHT_MAX: usize = 4;
+const RESTORE_FETCH_BYTES: usize = 4 << 20;
+
+/// An operator's changelog.
+pub(crate) struct Changelog {
+    pub(crate) operator: usize,
+    pub(crate) partition: TopicPartition,
+}
+
+/// A task of a persistent query.
+pub(crate) struct Task {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) inputs: Vec<Input>,
+    pub(crate) sink: Sink,
+    pub(crate) changelogs: Vec<Changelog>,
+    pub(crate) processing_log: ProcessingLog,
+    pub(crate) group: String,
+    pub(crate) commit_interval: Duration,
+    /// Whether updates of one key within an epoch are merged.
+    pub(crate) merge: bool,
+    pub(crate) restored: bool,
+    pub(crate) in_flight: std::collections::VecDeque<Ticket>,
+}
+
+impl Run for Task {
+    fn turn(&mut self) -> Turn {
+        if !self.shared.is_running() {
+            return Turn::Idle;
+        }
+        match self.epoch() {
+            Ok(turn) => turn,
+            Err(error) => {
+                self.shared.fail(&error.to_string());
+                Turn::Done
+            }
+        }
+    }
+}
+
+impl Task {
+    fn epoch(&mut self) -> Result<Turn> {
+        if !self.restored {
+            self.restore()?;
+            self.restored = true;
+        }
+        self.check_commits()?;
+        let mut context = Context::default();
+        let mut out = Vec::new();
+        let mut rows = 0;
+        let started = Instant::now();
+        let more = loop {
+            let Some((input, batch)) = next_batch(&mut self.inputs, &*self.log, &mut context)? else { break false };
+            rows += batch.len();
+            if self.merge {
+                self.pipeline.process(input, batch, &mut context, &mut out)?;
+            } else {
+                self.process_one_by_one(input, &batch, &mut context, &mut out)?;
+            }
+            self.write(&mut out)?;
+            if rows >= EPOCH_ROWS_MAX || started.elapsed() >= self.commit_interval {
+                break true;
+            }
+        };
+        self.pipeline.flush(&mut context, &mut out)?;
+        self.write(&mut out)?;
+        self.commit(&mut context)?;
+        self.shared.count(rows, &context);
+        Ok(if more { Turn::Again } else { Turn::Idle })
+    }
+
+    /// Each record is an epoch of its own as far as operators can tell, so each update is handed on.
+    fn process_one_by_one(
+        &mut self,
+        input: usize,
+        batch: &Batch,
+        context: &mut Context,
+        out: &mut Vec<Batch>,
+    ) -> Result<()> {
+        for row in 0..batch.len() {
+            let one = batch.take(&arrow::array::UInt32Array::from(vec![row as u32]))?;
+            self.pipeline.process(input, one, context, out)?;
+            self.pipeline.flush(context, out)?;
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, out: &mut Vec<Batch>) -> Result<()> {
+        for batch in out.drain(..) {
+            self.shared.count_out(batch.len());
+            self.sink.write(&batch)?;
+        }
+        Ok(())
+    }
+
+    /// Writes results, state changes and source offsets as one.
+    fn commit(&mut self, context: &mut Context) -> Result<()> {
+        let mut write = WriteBatch { batches: self.sink.finish()?, offsets: Vec::new() };
+        let now_ms = self.log.now_ms();
+        for changelog in &self.changelogs {
+            let mut builder = BatchBuilder::new();
+            self.pipeline.drain_state(changelog.operator, &mut |(key, value)| builder.push(now_ms, Some(key), value))?;
+            if !builder.is_empty() {
+                write.batches.push((changelog.partition.clone(), builder.finish()?));
+            }
+        }
+        if let Some(batch) = self.processing_log.batch(&self.shared.id, context, now_ms)? {
+            write.batches.push(batch);
+        }
+        for input in &mut self.inputs {
+            if input.committed != input.position {
+                input.committed = input.position;
+                let (group, partition) = (self.group.clone(), input.partition.clone());
+                write.offsets.push(GroupOffset { group, partition, offset: input.position });
+            }
+        }
+        if write.batches.is_empty() && write.offsets.is_empty() {
+            return Ok(());
+        }
+        self.in_flight.push_back(self.log.write(write)?);
+        if self.in_flight.len() > COMMITS_IN_FLIGHT_MAX
+            && let Some(oldest) = self.in_flight.pop_front()
+        {
+            oldest.wait()?;
+        }
+        Ok(())
+    }
+
+    fn check_commits(&mut self) -> Result<()> {
+        while let Some(outcome) = self.in_flight.front().and_then(Ticket::poll) {
+            outcome?;
+            self.in_flight.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Brings the operators back to the last commit: their changelogs, and the tables of joins up to the
+    /// offsets that were committed.
+    fn restore(&mut self) -> Result<()> {
+        for changelog in &self.changelogs {
+            restore_changelog(&*self.log, &mut self.pipeline, changelog)?;
+        }
+        let mut out = Vec::new();
+        let mut context = Context::default();
+        for input in &mut self.inputs {
+            if !self.pipeline.is_join_table(input.input) {
+                continue;
+            }
+            let end = input.position;
+            input.rewind();
+            while input.fill(&*self.log, Some(end), &mut context)? {
+                if let Some(batch) = input.take() {
+                    self.pipeline.process(input.input, batch, &mut context, &mut out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn restore_changelog(log: &dyn Log, pipeline: &mut Pipeline, changelog: &Changelog) -> Result<()> {
+    let (mut offset, end) = log.offsets(&changelog.partition)?;
+    while offset < end {
+        let fetched = log.fetch(&changelog.partition, offset, RESTORE_FETCH_BYTES, Isolation::ReadCommitted)?;
+        for batch in fetched.batches() {
+            let reader = BatchReader::new(batch?)?;
+            let records = reader.iter().collect::<Result<Vec<_>, _>>()?;
+            let entries: Vec<_> = records.iter().filter_map(|record| Some((record.key?, record.value))).collect();
+            pipeline.restore_state(changelog.operator, &entries)?;
+        }
+        offset = fetched.next_offset(end);
+    }
+    Ok(())
+}
+
+/// The next rows to process: of several inputs those with the least time, up to where another input's
+/// rows come earlier.
+pub(crate) fn next_batch(inputs: &mut [Input], log: &dyn Log, context: &mut Context) -> Result<Option<(usize, Batch)>> {
+    if let [only] = inputs {
+        only.fill(log, None, context)?;
+        return Ok(only.take().map(|batch| (only.input, batch)));
+    }
+    for input in inputs.iter_mut() {
+        input.fill(log, None, context)?;
+    }
+    let mut heads: Vec<(i64, usize)> =
+        inputs.iter().enumerate().filter_map(|(at, input)| Some((input.head()?, at))).collect();
+    heads.sort_unstable();
+    let bound = heads.get(1).map(|(time, _)| *time);
+    let Some(input) = heads.first().and_then(|(_, at)| inputs.get_mut(*at)) else { return Ok(None) };
+    let batch = match bound {
+        Some(bound) => input.take_until(bound),
+        None => input.take(),
+    };
+    Ok(batch.map(|batch| (input.input, batch)))
+}
