@@ -95,9 +95,10 @@ impl Batch {
     /// If a place does not exist.
     pub fn take(&self, places: &arrow::array::UInt32Array) -> Result<Self> {
         let rows = take_record_batch(&self.rows, places)?;
-        let live = self.live.as_ref().map(|_| {
-            BooleanBuffer::collect_bool(places.len(), |at| self.is_live(places.value(at) as usize))
-        });
+        let live = self
+            .live
+            .as_ref()
+            .map(|_| BooleanBuffer::collect_bool(places.len(), |at| self.is_live(places.value(at) as usize)));
         let window = self.each_bound(|bound| Ok(arrow::compute::take(bound, places, None)?))?;
         Ok(Self { rows, live, window })
     }

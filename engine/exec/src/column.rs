@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array, ListArray,
-    MapArray, NullArray, NullBufferBuilder, StringArray, StructArray, Time32MillisecondArray, TimestampMillisecondArray,
+    MapArray, NullArray, NullBufferBuilder, StringArray, StructArray, Time32MillisecondArray,
+    TimestampMillisecondArray,
 };
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, FieldRef, TimeUnit};
@@ -211,9 +212,7 @@ impl ColumnBuilder {
                     _ => Arc::new(Int64Array::new(values, nulls.finish())),
                 }
             }
-            Self::Double(values, nulls) => {
-                Arc::new(Float64Array::new(std::mem::take(values).into(), nulls.finish()))
-            }
+            Self::Double(values, nulls) => Arc::new(Float64Array::new(std::mem::take(values).into(), nulls.finish())),
             Self::Decimal(values, nulls, precision, scale) => {
                 let array = Decimal128Array::new(std::mem::take(values).into(), nulls.finish());
                 Arc::new(array.with_precision_and_scale(*precision, *scale)?)
@@ -235,7 +234,9 @@ impl ColumnBuilder {
             }
             Self::Map(keys, values, offsets, nulls, entries) => {
                 let offsets = OffsetBuffer::new(std::mem::replace(offsets, vec![0]).into());
-                let DataType::Struct(fields) = entries.data_type() else { return Err(unsupported(entries.data_type())) };
+                let DataType::Struct(fields) = entries.data_type() else {
+                    return Err(unsupported(entries.data_type()));
+                };
                 let rows = StructArray::try_new(fields.clone(), vec![keys.finish()?, values.finish()?], None)?;
                 Arc::new(MapArray::try_new(Arc::clone(entries), offsets, rows, nulls.finish(), false)?)
             }

@@ -26,7 +26,10 @@ pub struct SourceDecoder {
 enum Kind {
     Source(Box<SourceRecords>),
     /// The rows of an internal topic, with all columns but ROWTIME in the value.
-    Internal { columns: Vec<ColumnBuilder>, fingerprint: u32 },
+    Internal {
+        columns: Vec<ColumnBuilder>,
+        fingerprint: u32,
+    },
 }
 
 /// What is the same for records of every kind.
@@ -152,7 +155,9 @@ impl SourceDecoder {
         self.rows.offsets.push(place.1);
         let outcome = match &mut self.kind {
             Kind::Source(records) => records.push(key, value, timestamp_ms, place),
-            Kind::Internal { columns, fingerprint } => read_internal(value, columns, *fingerprint).map(|live| (timestamp_ms, live)),
+            Kind::Internal { columns, fingerprint } => {
+                read_internal(value, columns, *fingerprint).map(|live| (timestamp_ms, live))
+            }
         };
         match outcome {
             Ok((rowtime, live)) => {

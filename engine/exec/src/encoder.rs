@@ -26,7 +26,9 @@ pub struct SinkEncoder {
 enum ValueEncoder {
     Format(Encoder),
     /// All columns in our own encoding, for an internal topic.
-    Internal { fingerprint: u32 },
+    Internal {
+        fingerprint: u32,
+    },
 }
 
 fn named(schema: &SchemaRef, places: &[usize]) -> Vec<(String, DataType)> {
@@ -79,9 +81,14 @@ impl SinkEncoder {
     ///
     /// # Errors
     /// A value that the format cannot hold.
-    pub fn encode(&mut self, batch: &Batch, mut write: impl FnMut(Option<KeyBytes<'_>>, Option<&[u8]>, i64)) -> Result<()> {
+    pub fn encode(
+        &mut self,
+        batch: &Batch,
+        mut write: impl FnMut(Option<KeyBytes<'_>>, Option<&[u8]>, i64),
+    ) -> Result<()> {
         let columns = batch.rows.columns();
-        let pick = |places: &[usize]| -> Vec<ArrayRef> { places.iter().filter_map(|at| columns.get(*at).cloned()).collect() };
+        let pick =
+            |places: &[usize]| -> Vec<ArrayRef> { places.iter().filter_map(|at| columns.get(*at).cloned()).collect() };
         let (keys, values) = (pick(&self.keys), pick(&self.values));
         let rowtimes = batch.rowtimes()?;
         let bounds = match (&batch.window, self.window) {

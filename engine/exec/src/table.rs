@@ -64,9 +64,8 @@ impl KeyedTable {
             let at = self.chunks.len() - 2;
             let (mut batches, mut slots) = (Vec::new(), Vec::new());
             for (chunk, Chunk { rows, slots: old }) in self.chunks.iter().enumerate().skip(at) {
-                let is_latest = |(row, slot): &(usize, &u32)| {
-                    self.latest.get(**slot as usize) == Some(&Some((chunk, *row)))
-                };
+                let is_latest =
+                    |(row, slot): &(usize, &u32)| self.latest.get(**slot as usize) == Some(&Some((chunk, *row)));
                 let (places, kept): (Vec<u32>, Vec<u32>) =
                     old.iter().enumerate().filter(is_latest).map(|(row, slot)| (row as u32, *slot)).unzip();
                 batches.push(arrow::compute::take_record_batch(rows, &UInt32Array::from(places))?);
@@ -95,7 +94,8 @@ impl KeyedTable {
         let found = places.iter().map(Option::is_some).collect();
         // A row of nulls in front stands for what is missing.
         let nulls = self.schema.fields().iter().map(|field| new_null_array(field.data_type(), 1)).collect();
-        let nullable: Vec<_> = self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+        let nullable: Vec<_> =
+            self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         let nullable: SchemaRef = std::sync::Arc::new(arrow::datatypes::Schema::new(nullable));
         let mut batches = vec![RecordBatch::try_new(SchemaRef::clone(&nullable), nulls)?];
         for chunk in &self.chunks {

@@ -131,7 +131,7 @@ impl Overload {
         if !fits {
             return None;
         }
-        let params = self.params.iter().chain(std::iter::repeat(self.params.last()?));
+        let params = self.params.iter().chain(self.params.last().into_iter().cycle());
         let (mut args, mut distance) = (Vec::new(), u32::from(self.variadic));
         for (found, param) in found.iter().zip(params.clone()) {
             let (target, cost) = param.accept(found)?;
@@ -174,9 +174,8 @@ pub(crate) fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
     Some(match (a, b) {
         (a, b) if a == b => a.clone(),
         (T::Null, other) | (other, T::Null) => other.clone(),
-        (T::Float64, T::Int32 | T::Int64 | T::Decimal128(..)) | (T::Int32 | T::Int64 | T::Decimal128(..), T::Float64) => {
-            T::Float64
-        }
+        (T::Float64, T::Int32 | T::Int64 | T::Decimal128(..))
+        | (T::Int32 | T::Int64 | T::Decimal128(..), T::Float64) => T::Float64,
         (T::Int32, T::Int64) | (T::Int64, T::Int32) => T::Int64,
         (T::Decimal128(p1, s1), T::Decimal128(p2, s2)) => wider(*p1, *s1, *p2, *s2),
         (T::Decimal128(p, s), T::Int32) | (T::Int32, T::Decimal128(p, s)) => wider(*p, *s, 10, 0),

@@ -21,7 +21,17 @@ enum Item {
 pub struct PatternError(String);
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -43,7 +53,9 @@ impl Pattern {
                         Some('\'') if chars.next_if_eq(&'\'').is_some() => literal.push('\''),
                         Some('\'') => break,
                         Some(c) => literal.push(c),
-                        None => return Err(PatternError(format!("the quote in pattern \"{pattern}\" is never closed"))),
+                        None => {
+                            return Err(PatternError(format!("the quote in pattern \"{pattern}\" is never closed")));
+                        }
                     }
                 }
                 items.push(Item::Literal(if literal.is_empty() { "'".to_owned() } else { literal }));
@@ -53,7 +65,8 @@ impl Pattern {
                     count += 1;
                 }
                 if !"yuMdHhmsSaEXxZDkL".contains(c) {
-                    let reason = format!("the letter {c} in pattern \"{pattern}\" is not supported; put text in quotes");
+                    let reason =
+                        format!("the letter {c} in pattern \"{pattern}\" is not supported; put text in quotes");
                     return Err(PatternError(reason));
                 }
                 items.push(Item::Field(c, count));
@@ -155,7 +168,8 @@ struct Parts {
 
 impl Parts {
     fn read(&mut self, letter: char, count: usize, next_is_number: bool, rest: &mut &str) -> Option<()> {
-        let digits_max = if next_is_number { count } else { count.max(if letter == 'y' || letter == 'u' { 9 } else { 2 }) };
+        let digits_max =
+            if next_is_number { count } else { count.max(if letter == 'y' || letter == 'u' { 9 } else { 2 }) };
         match letter {
             'y' | 'u' => {
                 let year = digits(rest, count.min(2), if count == 2 { 2 } else { digits_max })?;

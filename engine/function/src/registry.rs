@@ -33,13 +33,8 @@ pub fn registry() -> &'static Registry {
 }
 
 /// Other names of functions.
-const ALIASES: &[(&str, &str)] = &[
-    ("UPPER", "UCASE"),
-    ("LOWER", "LCASE"),
-    ("LENGTH", "LEN"),
-    ("SUBSTR", "SUBSTRING"),
-    ("CEILING", "CEIL"),
-];
+const ALIASES: &[(&str, &str)] =
+    &[("UPPER", "UCASE"), ("LOWER", "LCASE"), ("LENGTH", "LEN"), ("SUBSTR", "SUBSTRING"), ("CEILING", "CEIL")];
 
 impl Registry {
     fn real_name<'a>(name: &'a str) -> &'a str {

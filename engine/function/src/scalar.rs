@@ -15,9 +15,7 @@ use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err, plan_err};
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use crate::overload::{Coercion, Overload, Param, Returns, choose};
 
@@ -82,7 +80,10 @@ impl ScalarFunction {
 
 /// All scalar functions.
 pub(crate) fn all() -> Vec<ScalarFunction> {
-    [string::all(), math::all(), null::all(), date::all(), json::all(), collection::all()].into_iter().flatten().collect()
+    [string::all(), math::all(), null::all(), date::all(), json::all(), collection::all()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A function as DataFusion sees it.

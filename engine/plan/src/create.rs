@@ -8,9 +8,24 @@ use crate::{Catalog, Column, Format, FormatKind, Result, Source, SourceWindow, T
 
 /// The properties that a `WITH` may have.
 const PROPERTIES: [&str; 18] = [
-    "KAFKA_TOPIC", "VALUE_FORMAT", "KEY_FORMAT", "FORMAT", "PARTITIONS", "REPLICAS", "TIMESTAMP", "TIMESTAMP_FORMAT",
-    "WINDOW_TYPE", "WINDOW_SIZE", "WRAP_SINGLE_VALUE", "VALUE_DELIMITER", "KEY_DELIMITER", "RETENTION_MS",
-    "CLEANUP_POLICY", "VALUE_SCHEMA_FULL_NAME", "KEY_SCHEMA_ID", "VALUE_SCHEMA_ID",
+    "KAFKA_TOPIC",
+    "VALUE_FORMAT",
+    "KEY_FORMAT",
+    "FORMAT",
+    "PARTITIONS",
+    "REPLICAS",
+    "TIMESTAMP",
+    "TIMESTAMP_FORMAT",
+    "WINDOW_TYPE",
+    "WINDOW_SIZE",
+    "WRAP_SINGLE_VALUE",
+    "VALUE_DELIMITER",
+    "KEY_DELIMITER",
+    "RETENTION_MS",
+    "CLEANUP_POLICY",
+    "VALUE_SCHEMA_FULL_NAME",
+    "KEY_SCHEMA_ID",
+    "VALUE_SCHEMA_ID",
 ];
 
 /// Names that records have beside their columns.
@@ -195,7 +210,22 @@ pub fn column_type(ty: &SqlType, catalog: &Catalog, place: &Ident) -> Result<Sql
             Some(ty) => ty.clone(),
             None => {
                 let mut names: Vec<String> = catalog.named_types().map(|(name, _)| name.clone()).collect();
-                let builtin = ["BOOLEAN", "INT", "BIGINT", "DOUBLE", "DECIMAL", "STRING", "VARCHAR", "BYTES", "DATE", "TIME", "TIMESTAMP", "ARRAY", "MAP", "STRUCT"];
+                let builtin = [
+                    "BOOLEAN",
+                    "INT",
+                    "BIGINT",
+                    "DOUBLE",
+                    "DECIMAL",
+                    "STRING",
+                    "VARCHAR",
+                    "BYTES",
+                    "DATE",
+                    "TIME",
+                    "TIMESTAMP",
+                    "ARRAY",
+                    "MAP",
+                    "STRUCT",
+                ];
                 names.extend(builtin.iter().map(|name| (*name).to_owned()));
                 let message = format!("type \"{name}\" of column \"{}\" does not exist", place.name);
                 return Err(Box::new(Diagnostic::new("E0217", message).at(place.span, "").suggest(name, &names)));
@@ -211,9 +241,9 @@ pub fn column_type(ty: &SqlType, catalog: &Catalog, place: &Ident) -> Result<Sql
             SqlType::Map(Box::new(key), Box::new(column_type(value, catalog, place)?))
         }
         SqlType::Struct(fields) => {
-            let resolved = fields.iter().map(|field| {
-                Ok(Field { name: field.name.clone(), ty: column_type(&field.ty, catalog, place)? })
-            });
+            let resolved = fields
+                .iter()
+                .map(|field| Ok(Field { name: field.name.clone(), ty: column_type(&field.ty, catalog, place)? }));
             SqlType::Struct(resolved.collect::<Result<_>>()?)
         }
         other => other.clone(),
@@ -260,7 +290,8 @@ pub(crate) fn timestamp(with: &Properties, source: &Source) -> Result<Option<Tim
     let name = quoted.map_or_else(|| name.to_uppercase(), str::to_owned);
     let Some(column) = source.column(&name) else {
         let names: Vec<String> = source.columns().map(|column| column.name.clone()).collect();
-        let message = format!("the TIMESTAMP column \"{name}\" does not exist in {} \"{}\"", source.noun(), source.name);
+        let message =
+            format!("the TIMESTAMP column \"{name}\" does not exist in {} \"{}\"", source.noun(), source.name);
         return Err(Box::new(Diagnostic::new("E0220", message).at(property, "not found").suggest(&name, &names)));
     };
     let (fits, help) = match &format {
@@ -294,8 +325,14 @@ fn check_key(create: &CreateSource, source: &Source) -> Result<()> {
 }
 
 /// Refuses columns that a format cannot hold.
-pub(crate) fn check_format(part: &str, kind: FormatKind, columns: &[Column], place: millstream_sql::Span) -> Result<()> {
-    let refuse = |message: String, help: &str| Err(Box::new(Diagnostic::new("E0223", message).at(place, "").help(help)));
+pub(crate) fn check_format(
+    part: &str,
+    kind: FormatKind,
+    columns: &[Column],
+    place: millstream_sql::Span,
+) -> Result<()> {
+    let refuse =
+        |message: String, help: &str| Err(Box::new(Diagnostic::new("E0223", message).at(place, "").help(help)));
     match kind {
         FormatKind::Kafka if columns.len() > 1 => refuse(
             format!("a {part} of format KAFKA holds one column, not {}", columns.len()),

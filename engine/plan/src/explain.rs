@@ -38,7 +38,13 @@ fn describe(node: &Node) -> String {
             let all = source.columns().count();
             format!(
                 "Scan {} {} (topic {}, {} partitions, {}), reads {} of {all} columns: {}",
-                source.noun(), source.name, source.topic, source.partitions, source.value_format.kind, read.len(), read.join(", ")
+                source.noun(),
+                source.name,
+                source.topic,
+                source.partitions,
+                source.value_format.kind,
+                read.len(),
+                read.join(", ")
             )
         }
         Op::Filter { predicate, .. } => format!("Filter {predicate}"),
@@ -55,7 +61,8 @@ fn describe(node: &Node) -> String {
         Op::Repartition { partitions, .. } => format!("Repartition by key into {partitions} partitions: {}", names()),
         Op::Aggregate { window, calls, emit_final, .. } => {
             let calls: Vec<&str> = calls.iter().map(|call| call.function.as_str()).collect();
-            let window = window.map_or(String::new(), |window| format!(", {:?}, grace {} ms", window.kind, window.grace_ms));
+            let window =
+                window.map_or(String::new(), |window| format!(", {:?}, grace {} ms", window.kind, window.grace_ms));
             let when = if *emit_final { ", final results only" } else { "" };
             format!("Aggregate {}{window}{when}", calls.join(", "))
         }

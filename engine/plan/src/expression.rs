@@ -191,8 +191,7 @@ impl Resolver<'_> {
         match common_type(&left_type, &right_type) {
             Some(ty) => Ok((cast_to(left_expr, &left_type, &ty), cast_to(right_expr, &right_type, &ty))),
             None => {
-                let message =
-                    format!("cannot compare {} with {}", type_name(&left_type), type_name(&right_type));
+                let message = format!("cannot compare {} with {}", type_name(&left_type), type_name(&right_type));
                 let mut diagnostic = Diagnostic::new("E0241", message).at(left.span.to(right.span), "");
                 diagnostic.help = Some("make both sides of one type with CAST(… AS …)".to_owned());
                 Err(Box::new(diagnostic))
@@ -206,7 +205,10 @@ impl Resolver<'_> {
         let is_text = |ty: &DataType| matches!(ty, DataType::Utf8);
         if matches!(op, BinaryOp::Add | BinaryOp::Concat) && (is_text(&left_type) || is_text(&right_type)) {
             let text = |expr, from: &DataType| cast_to(expr, from, &DataType::Utf8);
-            if is_text(&left_type) && is_text(&right_type) || left_type == DataType::Null || right_type == DataType::Null {
+            if is_text(&left_type) && is_text(&right_type)
+                || left_type == DataType::Null
+                || right_type == DataType::Null
+            {
                 let (left, right) = (text(left_expr, &left_type), text(right_expr, &right_type));
                 return Ok(binary(left, Operator::StringConcat, right));
             }
@@ -221,7 +223,8 @@ impl Resolver<'_> {
         let numbers = (left_type.is_numeric() || left_type == DataType::Null)
             && (right_type.is_numeric() || right_type == DataType::Null);
         if op == BinaryOp::Concat || !numbers {
-            let message = format!("cannot apply {} to {} and {}", op.symbol(), type_name(&left_type), type_name(&right_type));
+            let message =
+                format!("cannot apply {} to {} and {}", op.symbol(), type_name(&left_type), type_name(&right_type));
             return Err(wrong(message, place, ""));
         }
         let is_decimal = |ty: &DataType| matches!(ty, DataType::Decimal128(..));
@@ -266,7 +269,8 @@ impl Resolver<'_> {
         for item in items {
             let (expr, ty) = self.typed(item)?;
             common = common_type(&common, &ty).ok_or_else(|| {
-                let message = format!("expected {} like the values before it, found {}", type_name(&common), type_name(&ty));
+                let message =
+                    format!("expected {} like the values before it, found {}", type_name(&common), type_name(&ty));
                 wrong(message, item.span, "of another type")
             })?;
             typed.push((expr, ty));
@@ -285,7 +289,12 @@ impl Resolver<'_> {
         }
         let names: Vec<String> = fields.iter().map(|field| field.name().clone()).collect();
         let diagnostic = Diagnostic::new("E0205", format!("the struct has no field \"{}\"", name.name));
-        Err(Box::new(diagnostic.at(name.span, "not found").note(format!("it has: {}", names.join(", "))).suggest(&name.name, &names)))
+        Err(Box::new(
+            diagnostic
+                .at(name.span, "not found")
+                .note(format!("it has: {}", names.join(", ")))
+                .suggest(&name.name, &names),
+        ))
     }
 
     fn function(&self, name: &Ident, args: &[Ast], star: bool, place: Span) -> Result<Expr> {
@@ -305,7 +314,8 @@ impl Resolver<'_> {
     fn call(&self, name: &str, args: Vec<(Expr, DataType)>, place: Span) -> Result<Expr> {
         let Some((function, udf)) = registry().scalar(name) else {
             let message = format!("function {name} does not exist");
-            let mut diagnostic = Diagnostic::new("E0206", message).at(place, "not found").suggest(name, &registry().names());
+            let mut diagnostic =
+                Diagnostic::new("E0206", message).at(place, "not found").suggest(name, &registry().names());
             if diagnostic.help.is_none() {
                 diagnostic.help = Some("SHOW FUNCTIONS lists what there is".to_owned());
             }

@@ -99,7 +99,11 @@ fn check_clauses(query: &Query) -> Result<()> {
         return refuse("a query has either GROUP BY or PARTITION BY", partition.span, "GROUP BY partitions as well");
     }
     if query.emit == Some(Emit::Final) && query.window.is_none() {
-        return refuse("EMIT FINAL needs a window", query.span, "add WINDOW TUMBLING (SIZE 1 MINUTE) or use EMIT CHANGES");
+        return refuse(
+            "EMIT FINAL needs a window",
+            query.span,
+            "add WINDOW TUMBLING (SIZE 1 MINUTE) or use EMIT CHANGES",
+        );
     }
     Ok(())
 }
@@ -119,10 +123,10 @@ fn create(
         return Err(Box::new(Diagnostic::new("E0211", "KAFKA_TOPIC needs a string").at(property.value_span, "")));
     }
     let first = scope.sources.first().map(|scoped| scoped.source.clone());
-    let (key_format, value_format) = first.as_ref().map_or(
-        (Format::new(FormatKind::Kafka), Format::new(FormatKind::Json)),
-        |source| (source.key_format, source.value_format),
-    );
+    let (key_format, value_format) =
+        first.as_ref().map_or((Format::new(FormatKind::Kafka), Format::new(FormatKind::Json)), |source| {
+            (source.key_format, source.value_format)
+        });
     let (mut key_format, value_format) = crate::create::formats(with, (key_format, Some(value_format)), place)?;
     let keys = selected.keys(query)?;
     let columns = selected.columns()?;
@@ -199,25 +203,32 @@ fn check_kind(selected: &Selected, kind: SourceKind, name: &str, query: &Query, 
 }
 
 fn insert(query: &Query, selected: Selected, target: &Source, place: Span) -> Result<QueryPlan> {
-    let refuse = |message: String, help: &str| {
-        Err(Box::new(Diagnostic::new("E0253", message).at(place, "").help(help)))
-    };
+    let refuse =
+        |message: String, help: &str| Err(Box::new(Diagnostic::new("E0253", message).at(place, "").help(help)));
     if target.is_table() || target.read_only {
         let what = if target.is_table() { "a table" } else { "read only" };
-        return refuse(format!("cannot insert a query's rows into \"{}\": it is {what}", target.name), "insert into a stream");
+        return refuse(
+            format!("cannot insert a query's rows into \"{}\": it is {what}", target.name),
+            "insert into a stream",
+        );
     }
     if selected.root.relation == Relation::Table {
-        return refuse("the query's result is a table and cannot be inserted into a stream".to_owned(), "use CREATE TABLE … AS SELECT");
+        return refuse(
+            "the query's result is a table and cannot be inserted into a stream".to_owned(),
+            "use CREATE TABLE … AS SELECT",
+        );
     }
     let keys = selected.keys(query)?;
     let columns = selected.columns()?;
     let found_key: Vec<&Column> = keys.iter().filter_map(|at| columns.get(*at)).collect();
-    let found_value: Vec<&Column> = columns.iter().enumerate().filter(|(at, _)| !keys.contains(at)).map(|(_, c)| c).collect();
+    let found_value: Vec<&Column> =
+        columns.iter().enumerate().filter(|(at, _)| !keys.contains(at)).map(|(_, c)| c).collect();
     let same = |found: &[&Column], expected: &[Column]| {
         found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| a.ty == b.ty && a.name == b.name)
     };
     if !same(&found_key, &target.key) || !same(&found_value, &target.value) {
-        let list = |columns: &[&Column]| columns.iter().map(|c| format!("{} {}", c.name, c.ty)).collect::<Vec<_>>().join(", ");
+        let list =
+            |columns: &[&Column]| columns.iter().map(|c| format!("{} {}", c.name, c.ty)).collect::<Vec<_>>().join(", ");
         let expected: Vec<&Column> = target.columns().collect();
         let found: Vec<&Column> = columns.iter().collect();
         return refuse(
@@ -235,7 +246,8 @@ fn columns_of(node: &Node, place: Span) -> Result<Vec<Column>> {
     fields
         .map(|field| {
             let ty = sql_type(field.data_type()).ok_or_else(|| {
-                let message = format!("column \"{}\" is of type {}, which SQL has no name for", field.name(), field.data_type());
+                let message =
+                    format!("column \"{}\" is of type {}, which SQL has no name for", field.name(), field.data_type());
                 Box::new(Diagnostic::new("E0254", message).at(place, "").help("CAST it to a type of the dialect"))
             })?;
             Ok(Column { name: field.name().clone(), ty })

@@ -56,9 +56,8 @@ pub fn sql_type(ty: &DataType) -> Option<SqlType> {
             _ => return None,
         },
         DataType::Struct(fields) => {
-            let field = |field: &Arc<Field>| {
-                Some(SqlField { name: field.name().clone(), ty: sql_type(field.data_type())? })
-            };
+            let field =
+                |field: &Arc<Field>| Some(SqlField { name: field.name().clone(), ty: sql_type(field.data_type())? });
             SqlType::Struct(fields.iter().map(field).collect::<Option<_>>()?)
         }
         _ => return None,

@@ -54,7 +54,16 @@ impl Input {
             }
             None => None,
         };
-        Ok(Self { partition, input, decoder, fetch_from: position, position, committed: position, pending: None, _watch: watch })
+        Ok(Self {
+            partition,
+            input,
+            decoder,
+            fetch_from: position,
+            position,
+            committed: position,
+            pending: None,
+            _watch: watch,
+        })
     }
 
     /// Fetches and decodes more rows if none are left; false if the partition has no more.
@@ -126,11 +135,6 @@ impl Input {
         self.fetch_from = 0;
         self.position = 0;
         self.pending = None;
-    }
-
-    /// Whether rows wait that were fetched but not processed.
-    pub(crate) fn has_pending(&self) -> bool {
-        self.pending.is_some()
     }
 
     /// How many records lie before the end.

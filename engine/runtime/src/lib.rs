@@ -23,3 +23,5 @@ pub use error::{Error, Result};
 pub use query::QueryStatus;
 pub use rows::{RowSet, RowStream, StreamEvent};
 pub use settings::Settings;
+
+pub use millstream_plan::parse_time;

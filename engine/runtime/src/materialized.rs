@@ -4,7 +4,6 @@
 //! somebody has asked for it, and brought up to date from its topic with each query. Both show what is
 //! committed and nothing else, and no query waits for a task.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -197,7 +196,8 @@ fn live_rows(batch: Batch) -> Result<RecordBatch> {
 fn project(rows: &RecordBatch, wanted: &[String]) -> Result<RecordBatch> {
     let places = wanted.iter().map(|name| rows.schema().index_of(name)).collect::<std::result::Result<Vec<_>, _>>()?;
     let projected = rows.project(&places)?;
-    let fields: Vec<Field> = projected.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+    let fields: Vec<Field> =
+        projected.schema().fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(projected.num_rows()));
     Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), projected.columns().to_vec(), &options)?)
 }

@@ -45,7 +45,11 @@ impl Settings {
         if !KNOWN.iter().any(|(known, ..)| *known == name) {
             let names: Vec<String> = KNOWN.iter().map(|(name, ..)| (*name).to_owned()).collect();
             let diagnostic = Diagnostic::new("E0301", format!("setting '{name}' is not known")).suggest(name, &names);
-            return Err(if diagnostic.help.is_some() { diagnostic } else { diagnostic.help("SHOW PROPERTIES lists the settings") });
+            return Err(if diagnostic.help.is_some() {
+                diagnostic
+            } else {
+                diagnostic.help("SHOW PROPERTIES lists the settings")
+            });
         }
         let refuse = |expected: &str| {
             Err(Diagnostic::new("E0302", format!("setting '{name}' cannot be '{value}': expected {expected}")))

@@ -119,7 +119,8 @@ impl Task {
         let now_ms = self.log.now_ms();
         for changelog in &self.changelogs {
             let mut builder = BatchBuilder::new();
-            self.pipeline.drain_state(changelog.operator, &mut |(key, value)| builder.push(now_ms, Some(key), value))?;
+            self.pipeline
+                .drain_state(changelog.operator, &mut |(key, value)| builder.push(now_ms, Some(key), value))?;
             if !builder.is_empty() {
                 write.batches.push((changelog.partition.clone(), builder.finish()?));
             }

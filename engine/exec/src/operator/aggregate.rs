@@ -248,7 +248,8 @@ impl WindowedAggregate {
         if self.dead < 1024 || self.dead * 2 < self.groups.len() {
             return Ok(());
         }
-        let keep: Vec<u32> = (0..self.groups.len() as u32).filter(|slot| self.is_live.get(*slot as usize) == Some(&true)).collect();
+        let keep: Vec<u32> =
+            (0..self.groups.len() as u32).filter(|slot| self.is_live.get(*slot as usize) == Some(&true)).collect();
         let new: Vec<u32> = (0..keep.len() as u32).collect();
         for state in &mut self.states {
             let kept = state.state(&keep)?;

@@ -139,7 +139,8 @@ impl SessionAggregate {
     /// Puts one row into its session, joining those that it bridges.
     fn add(&mut self, group: u32, time: i64, row: usize, batch: &Batch) -> Result<()> {
         self.sessions.resize_with(self.groups.len(), Vec::new);
-        let sessions = self.sessions.get_mut(group as usize).ok_or_else(|| Error::Internal("no such group".to_owned()))?;
+        let sessions =
+            self.sessions.get_mut(group as usize).ok_or_else(|| Error::Internal("no such group".to_owned()))?;
         let meets = |session: &Session| {
             session.start <= time.saturating_add(self.gap_ms) && session.end >= time.saturating_sub(self.gap_ms)
         };
@@ -342,7 +343,8 @@ impl State for SessionAggregate {
         let unreadable = |reason: &str| Error::State { operator: "session".to_owned(), reason: reason.to_owned() };
         for (key, value) in entries.iter().copied() {
             if key.is_empty() {
-                let time = value.unwrap_or_default().try_into().map_err(|_| unreadable("the stream time is damaged"))?;
+                let time =
+                    value.unwrap_or_default().try_into().map_err(|_| unreadable("the stream time is damaged"))?;
                 self.stream_time = i64::from_le_bytes(time);
                 self.stream_time_drained = self.stream_time;
                 continue;
@@ -351,7 +353,8 @@ impl State for SessionAggregate {
             let (mut rest, start) = rest.split_last_chunk::<8>().ok_or_else(|| unreadable("a key is cut off"))?;
             let (start, end) = (i64::from_le_bytes(*start), i64::from_le_bytes(*end));
             let key_types = self.input.fields().iter().take(self.keys);
-            let mut columns = key_types.map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<Vec<_>>>()?;
+            let mut columns =
+                key_types.map(|field| ColumnBuilder::new(field.data_type())).collect::<Result<Vec<_>>>()?;
             codec::read_row(&mut rest, &mut columns).ok_or_else(|| unreadable("a key is cut off"))?;
             let keys = columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
             let mut groups = Vec::new();
@@ -367,7 +370,8 @@ impl State for SessionAggregate {
 impl SessionAggregate {
     fn restore_session(&mut self, group: u32, start: i64, end: i64, value: Option<&[u8]>) -> Result<()> {
         let unreadable = |reason: String| Error::State { operator: "session".to_owned(), reason };
-        let sessions = self.sessions.get_mut(group as usize).ok_or_else(|| Error::Internal("no such group".to_owned()))?;
+        let sessions =
+            self.sessions.get_mut(group as usize).ok_or_else(|| Error::Internal("no such group".to_owned()))?;
         if let Some(at) = sessions.iter().position(|session| (session.start, session.end) == (start, end)) {
             let old = sessions.remove(at);
             self.release(old.slot);

@@ -53,7 +53,8 @@ impl Operator for StreamTableJoin {
         }
         let key = batch.column(self.stream_key)?;
         // A row without a key or a value has nothing to look up.
-        let joinable: BooleanArray = (0..batch.len()).map(|row| Some(key.is_valid(row) && batch.is_live(row))).collect();
+        let joinable: BooleanArray =
+            (0..batch.len()).map(|row| Some(key.is_valid(row) && batch.is_live(row))).collect();
         let batch = batch.filter(&joinable)?;
         let (right, found) = self.table.get(&[Arc::clone(batch.column(self.stream_key)?)])?;
         let mut columns: Vec<ArrayRef> = batch.rows.columns().to_vec();

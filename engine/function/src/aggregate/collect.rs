@@ -97,9 +97,7 @@ impl Collect {
                 if value.is_null() || (distinct && values.contains(&value)) {
                     return Ok(());
                 }
-                let greater = |other: &ScalarValue| {
-                    !matches!(other.partial_cmp(&value), Some(Ordering::Less) | None)
-                };
+                let greater = |other: &ScalarValue| !matches!(other.partial_cmp(&value), Some(Ordering::Less) | None);
                 let place = values.partition_point(greater);
                 values.insert(place, value);
                 values.truncate(k);

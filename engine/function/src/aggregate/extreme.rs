@@ -141,7 +141,11 @@ impl ExtremeBytes {
     }
 
     fn value<'a>(&self, array: &'a ArrayRef, row: usize) -> Option<&'a [u8]> {
-        let value = if self.is_text { array.as_string::<i32>().value(row).as_bytes() } else { array.as_binary::<i32>().value(row) };
+        let value = if self.is_text {
+            array.as_string::<i32>().value(row).as_bytes()
+        } else {
+            array.as_binary::<i32>().value(row)
+        };
         array.is_valid(row).then_some(value)
     }
 }

@@ -89,7 +89,8 @@ impl GroupStates for ByOffset {
     fn restore(&mut self, slots: &[u32], state: &[ArrayRef]) -> Result<(), ArrowError> {
         let (values, known) = (argument(state, 0)?, argument(state, 1)?.as_boolean());
         for (row, &slot) in slots.iter().enumerate() {
-            let value = if known.value(row) { Some(ScalarValue::try_from_array(values, row).map_err(failed)?) } else { None };
+            let value =
+                if known.value(row) { Some(ScalarValue::try_from_array(values, row).map_err(failed)?) } else { None };
             *at(&mut self.values, slot)? = value;
         }
         Ok(())

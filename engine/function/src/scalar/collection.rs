@@ -39,10 +39,14 @@ pub(super) fn all() -> Vec<ScalarFunction> {
             Returns::Computed(|args| entries_type(args, 1)),
             |args| map_part(args, 1),
         ),
-        f("ELEMENT_AT", "The item of an array at a place, counted from 1, or from the end if negative; the value of a \
-           map's key. Written `array[1]` and `map['key']`.", ("ELEMENT_AT(ARRAY[1, 2], -1)", "2"))
-            .overload(&[List, Param::Int], Returns::Computed(item_type), array_element)
-            .overload(&[Map, Param::String], Returns::Computed(value_type), map_element),
+        f(
+            "ELEMENT_AT",
+            "The item of an array at a place, counted from 1, or from the end if negative; the value of a \
+           map's key. Written `array[1]` and `map['key']`.",
+            ("ELEMENT_AT(ARRAY[1, 2], -1)", "2"),
+        )
+        .overload(&[List, Param::Int], Returns::Computed(item_type), array_element)
+        .overload(&[Map, Param::String], Returns::Computed(value_type), map_element),
     ]
 }
 

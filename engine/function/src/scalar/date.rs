@@ -26,42 +26,68 @@ const TIMESTAMP: Returns = Returns::Type(DataType::Timestamp(TimeUnit::Milliseco
 pub(super) fn all() -> Vec<ScalarFunction> {
     let f = ScalarFunction::new;
     vec![
-        f("UNIX_TIMESTAMP", "A timestamp as ms since 1970.", ("UNIX_TIMESTAMP(FROM_UNIXTIME(5))", "5"))
-            .overload(&[Timestamp], BIGINT, |args| map::<TimestampMillisecondType, Int64Type>(args, |ms| ms)),
+        f("UNIX_TIMESTAMP", "A timestamp as ms since 1970.", ("UNIX_TIMESTAMP(FROM_UNIXTIME(5))", "5")).overload(
+            &[Timestamp],
+            BIGINT,
+            |args| map::<TimestampMillisecondType, Int64Type>(args, |ms| ms),
+        ),
         f("FROM_UNIXTIME", "The timestamp at some ms since 1970.", ("FROM_UNIXTIME(0)", "1970-01-01T00:00:00"))
             .overload(&[BigInt], TIMESTAMP, |args| map::<Int64Type, TimestampMillisecondType>(args, |ms| ms)),
         f("UNIX_DATE", "A date as days since 1970.", ("UNIX_DATE(FROM_DAYS(3))", "3"))
             .overload(&[Date], INT, |args| map::<Date32Type, Int32Type>(args, |days| days)),
-        f("FROM_DAYS", "The date at some days since 1970.", ("FROM_DAYS(1)", "1970-01-02"))
-            .overload(&[Int], DATE, |args| map::<Int32Type, Date32Type>(args, |days| days)),
-        f("TIMESTAMPTOSTRING", "Some ms since 1970 as text, in UTC.",
-            ("TIMESTAMPTOSTRING(0, 'yyyy-MM-dd HH:mm')", "1970-01-01 00:00"))
-            .overload(&[BigInt, Text], TEXT, |args| format::<Int64Type>(args, |ms| ms)),
-        f("STRINGTOTIMESTAMP", "The ms since 1970 that a text stands for.",
-            ("STRINGTOTIMESTAMP('1970-01-02', 'yyyy-MM-dd')", "86400000"))
-            .overload(&[Text, Text], BIGINT, |args| parse::<Int64Type>(args, |ms| ms)),
-        f("FORMAT_TIMESTAMP", "A timestamp as text, in UTC.",
-            ("FORMAT_TIMESTAMP(FROM_UNIXTIME(0), 'HH:mm')", "00:00"))
+        f("FROM_DAYS", "The date at some days since 1970.", ("FROM_DAYS(1)", "1970-01-02")).overload(
+            &[Int],
+            DATE,
+            |args| map::<Int32Type, Date32Type>(args, |days| days),
+        ),
+        f(
+            "TIMESTAMPTOSTRING",
+            "Some ms since 1970 as text, in UTC.",
+            ("TIMESTAMPTOSTRING(0, 'yyyy-MM-dd HH:mm')", "1970-01-01 00:00"),
+        )
+        .overload(&[BigInt, Text], TEXT, |args| format::<Int64Type>(args, |ms| ms)),
+        f(
+            "STRINGTOTIMESTAMP",
+            "The ms since 1970 that a text stands for.",
+            ("STRINGTOTIMESTAMP('1970-01-02', 'yyyy-MM-dd')", "86400000"),
+        )
+        .overload(&[Text, Text], BIGINT, |args| parse::<Int64Type>(args, |ms| ms)),
+        f("FORMAT_TIMESTAMP", "A timestamp as text, in UTC.", ("FORMAT_TIMESTAMP(FROM_UNIXTIME(0), 'HH:mm')", "00:00"))
             .overload(&[Timestamp, Text], TEXT, |args| format::<TimestampMillisecondType>(args, |ms| ms)),
-        f("PARSE_TIMESTAMP", "The timestamp that a text stands for.",
-            ("PARSE_TIMESTAMP('2013-01-01 10', 'yyyy-MM-dd HH')", "2013-01-01T10:00:00"))
-            .overload(&[Text, Text], TIMESTAMP, |args| parse::<TimestampMillisecondType>(args, |ms| ms)),
-        f("FORMAT_DATE", "A date as text.", ("FORMAT_DATE(FROM_DAYS(0), 'yyyy/MM/dd')", "1970/01/01"))
-            .overload(&[Date, Text], TEXT, |args| format::<Date32Type>(args, |days| i64::from(days) * DAY_MS)),
+        f(
+            "PARSE_TIMESTAMP",
+            "The timestamp that a text stands for.",
+            ("PARSE_TIMESTAMP('2013-01-01 10', 'yyyy-MM-dd HH')", "2013-01-01T10:00:00"),
+        )
+        .overload(&[Text, Text], TIMESTAMP, |args| parse::<TimestampMillisecondType>(args, |ms| ms)),
+        f("FORMAT_DATE", "A date as text.", ("FORMAT_DATE(FROM_DAYS(0), 'yyyy/MM/dd')", "1970/01/01")).overload(
+            &[Date, Text],
+            TEXT,
+            |args| format::<Date32Type>(args, |days| i64::from(days) * DAY_MS),
+        ),
         f("PARSE_DATE", "The date that a text stands for.", ("PARSE_DATE('2013/01/01', 'yyyy/MM/dd')", "2013-01-01"))
             .overload(&[Text, Text], DATE, |args| parse::<Date32Type>(args, |ms| ms.div_euclid(DAY_MS) as i32)),
-        f("FORMAT_TIME", "A time of day as text.", ("FORMAT_TIME(PARSE_TIME('10', 'HH'), 'HH:mm')", "10:00"))
-            .overload(&[Time, Text], TEXT, |args| format::<Time32MillisecondType>(args, i64::from)),
+        f("FORMAT_TIME", "A time of day as text.", ("FORMAT_TIME(PARSE_TIME('10', 'HH'), 'HH:mm')", "10:00")).overload(
+            &[Time, Text],
+            TEXT,
+            |args| format::<Time32MillisecondType>(args, i64::from),
+        ),
         f("PARSE_TIME", "The time of day that a text stands for.", ("PARSE_TIME('10:30', 'HH:mm')", "10:30:00"))
             .overload(&[Text, Text], TIME, |args| {
                 parse::<Time32MillisecondType>(args, |ms| ms.rem_euclid(DAY_MS) as i32)
             }),
-        f("TIMESTAMPADD", "A timestamp moved by a number of units of time.",
-            ("TIMESTAMPADD('MINUTES', 1, FROM_UNIXTIME(0))", "1970-01-01T00:01:00"))
-            .overload(&[Text, BigInt, Timestamp], TIMESTAMP, |args| shift(args, 1)),
-        f("TIMESTAMPSUB", "A timestamp moved back by a number of units of time.",
-            ("TIMESTAMPSUB('SECONDS', 1, FROM_UNIXTIME(1000))", "1970-01-01T00:00:00"))
-            .overload(&[Text, BigInt, Timestamp], TIMESTAMP, |args| shift(args, -1)),
+        f(
+            "TIMESTAMPADD",
+            "A timestamp moved by a number of units of time.",
+            ("TIMESTAMPADD('MINUTES', 1, FROM_UNIXTIME(0))", "1970-01-01T00:01:00"),
+        )
+        .overload(&[Text, BigInt, Timestamp], TIMESTAMP, |args| shift(args, 1)),
+        f(
+            "TIMESTAMPSUB",
+            "A timestamp moved back by a number of units of time.",
+            ("TIMESTAMPSUB('SECONDS', 1, FROM_UNIXTIME(1000))", "1970-01-01T00:00:00"),
+        )
+        .overload(&[Text, BigInt, Timestamp], TIMESTAMP, |args| shift(args, -1)),
     ]
 }
 

@@ -13,19 +13,22 @@ use Param::String as Text;
 pub(super) fn all() -> Vec<ScalarFunction> {
     let f = ScalarFunction::new;
     vec![
-        f("EXTRACTJSONFIELD", "What a path like $.a.b[0] finds in a JSON document, as text.",
-            ("EXTRACTJSONFIELD('{\"a\":[1,2]}', '$.a[1]')", "2"))
-            .overload(&[Text, Text], Returns::Type(DataType::Utf8), |args| {
-                let (documents, paths) = (strings(args, 0)?, strings(args, 1)?);
-                text_rows(documents.len(), |row| {
-                    let document: Value = serde_json::from_str(text_at(documents, row)?).ok()?;
-                    Some(match find(&document, text_at(paths, row)?)? {
-                        Value::Null => return None,
-                        Value::String(text) => text.clone(),
-                        other => other.to_string(),
-                    })
+        f(
+            "EXTRACTJSONFIELD",
+            "What a path like $.a.b[0] finds in a JSON document, as text.",
+            ("EXTRACTJSONFIELD('{\"a\":[1,2]}', '$.a[1]')", "2"),
+        )
+        .overload(&[Text, Text], Returns::Type(DataType::Utf8), |args| {
+            let (documents, paths) = (strings(args, 0)?, strings(args, 1)?);
+            text_rows(documents.len(), |row| {
+                let document: Value = serde_json::from_str(text_at(documents, row)?).ok()?;
+                Some(match find(&document, text_at(paths, row)?)? {
+                    Value::Null => return None,
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
                 })
-            }),
+            })
+        }),
         f("JSON_ARRAY_LENGTH", "The number of items of a JSON array.", ("JSON_ARRAY_LENGTH('[1, 2]')", "2")).overload(
             &[Text],
             Returns::Type(DataType::Int32),
@@ -47,9 +50,7 @@ pub(super) fn all() -> Vec<ScalarFunction> {
         ),
         f("JSON_KEYS", "The names of a JSON object's fields.", ("JSON_KEYS('{\"a\":1}')", "[\"a\"]")).overload(
             &[Text],
-            Returns::Computed(|_| {
-                DataType::List(Arc::new(arrow::datatypes::Field::new("item", DataType::Utf8, true)))
-            }),
+            Returns::Computed(|_| DataType::List(Arc::new(arrow::datatypes::Field::new("item", DataType::Utf8, true)))),
             |args| {
                 let texts = strings(args, 0)?;
                 let mut lists = arrow::array::ListBuilder::new(arrow::array::StringBuilder::new());

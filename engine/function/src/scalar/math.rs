@@ -60,10 +60,16 @@ pub(super) fn all() -> Vec<ScalarFunction> {
             .overload(&[Double], INT, |args| {
                 map::<Float64Type, Int32Type>(args, |value| if value > 0.0 { 1 } else { -i32::from(value < 0.0) })
             }),
-        f("GREATEST", "The greatest of the values; nulls are left out.", ("GREATEST(1, NULL, 3)", "3"))
-            .variadic(&[Any], Returns::Same(0), |args| extreme(args, true)),
-        f("LEAST", "The least of the values; nulls are left out.", ("LEAST(1, NULL, 3)", "1"))
-            .variadic(&[Any], Returns::Same(0), |args| extreme(args, false)),
+        f("GREATEST", "The greatest of the values; nulls are left out.", ("GREATEST(1, NULL, 3)", "3")).variadic(
+            &[Any],
+            Returns::Same(0),
+            |args| extreme(args, true),
+        ),
+        f("LEAST", "The least of the values; nulls are left out.", ("LEAST(1, NULL, 3)", "1")).variadic(
+            &[Any],
+            Returns::Same(0),
+            |args| extreme(args, false),
+        ),
     ]
 }
 

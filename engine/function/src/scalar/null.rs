@@ -13,10 +13,16 @@ use Param::Any;
 pub(super) fn all() -> Vec<ScalarFunction> {
     let f = ScalarFunction::new;
     vec![
-        f("COALESCE", "The first value that is not null.", ("COALESCE(NULL, 2, 3)", "2"))
-            .variadic(&[Any], Returns::Same(0), coalesce),
-        f("IFNULL", "The first value, or the second if it is null.", ("IFNULL(NULL, 2)", "2"))
-            .overload(&[Any, Any], Returns::Same(0), coalesce),
+        f("COALESCE", "The first value that is not null.", ("COALESCE(NULL, 2, 3)", "2")).variadic(
+            &[Any],
+            Returns::Same(0),
+            coalesce,
+        ),
+        f("IFNULL", "The first value, or the second if it is null.", ("IFNULL(NULL, 2)", "2")).overload(
+            &[Any, Any],
+            Returns::Same(0),
+            coalesce,
+        ),
         f("NULLIF", "Null if both values are equal, else the first.", ("NULLIF(1, 1)", "NULL")).overload(
             &[Any, Any],
             Returns::Same(0),
@@ -25,8 +31,11 @@ pub(super) fn all() -> Vec<ScalarFunction> {
                 arrow::compute::nullif(arg(args, 0)?, &equal)
             },
         ),
-        f("AS_VALUE", "The value itself: copies a key column into the value of a row.", ("AS_VALUE(1)", "1"))
-            .overload(&[Any], Returns::Same(0), |args| arg(args, 0).cloned()),
+        f("AS_VALUE", "The value itself: copies a key column into the value of a row.", ("AS_VALUE(1)", "1")).overload(
+            &[Any],
+            Returns::Same(0),
+            |args| arg(args, 0).cloned(),
+        ),
     ]
 }
 

@@ -19,45 +19,71 @@ pub(super) fn all() -> Vec<ScalarFunction> {
             .overload(&[Text], TEXT, |args| map_text(args, str::to_uppercase)),
         f("LCASE", "The text in lower case.", ("LCASE('Ab')", "ab"))
             .overload(&[Text], TEXT, |args| map_text(args, str::to_lowercase)),
-        f("TRIM", "The text without white space at its ends.", ("TRIM('  a b ')", "a b"))
-            .overload(&[Text], TEXT, |args| map_text(args, |text| text.trim().to_owned())),
-        f("LEN", "The number of characters.", ("LEN('abc')", "3")).overload(&[Text], INT, |args| {
-            map_text_to::<Int32Type>(args, |text| Some(text.chars().count() as i32))
-        }),
+        f("TRIM", "The text without white space at its ends.", ("TRIM('  a b ')", "a b")).overload(
+            &[Text],
+            TEXT,
+            |args| map_text(args, |text| text.trim().to_owned()),
+        ),
+        f("LEN", "The number of characters.", ("LEN('abc')", "3"))
+            .overload(&[Text], INT, |args| map_text_to::<Int32Type>(args, |text| Some(text.chars().count() as i32))),
         f("REVERSE", "The characters in reverse order.", ("REVERSE('abc')", "cba"))
             .overload(&[Text], TEXT, |args| map_text(args, |text| text.chars().rev().collect::<String>())),
-        f("INITCAP", "Each word with a capital and then small letters.", ("INITCAP('the sQL')", "The Sql"))
-            .overload(&[Text], TEXT, |args| map_text(args, initcap)),
-        f("SUBSTRING", "The text from a position on, counted from 1, or from the end if negative; with a length.",
-            ("SUBSTRING('stream', 2, 3)", "tre"))
-            .overload(&[Text, Int], TEXT, substring)
-            .overload(&[Text, Int, Int], TEXT, substring),
-        f("REPLACE", "The text with every occurrence of one text replaced by another.",
-            ("REPLACE('a-b-c', '-', '+')", "a+b+c"))
-            .overload(&[Text, Text, Text], TEXT, |args| {
-                let (text, old, new) = (strings(args, 0)?, strings(args, 1)?, strings(args, 2)?);
-                text_rows(text.len(), |row| Some(text_at(text, row)?.replace(text_at(old, row)?, text_at(new, row)?)))
-            }),
-        f("CONCAT", "The texts one after the other; nulls are left out.", ("CONCAT('a', NULL, 'b')", "ab"))
-            .variadic(&[Text], TEXT, concat),
-        f("CONCAT_WS", "The texts with a separator between them; nulls are left out.",
-            ("CONCAT_WS('-', 'a', NULL, 'b')", "a-b"))
-            .variadic(&[Text, Text], TEXT, concat_ws),
-        f("INSTR", "The position of one text in another, counted from 1; 0 if it is not there.",
-            ("INSTR('stream', 'ea')", "4"))
-            .overload(&[Text, Text], INT, |args| {
-                let (text, part) = (strings(args, 0)?, strings(args, 1)?);
-                let position = |row| {
-                    let text = text_at(text, row)?;
-                    let place = text.find(text_at(part, row)?);
-                    Some(place.map_or(0, |at| text.get(..at).map_or(0, |head| head.chars().count() as i32 + 1)))
-                };
-                Ok(Arc::new((0..text.len()).map(position).collect::<arrow::array::Int32Array>()))
-            }),
-        f("LPAD", "The text filled up on the left, or cut, to a length.", ("LPAD('7', 3, '0')", "007"))
-            .overload(&[Text, Int, Text], TEXT, |args| pad(args, true)),
-        f("RPAD", "The text filled up on the right, or cut, to a length.", ("RPAD('7', 3, '0')", "700"))
-            .overload(&[Text, Int, Text], TEXT, |args| pad(args, false)),
+        f("INITCAP", "Each word with a capital and then small letters.", ("INITCAP('the sQL')", "The Sql")).overload(
+            &[Text],
+            TEXT,
+            |args| map_text(args, initcap),
+        ),
+        f(
+            "SUBSTRING",
+            "The text from a position on, counted from 1, or from the end if negative; with a length.",
+            ("SUBSTRING('stream', 2, 3)", "tre"),
+        )
+        .overload(&[Text, Int], TEXT, substring)
+        .overload(&[Text, Int, Int], TEXT, substring),
+        f(
+            "REPLACE",
+            "The text with every occurrence of one text replaced by another.",
+            ("REPLACE('a-b-c', '-', '+')", "a+b+c"),
+        )
+        .overload(&[Text, Text, Text], TEXT, |args| {
+            let (text, old, new) = (strings(args, 0)?, strings(args, 1)?, strings(args, 2)?);
+            text_rows(text.len(), |row| Some(text_at(text, row)?.replace(text_at(old, row)?, text_at(new, row)?)))
+        }),
+        f("CONCAT", "The texts one after the other; nulls are left out.", ("CONCAT('a', NULL, 'b')", "ab")).variadic(
+            &[Text],
+            TEXT,
+            concat,
+        ),
+        f(
+            "CONCAT_WS",
+            "The texts with a separator between them; nulls are left out.",
+            ("CONCAT_WS('-', 'a', NULL, 'b')", "a-b"),
+        )
+        .variadic(&[Text, Text], TEXT, concat_ws),
+        f(
+            "INSTR",
+            "The position of one text in another, counted from 1; 0 if it is not there.",
+            ("INSTR('stream', 'ea')", "4"),
+        )
+        .overload(&[Text, Text], INT, |args| {
+            let (text, part) = (strings(args, 0)?, strings(args, 1)?);
+            let position = |row| {
+                let text = text_at(text, row)?;
+                let place = text.find(text_at(part, row)?);
+                Some(place.map_or(0, |at| text.get(..at).map_or(0, |head| head.chars().count() as i32 + 1)))
+            };
+            Ok(Arc::new((0..text.len()).map(position).collect::<arrow::array::Int32Array>()))
+        }),
+        f("LPAD", "The text filled up on the left, or cut, to a length.", ("LPAD('7', 3, '0')", "007")).overload(
+            &[Text, Int, Text],
+            TEXT,
+            |args| pad(args, true),
+        ),
+        f("RPAD", "The text filled up on the right, or cut, to a length.", ("RPAD('7', 3, '0')", "700")).overload(
+            &[Text, Int, Text],
+            TEXT,
+            |args| pad(args, false),
+        ),
         f("SPLIT", "The parts of a text between a delimiter.", ("SPLIT('a,b', ',')", "[\"a\",\"b\"]")).overload(
             &[Text, Text],
             Returns::Computed(|_| DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)))),

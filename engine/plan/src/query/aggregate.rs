@@ -12,8 +12,8 @@ use millstream_function::registry;
 use millstream_sql::ast::{Emit, Ident, Query, SelectItem};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Value};
 
-use super::select::{Selected, filtered, item_name, projected, select_place};
 use super::join;
+use super::select::{Selected, filtered, item_name, projected, select_place};
 use crate::expression::{Names, Resolver, cast_to, no_overload};
 use crate::node::{AggregateCall, Node, Op, Relation, WindowSpec};
 use crate::scope::{Scope, batch_schema, column};
@@ -72,12 +72,16 @@ impl Grouped<'_> {
         if distinct {
             if name.name != "COUNT" {
                 let message = format!("{} DISTINCT is not known", name.name);
-                return Err(Box::new(Diagnostic::new("E0244", message).at(place, "").help("use COUNT_DISTINCT(column)")));
+                return Err(Box::new(
+                    Diagnostic::new("E0244", message).at(place, "").help("use COUNT_DISTINCT(column)"),
+                ));
             }
             name.name = "COUNT_DISTINCT".to_owned();
         }
         let Some(function) = registry().aggregate(&name.name) else {
-            return Err(Box::new(Diagnostic::new("E0206", format!("function {} does not exist", name.name)).at(name.span, "")));
+            return Err(Box::new(
+                Diagnostic::new("E0206", format!("function {} does not exist", name.name)).at(name.span, ""),
+            ));
         };
         let mut typed = Vec::new();
         let mut literals = Vec::new();
@@ -156,7 +160,8 @@ impl Names for Grouped<'_> {
         let bounds = ["WINDOWSTART", "WINDOWEND"].map(|name| (name.to_owned(), DataType::Int64));
         let bounds = bounds.into_iter().filter(|_| self.windowed);
         let calls = self.calls.borrow();
-        let calls: Vec<_> = calls.calls.iter().enumerate().map(|(at, call)| (call_name(at), call.returns.clone())).collect();
+        let calls: Vec<_> =
+            calls.calls.iter().enumerate().map(|(at, call)| (call_name(at), call.returns.clone())).collect();
         let schema = batch_schema(keys.chain(bounds).chain(calls));
         // ROWTIME of a result is a column like any other here.
         Arc::new(Schema::new(schema.fields().iter().map(|field| Field::clone(field)).collect::<Vec<_>>()))
@@ -217,17 +222,18 @@ fn grouped_input(input: Node, grouped: &Grouped<'_>, query: &Query) -> Result<No
         check_retraction(&calls, query)?;
     }
     let keys = grouped.group_by.iter().enumerate().map(|(at, (expr, ty))| (key_name(at), expr.clone(), ty.clone()));
-    let args = calls.args.iter().enumerate().map(|(at, (expr, ty))| (format!("ARGUMENT.{at}"), expr.clone(), ty.clone()));
+    let args =
+        calls.args.iter().enumerate().map(|(at, (expr, ty))| (format!("ARGUMENT.{at}"), expr.clone(), ty.clone()));
     let columns: Vec<_> = keys.chain(args).collect();
     let exprs: Vec<Expr> = columns.iter().map(|(_, expr, _)| expr.clone()).collect();
     let schema = batch_schema(columns.into_iter().map(|(name, _, ty)| (name, ty)));
     let new_keys: Vec<usize> = (0..grouped.group_by.len()).collect();
     // Rows that are partitioned by the very columns need not move.
-    let old_keys: Vec<Expr> =
-        input.keys.iter().map(|at| column(input.schema.field(*at).name())).collect();
+    let old_keys: Vec<Expr> = input.keys.iter().map(|at| column(input.schema.field(*at).name())).collect();
     let same = old_keys.len() == grouped.group_by.len()
         && old_keys.iter().zip(&grouped.group_by).all(|(old, (new, _))| old == new);
-    let in_place = same && input.relation == Relation::Stream || partitions_of(&input) == 1 && input.relation == Relation::Stream;
+    let in_place =
+        same && input.relation == Relation::Stream || partitions_of(&input) == 1 && input.relation == Relation::Stream;
     let partitions = partitions_of(&input);
     let relation = input.relation;
     let op = Op::Project { input: Box::new(input), exprs };
@@ -251,12 +257,15 @@ fn partitions_of(node: &Node) -> i32 {
 fn check_retraction(calls: &Calls, query: &Query) -> Result<()> {
     for call in &calls.calls {
         if registry().aggregate(&call.function).is_some_and(|function| !function.retracts) {
-            let message = format!("{} cannot be used on a table: it cannot take back a row that was replaced", call.function);
+            let message =
+                format!("{} cannot be used on a table: it cannot take back a row that was replaced", call.function);
             return Err(Box::new(Diagnostic::new("E0249", message).at(select_place(query), "")));
         }
     }
     let message = "GROUP BY on a table is not there yet";
-    Err(Box::new(Diagnostic::new("E0249", message).at(query.span, "").help("group the stream that the table is made of")))
+    Err(Box::new(
+        Diagnostic::new("E0249", message).at(query.span, "").help("group the stream that the table is made of"),
+    ))
 }
 
 fn aggregate(input: Node, grouped: &Grouped<'_>, query: &Query) -> Node {

@@ -84,10 +84,16 @@ fn condition(join: &Join, scope: &Scope, at: usize, catalog: &Catalog) -> Result
     }
 }
 
-fn joined(left: Node, right: Node, join: &Join, scoped: &ScopedSource, left_key: Expr, right_key: Expr) -> Result<Node> {
-    let refuse = |message: String, help: &str| {
-        Err(Box::new(Diagnostic::new("E0262", message).at(join.span, "").help(help)))
-    };
+fn joined(
+    left: Node,
+    right: Node,
+    join: &Join,
+    scoped: &ScopedSource,
+    left_key: Expr,
+    right_key: Expr,
+) -> Result<Node> {
+    let refuse =
+        |message: String, help: &str| Err(Box::new(Diagnostic::new("E0262", message).at(join.span, "").help(help)));
     let partitions = scoped.source.partitions;
     match (left.relation, right.relation) {
         (Relation::Stream, Relation::Table) => {
@@ -96,10 +102,12 @@ fn joined(left: Node, right: Node, join: &Join, scoped: &ScopedSource, left_key:
                 return Err(Box::new(diagnostic.at(within.span, "remove it")));
             }
             if !matches!(join.kind, JoinKind::Inner | JoinKind::Left) {
-                return refuse("a stream joins a table by INNER or LEFT JOIN only".to_owned(), "swap the sides or use LEFT JOIN");
+                return refuse(
+                    "a stream joins a table by INNER or LEFT JOIN only".to_owned(),
+                    "swap the sides or use LEFT JOIN",
+                );
             }
-            let is_key = matches!(right.keys.as_slice(), [0])
-                && right_key == column(right.schema.field(0).name());
+            let is_key = matches!(right.keys.as_slice(), [0]) && right_key == column(right.schema.field(0).name());
             if !is_key {
                 let key: Vec<&str> = scoped.source.key.iter().map(|column| column.name.as_str()).collect();
                 return refuse(
@@ -109,16 +117,24 @@ fn joined(left: Node, right: Node, join: &Join, scoped: &ScopedSource, left_key:
             }
             let (left, left_at) = keyed(left, left_key, partitions, scoped.source.key_format);
             let schema = joined_schema(&left, &right);
-            let op = Op::StreamTableJoin { left: JoinSide { input: Box::new(left) }, right: JoinSide { input: Box::new(right) }, kind: join.kind };
+            let op = Op::StreamTableJoin {
+                left: JoinSide { input: Box::new(left) },
+                right: JoinSide { input: Box::new(right) },
+                kind: join.kind,
+            };
             Ok(Node { op, schema, keys: vec![left_at], relation: Relation::Stream })
         }
         (Relation::Stream, Relation::Stream) => {
             let Some(within) = join.within else {
-                return refuse("a join of two streams needs WITHIN".to_owned(), "say how far apart in time the rows may be: JOIN b WITHIN 1 HOUR ON …");
+                return refuse(
+                    "a join of two streams needs WITHIN".to_owned(),
+                    "say how far apart in time the rows may be: JOIN b WITHIN 1 HOUR ON …",
+                );
             };
             let left_partitions = left.sources().first().map_or(1, |source| source.partitions);
             let key_format = left.sources().first().map_or(Format::new(FormatKind::Json), |source| source.key_format);
-            let key_format = if key_format.kind == FormatKind::None { Format::new(FormatKind::Json) } else { key_format };
+            let key_format =
+                if key_format.kind == FormatKind::None { Format::new(FormatKind::Json) } else { key_format };
             let (left, left_at) = keyed(left, left_key, left_partitions, key_format);
             let (right, _) = keyed(right, right_key, left_partitions, key_format);
             let schema = joined_schema(&left, &right);
@@ -136,9 +152,10 @@ fn joined(left: Node, right: Node, join: &Join, scoped: &ScopedSource, left_key:
             "a table cannot be joined with a stream on its right".to_owned(),
             "name the stream first: FROM stream JOIN table ON …",
         ),
-        (Relation::Table, Relation::Table) => {
-            refuse("a join of two tables is not there yet".to_owned(), "join a stream with one table, then with the other")
-        }
+        (Relation::Table, Relation::Table) => refuse(
+            "a join of two tables is not there yet".to_owned(),
+            "join a stream with one table, then with the other",
+        ),
     }
 }
 

@@ -166,9 +166,8 @@ pub(super) fn struct_fields(operand: &Ast, resolver: &Resolver<'_>) -> Result<Ve
         let message = format!("\"->*\" needs a STRUCT, this is {}", crate::types::type_name(&ty));
         return Err(Box::new(Diagnostic::new("E0240", message).at(operand.span, "")));
     };
-    let field = |name: &String| {
-        (name.clone(), datafusion::functions::core::expr_fn::get_field(expr.clone(), name.as_str()))
-    };
+    let field =
+        |name: &String| (name.clone(), datafusion::functions::core::expr_fn::get_field(expr.clone(), name.as_str()));
     Ok(fields.iter().map(|f| field(f.name())).collect())
 }
 

@@ -98,7 +98,8 @@ impl Engine {
                 for column in &alter.columns {
                     let name = column.name.name.clone();
                     if altered.column(&name).is_some() {
-                        let message = format!("{} \"{}\" has a column \"{name}\" already", altered.noun(), altered.name);
+                        let message =
+                            format!("{} \"{}\" has a column \"{name}\" already", altered.noun(), altered.name);
                         return Err(Diagnostic::new("E0312", message).at(column.name.span, "").into());
                     }
                     let ty = column_type(&column.ty, &state.catalog, &column.name)?;
@@ -187,7 +188,8 @@ impl Engine {
             sink.partitions = topic.partitions;
         }
         if let (true, true) = (replaces.is_some(), keeps_state(&plan.root)) {
-            let message = format!("query {} keeps a state that the new query cannot take over", replaces.unwrap_or_default());
+            let message =
+                format!("query {} keeps a state that the new query cannot take over", replaces.unwrap_or_default());
             let diagnostic = Diagnostic::new("E0317", message).at(create.name.span, "");
             return Err(diagnostic.help("DROP it and create it anew").into());
         }
@@ -202,8 +204,10 @@ impl Engine {
             if topic.partitions == source.partitions {
                 return Ok(());
             }
-            let message =
-                format!("topic \"{}\" has {} partitions, the query needs {}", topic.name, topic.partitions, source.partitions);
+            let message = format!(
+                "topic \"{}\" has {} partitions, the query needs {}",
+                topic.name, topic.partitions, source.partitions
+            );
             return Err(Diagnostic::new("E0315", message).help("choose another topic with KAFKA_TOPIC").into());
         }
         // Records are kept until somebody says otherwise: with event times of long ago a default of

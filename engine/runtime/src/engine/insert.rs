@@ -46,14 +46,16 @@ impl Engine {
 
     /// One row as arrays of length one, ROWTIME last.
     fn row(&self, insert: &InsertValues, values: &[Expr], source: &Source, catalog: &Catalog) -> Result<Vec<ArrayRef>> {
-        let place = values.iter().map(|value| value.span).reduce(millstream_sql::Span::to).unwrap_or(insert.target.span);
+        let place =
+            values.iter().map(|value| value.span).reduce(millstream_sql::Span::to).unwrap_or(insert.target.span);
         let declared: Vec<String> = source.columns().map(|column| column.name.clone()).collect();
         let names: Vec<String> = match insert.columns.as_slice() {
             [] => declared.clone(),
             columns => columns.iter().map(|column| column.name.clone()).collect(),
         };
         if let Some(unknown) = insert.columns.iter().find(|column| !is_column(column, &declared)) {
-            let message = format!("column \"{}\" does not exist in {} \"{}\"", unknown.name, source.noun(), source.name);
+            let message =
+                format!("column \"{}\" does not exist in {} \"{}\"", unknown.name, source.noun(), source.name);
             let diagnostic = Diagnostic::new("E0203", message).at(unknown.span, "not found");
             return Err(diagnostic.suggest(&unknown.name, &declared).into());
         }

@@ -58,7 +58,8 @@ fn refusal(error: &str, reason: Option<&Diagnostic>, catalog: &millstream_plan::
     if let Some((_, rest)) = error.split_once("table '") {
         let name = rest.split('\'').next().unwrap_or_default().rsplit('.').next().unwrap_or_default();
         let place = tokenize(text).into_iter().find(|token| token.span.of(text).eq_ignore_ascii_case(name));
-        let ident = millstream_sql::Ident { name: name.to_owned(), span: place.map(|token| token.span).unwrap_or_default() };
+        let ident =
+            millstream_sql::Ident { name: name.to_owned(), span: place.map(|token| token.span).unwrap_or_default() };
         if let Err(diagnostic) = catalog.expect(&ident) {
             return diagnostic.into();
         }

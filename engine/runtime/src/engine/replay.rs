@@ -33,7 +33,8 @@ impl Engine {
     fn awaken(&self, query: PersistentQuery) -> Result<PersistentQuery> {
         let Some(sink) = query.plan.sink.clone() else { return Ok(query) };
         let was = query.shared.status();
-        let started = self.launch(&query.settings).start(&query.shared.id, &query.statement, query.plan.clone(), &sink)?;
+        let started =
+            self.launch(&query.settings).start(&query.shared.id, &query.statement, query.plan.clone(), &sink)?;
         if was == crate::QueryStatus::Paused {
             started.pause();
         }

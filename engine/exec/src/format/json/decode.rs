@@ -250,7 +250,11 @@ fn integer(bytes: &[u8], numeric: bool) -> Option<i64> {
     })
 }
 
-fn each_item(document: &[u8], raw: Raw, mut visit: impl FnMut(Raw) -> Result<(), Unreadable>) -> Result<(), Unreadable> {
+fn each_item(
+    document: &[u8],
+    raw: Raw,
+    mut visit: impl FnMut(Raw) -> Result<(), Unreadable>,
+) -> Result<(), Unreadable> {
     let mut scanner = Scanner { bytes: document, at: raw.start + 1 };
     scanner.skip_space();
     if scanner.accept(b']') {

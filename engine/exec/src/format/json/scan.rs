@@ -18,7 +18,9 @@ pub(super) enum Kind {
     False,
     Number,
     /// With or without escapes.
-    String { escaped: bool },
+    String {
+        escaped: bool,
+    },
     Array,
     Object,
 }

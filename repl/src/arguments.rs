@@ -1,0 +1,127 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Streaming SQL in one binary: without a command, a shell over the log in the data directory.
+#[derive(Debug, Parser)]
+#[command(name = "millstream", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// The data directory; it is created if it is missing.
+    #[arg(long, global = true, value_name = "DIR", default_value = "./millstream-data")]
+    pub(crate) data: PathBuf,
+
+    /// Run these statements and end; may be repeated.
+    #[arg(short = 'e', long = "execute", value_name = "SQL")]
+    pub(crate) execute: Vec<String>,
+
+    /// Run the statements of a file and end; may be repeated.
+    #[arg(short = 'f', long = "file", value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+
+    /// Define a variable for the statements.
+    #[arg(short = 'v', long = "variable", value_name = "NAME=VALUE")]
+    pub(crate) variable: Vec<String>,
+
+    /// The form of results: table, box, vertical, json, ndjson, csv, tsv, markdown, raw.
+    #[arg(short = 'o', long, value_name = "FORMAT")]
+    pub(crate) output: Option<String>,
+
+    /// When to use colours.
+    #[arg(long, value_enum, default_value = "auto", value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+
+    /// Go on after a statement that failed.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+
+    /// End a result after so many rows.
+    #[arg(long, value_name = "ROWS")]
+    pub(crate) limit: Option<usize>,
+
+    /// Fail when a statement takes longer than so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<f64>,
+
+    /// End a push query when no row has come for so many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) until_idle: Option<f64>,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Write lines of a file or of standard input to a topic.
+    Produce(Produce),
+    /// Print a topic's records.
+    Consume(Consume),
+    /// List the topics.
+    Topics,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Produce {
+    /// The topic; it is created if it is missing.
+    pub(crate) topic: String,
+
+    /// The file to read; standard input if it is left out or "-".
+    pub(crate) file: Option<PathBuf>,
+
+    /// What a line is.
+    #[arg(long, value_enum, default_value = "raw")]
+    pub(crate) format: LineFormat,
+
+    /// The field whose text is the record's key.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) key: Option<String>,
+
+    /// The field that is the record's time: ms since 1970, or a time such as 2013-01-01T10:00:00Z.
+    #[arg(long, value_name = "FIELD")]
+    pub(crate) timestamp: Option<String>,
+
+    /// The number of partitions of a topic that is created.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) partitions: Option<i32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LineFormat {
+    /// A JSON object a line.
+    Json,
+    /// Comma-separated values under a header; each line becomes a JSON object, NA and nothing are null.
+    Csv,
+    /// The line as it is.
+    Raw,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Consume {
+    /// The topic.
+    pub(crate) topic: String,
+
+    /// Start with the first record there is.
+    #[arg(long)]
+    pub(crate) from_beginning: bool,
+
+    /// Start where this group left off, and remember how far it came.
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) group: Option<String>,
+
+    /// End after so many records.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) max_messages: Option<u64>,
+
+    /// End at what is the end of the topic now.
+    #[arg(long)]
+    pub(crate) exit_at_end: bool,
+}
