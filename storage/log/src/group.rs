@@ -65,6 +65,14 @@ impl GroupOffsets {
         }
     }
 
+    /// Forgets the offsets of partitions that `exists` does not know.
+    pub(crate) fn retain(&mut self, exists: impl Fn(&TopicPartition) -> bool) {
+        for offsets in self.groups.values_mut() {
+            offsets.retain(|partition, _| exists(partition));
+        }
+        self.groups.retain(|_, offsets| !offsets.is_empty());
+    }
+
     /// Applies a batch of the offsets topic.
     pub(crate) fn replay(&mut self, batch: &[u8]) -> Result<()> {
         for record in BatchReader::new(batch)?.iter() {

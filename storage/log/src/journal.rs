@@ -113,14 +113,23 @@ fn parse_frame(bytes: &[u8]) -> Option<Frame<'_>> {
     Some(Frame { length, entries: u32_at(12)?, synced, body: frame.get(FRAME_HEADER_BYTES..)? })
 }
 
+/// How a journal ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct End {
+    /// How many whole frames it has.
+    pub(crate) frames: usize,
+    /// Where something follows them that is no frame.
+    pub(crate) torn_at: Option<u64>,
+}
+
 /// Hands every entry of a journal to `apply`, in order, up to a torn tail.
 ///
 /// # Errors
 /// [`Error::Damaged`] if a frame is bad that a later frame knows to have been synced; otherwise what
 /// `apply` returns.
-pub(crate) fn replay(io: &dyn Io, path: &Path, mut apply: impl FnMut(u32, &[u8]) -> Result<()>) -> Result<()> {
+pub(crate) fn replay(io: &dyn Io, path: &Path, mut apply: impl FnMut(u32, &[u8]) -> Result<()>) -> Result<End> {
     let content = io.read(path).map_err(Error::io("read", path))?.unwrap_or_default();
-    let mut position = 0;
+    let (mut position, mut frames) = (0, 0);
     while let Some(frame) = content.get(position..).and_then(parse_frame) {
         let mut body = frame.body;
         for _ in 0..frame.entries {
@@ -130,12 +139,13 @@ pub(crate) fn replay(io: &dyn Io, path: &Path, mut apply: impl FnMut(u32, &[u8])
             body = rest;
         }
         position += frame.length;
+        frames += 1;
     }
     let tail = content.get(position..).unwrap_or_default();
     if synced_beyond(tail, position as u64) {
         return Err(Error::damaged(path, position as u64, "a journal frame that had been synced is not readable"));
     }
-    Ok(())
+    Ok(End { frames, torn_at: (!tail.is_empty()).then_some(position as u64) })
 }
 
 fn split_entry(body: &[u8]) -> Option<(u32, &[u8], &[u8])> {

@@ -88,17 +88,23 @@ impl Partition {
         let bases: Vec<i64> = names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).collect();
         let mut state = self.state();
         let checkpoint = checkpoint.unwrap_or_default();
+        let mut expected = checkpoint.log_start_segment;
         for base in bases {
             if base > checkpoint.active_base || base < checkpoint.log_start_segment {
                 let path = crate::segment::segment_path(&self.dir, base);
                 io.remove(&path).map_err(Error::io("remove", &path))?;
                 continue;
             }
+            if base != expected && checkpoint.active_base >= 0 {
+                let reason = format!("records {expected} to {base} are missing: a segment is lost or cut");
+                return Err(Error::damaged(&self.dir, 0, reason));
+            }
             let size = (base == checkpoint.active_base).then_some(checkpoint.active_size_bytes);
             let mut segment = Segment::open(io, &self.dir, base, size, |_| {})?;
             if size.is_some() {
                 segment.cut_and_sync()?;
             }
+            expected = segment.next_offset;
             state.segments.push(segment);
         }
         let found = state.segments.last().map_or(0, |segment| segment.next_offset);
@@ -146,6 +152,10 @@ impl Partition {
         if header.base_offset < state.next_offset {
             return Ok(());
         }
+        if header.base_offset > state.next_offset {
+            let reason = format!("records {} to {} are in no journal", state.next_offset, header.base_offset);
+            return Err(Error::damaged(&self.dir, 0, reason));
+        }
         let placed = state.write(io, self, header, Bytes::copy_from_slice(batch))?;
         self.publish(placed.end_offset, placed.stable_offset);
         Ok(())
@@ -189,9 +199,20 @@ impl Partition {
                 _ => break,
             }
         }
-        if isolation == Isolation::ReadCommitted && !fetched.bytes.is_empty() {
-            fetched.aborted = self.state().producers.aborted_between(offset, fetched.next_offset(offset));
+        let state = self.state();
+        if offset < state.log_start_offset {
+            // Retention has overtaken the fetch; what it knew of aborted transactions may be gone too.
+            return Err(Error::OffsetOutOfRange {
+                partition: self.name.clone(),
+                offset,
+                start: state.log_start_offset,
+                end: high_watermark,
+            });
         }
+        if isolation == Isolation::ReadCommitted && !fetched.bytes.is_empty() {
+            fetched.aborted = state.producers.aborted_between(offset, fetched.next_offset(offset));
+        }
+        drop(state);
         Ok(fetched)
     }
 
@@ -259,6 +280,9 @@ impl State {
     }
 
     fn write(&mut self, io: &dyn Io, partition: &Partition, header: BatchHeader, batch: Bytes) -> Result<Placed> {
+        // Whatever can be refused is refused before anything is written.
+        let commits =
+            if header.is_control() { ControlType::of(&batch)?.map(|kind| kind == ControlType::Commit) } else { None };
         let segment_bytes = partition.config.segment_bytes;
         let full =
             |segment: &Segment| segment.size_bytes + batch.len() as u64 > segment_bytes && segment.size_bytes > 0;
@@ -269,8 +293,6 @@ impl State {
         if let Some(active) = self.segments.last_mut() {
             active.append(&header, &batch)?;
         }
-        let commits =
-            if header.is_control() { ControlType::of(&batch)?.map(|kind| kind == ControlType::Commit) } else { None };
         self.producers.note(&header, commits);
         self.next_offset = header.next_offset();
         Ok(Placed {
@@ -317,8 +339,12 @@ fn read_batches(place: &Place, offset: i64, limit: i64, bytes_max: usize) -> Res
         if let Some(from) = from {
             return Ok(buffer.slice(from..to));
         }
-        // Nothing yet: either only earlier batches fitted, or the first one is larger than `want`.
-        if to == 0 && needed.is_none() && want >= available {
+        // Nothing yet: only earlier batches fitted, or the first one is larger than `want`, or the next
+        // one lies beyond the limit.
+        if needed.is_some_and(|needed| needed > available - to) {
+            return Err(damaged(to, "a batch is longer than its file"));
+        }
+        if to == 0 && needed.is_none() && (want >= available || buffer.len() >= crate::record::HEADER_BYTES) {
             return Ok(Bytes::new());
         }
         position += to as u64;

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, PoisonError};
 
+use super::transactions::STATE_TOPIC;
 use super::{EmbeddedLog, Inner, locked};
 use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
 use crate::partition::{Partition, Placement};
-use crate::record::BatchHeader;
+use crate::record::{BatchHeader, crc_matches};
 use crate::{
     Appended, Error, Fetched, GroupOffset, Isolation, Log, Producer, Result, Ticket, TopicInfo, TopicPartition,
     TopicSpec, Watch, WriteBatch,
@@ -38,26 +39,28 @@ impl Inner {
         }
         let batch = offsets_batch(offsets, self.options.io.now_ms())?;
         let mut groups = locked(&self.groups);
+        self.place(&TopicPartition::new(OFFSETS_TOPIC, 0), batch)?;
         for offset in offsets {
             groups.set(offset);
         }
-        self.place(&TopicPartition::new(OFFSETS_TOPIC, 0), batch)?;
         Ok(())
     }
 
     pub(super) fn append_batch(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Appended> {
-        let header = BatchHeader::parse(&batch)?;
+        let header = check_batch(&batch)?;
         let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         // Held until the batch is placed, or the transaction could end between the two.
-        let _coordinator = if header.is_transactional() {
-            let mut coordinator = locked(&self.coordinator);
+        let mut coordinator = if header.is_transactional() {
+            let coordinator = locked(&self.coordinator);
             coordinator.check_epoch(Producer { id: header.producer_id, epoch: header.producer_epoch })?;
-            coordinator.note_append(header.producer_id, to);
             Some(coordinator)
         } else {
             None
         };
         let (base_offset, sequence) = self.place(to, batch)?;
+        if let Some(coordinator) = &mut coordinator {
+            coordinator.note_append(header.producer_id, to);
+        }
         Ok(Appended { base_offset, ticket: self.ticket(sequence) })
     }
 
@@ -66,15 +69,52 @@ impl Inner {
         if readers.is_empty() {
             return Ok(());
         }
+        let tombstones = tombstones_batch(readers, self.options.io.now_ms())?;
+        let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         let mut groups = locked(&self.groups);
+        let (_, sequence) = self.place(&TopicPartition::new(OFFSETS_TOPIC, 0), tombstones)?;
         for (group, partition) in readers {
             groups.forget(group, partition);
         }
         drop(groups);
-        let tombstones = tombstones_batch(readers, self.options.io.now_ms())?;
-        self.append_batch(&TopicPartition::new(OFFSETS_TOPIC, 0), tombstones)?;
-        self.flush_if_inline()
+        drop(unit);
+        self.flush_if_inline()?;
+        self.ticket(sequence).wait()
     }
+}
+
+/// Refuses batches that could not be read back.
+fn check_batch(batch: &[u8]) -> Result<BatchHeader> {
+    let header = BatchHeader::parse(batch)?;
+    if header.is_control() {
+        return Err(Error::corrupt("it is a transaction marker, which only the log itself writes"));
+    }
+    if header.record_count == 0 || header.last_offset_delta != header.record_count - 1 {
+        return Err(Error::corrupt("its count of records does not fit its offsets"));
+    }
+    header.compression()?;
+    if !batch.get(..header.size_bytes).is_some_and(|whole| crc_matches(&header, whole)) {
+        return Err(Error::corrupt("its CRC does not match"));
+    }
+    Ok(header)
+}
+
+/// Refuses a group's name that its record cannot hold.
+fn check_group(group: &str) -> Result<()> {
+    if group.len() > i16::MAX as usize {
+        let reason = format!("a group's name has at most {} bytes, this one {}", i16::MAX, group.len());
+        return Err(Error::InvalidTopic { topic: OFFSETS_TOPIC.to_owned(), reason });
+    }
+    Ok(())
+}
+
+/// Refuses to touch the topics that the log keeps for itself.
+fn check_public(topic: &str) -> Result<()> {
+    if [OFFSETS_TOPIC, STATE_TOPIC].contains(&topic) {
+        let reason = "the log keeps it for itself".to_owned();
+        return Err(Error::InvalidTopic { topic: topic.to_owned(), reason });
+    }
+    Ok(())
 }
 
 impl Log for EmbeddedLog {
@@ -109,12 +149,15 @@ impl Log for EmbeddedLog {
     fn delete_topic(&self, name: &str) -> Result<()> {
         let inner = &self.inner;
         inner.gate.check()?;
+        check_public(name)?;
         {
             // No append may be on its way into the folders that are removed.
             let _unit = inner.unit.write().unwrap_or_else(PoisonError::into_inner);
             let mut topics = inner.topics.write().unwrap_or_else(PoisonError::into_inner);
             let partitions = topics.remove(name).ok_or_else(|| Error::UnknownTopic(name.to_owned()))?;
-            topics.write(&*inner.options.io, &inner.options.dir)?;
+            let written = topics.write(&*inner.options.io, &inner.options.dir);
+            written.inspect_err(|error| inner.gate.fail(error))?;
+            locked(&inner.coordinator).forget_topic(name);
             for partition in partitions {
                 inner.options.io.remove_dir(&partition.dir).map_err(Error::io("remove", &partition.dir))?;
                 partition.watchers.notify();
@@ -139,6 +182,7 @@ impl Log for EmbeddedLog {
     }
 
     fn append(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Appended> {
+        check_public(&to.topic)?;
         let appended = self.inner.append_batch(to, batch)?;
         self.inner.flush_if_inline()?;
         Ok(appended)
@@ -147,9 +191,16 @@ impl Log for EmbeddedLog {
     fn write(&self, batch: WriteBatch) -> Result<Ticket> {
         let inner = &self.inner;
         let unit = inner.unit.read().unwrap_or_else(PoisonError::into_inner);
-        // Nothing may fail half-way, so first see that every partition is there.
-        for (partition, _) in &batch.batches {
+        // Nothing may fail half-way, so everything that can be refused is refused first.
+        for (partition, bytes) in &batch.batches {
+            check_public(&partition.topic)?;
             inner.partition(partition)?;
+            if check_batch(bytes)?.is_transactional() {
+                return Err(Error::corrupt("an atomic write takes no transactional batch"));
+            }
+        }
+        for offset in &batch.offsets {
+            check_group(&offset.group)?;
         }
         for (partition, bytes) in batch.batches {
             inner.place(&partition, bytes).inspect_err(|error| inner.gate.fail(error))?;
@@ -166,6 +217,9 @@ impl Log for EmbeddedLog {
     }
 
     fn end_transaction(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket> {
+        for offset in offsets {
+            check_group(&offset.group)?;
+        }
         self.inner.end(producer, commit, offsets)
     }
 

@@ -107,19 +107,31 @@ pub(super) fn start(inner: &Arc<Inner>) -> Result<Vec<JoinHandle<()>>> {
         builder.spawn(move || body(&inner)).map_err(Error::io("start a thread for", &PathBuf::from(name)))
     };
     let journal = spawn("journal", |inner| {
+        let _closing = Closing(inner);
         while inner.queue.wait() {
             if inner.flush().is_err() {
                 break;
             }
         }
-        locked(&inner.checkpointer.due).closed = true;
-        inner.checkpointer.wake.notify_all();
     })?;
     Ok(vec![journal, spawn("checkpoint", Inner::run_checkpointer)?])
 }
 
+/// Ends what depends on the journal's thread when that ends, be it by a panic.
+struct Closing<'a>(&'a Inner);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.gate.fail(&Error::corrupt("the journal's thread has panicked"));
+        }
+        locked(&self.0.checkpointer.due).closed = true;
+        self.0.checkpointer.wake.notify_all();
+    }
+}
+
 impl Inner {
-    /// Queues a batch and returns its ticket.
+    /// A ticket for the batches up to a number.
     pub(super) fn ticket(&self, sequence: u64) -> Ticket {
         Ticket::new(Arc::clone(&self.gate), sequence)
     }
@@ -139,16 +151,17 @@ impl Inner {
     }
 
     fn try_flush(&self) -> Result<()> {
-        self.gate.check()?;
         let mut writer = locked(&self.queue.writer);
         let (batches, sequence) = {
             let _unit = self.unit.write().unwrap_or_else(PoisonError::into_inner);
+            // Looked at under the lock: a unit that failed half-way has stopped the log by now.
+            self.gate.check()?;
             self.queue.take()
         };
         if batches.is_empty() {
             return Ok(());
         }
-        writer.write(batches.iter().map(|(partition, placed)| (partition.id, &*placed.bytes)))?;
+        self.write_frame(&mut writer, &batches)?;
         for (partition, placed) in &batches {
             partition.publish(placed.end_offset, placed.stable_offset);
         }
@@ -163,6 +176,13 @@ impl Inner {
             self.retire(&mut writer)?;
         }
         Ok(())
+    }
+
+    /// Writes one frame. A failure stops the log while the writer is still held, so that nobody writes
+    /// over the broken frame.
+    fn write_frame(&self, writer: &mut JournalWriter, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {
+        let entries = batches.iter().map(|(partition, placed)| (partition.id, &*placed.bytes));
+        writer.write(entries).inspect_err(|error| self.gate.fail(error))
     }
 
     /// Starts the next journal and hands the checkpoint for the old one to its thread, unless that is
@@ -183,9 +203,10 @@ impl Inner {
     /// Switches to a new journal and notes what the partitions are at this moment.
     fn capture(&self, writer: &mut JournalWriter) -> Result<Capture> {
         let _unit = self.unit.write().unwrap_or_else(PoisonError::into_inner);
+        self.gate.check()?;
         let (batches, sequence) = self.queue.take();
         if !batches.is_empty() {
-            writer.write(batches.iter().map(|(partition, placed)| (partition.id, &*placed.bytes)))?;
+            self.write_frame(writer, &batches)?;
             for (partition, placed) in &batches {
                 partition.publish(placed.end_offset, placed.stable_offset);
             }

@@ -4,6 +4,7 @@
 //! journals since then are replayed over it. What a segment holds beyond the checkpoint is not
 //! trusted: every acknowledged byte of it is in a journal too.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::flush::{Checkpointer, JournalQueue};
@@ -46,6 +47,10 @@ pub(super) fn open(options: LogOptions) -> Result<Inner> {
         gate: Arc::new(Gate::default()),
         _lock: Box::new(lock),
     };
+    // The names of the folders must be as durable as what is in them.
+    for folder in [partitions_dir(&inner.options.dir), inner.options.dir.clone()] {
+        io.sync_dir(&folder).map_err(Error::io("sync", &folder))?;
+    }
     // Everything replayed is synced and the journals it came from are removed before anybody reads.
     inner.checkpoint_now()?;
     *super::locked(&inner.groups) = read_groups(&inner)?;
@@ -78,22 +83,49 @@ fn restore_partitions(io: &dyn Io, options: &LogOptions, topics: &Topics) -> Res
     let checkpoint_path = options.dir.join("checkpoint");
     let mut checkpoint = Checkpoint::read(io, &checkpoint_path)?
         .ok_or_else(|| Error::damaged(&checkpoint_path, 0, "the checkpoint is missing"))?;
+    // Nothing is cut before it is known that the journals can make up for it.
+    let journals = journals_since(io, options, checkpoint.journal)?;
     remove_orphans(io, options, topics)?;
     for partition in topics.partitions() {
         partition.restore(io, checkpoint.partitions.remove(&partition.id))?;
     }
-    let journals = options.dir.join("journal");
-    for number in journal_numbers(io, &journals)? {
-        if number < checkpoint.journal {
-            continue;
-        }
-        let path = journal_path(&journals, number);
+    for path in journals {
         replay(io, &path, |id, batch| match topics.partition_by_id(id) {
             Some(partition) => partition.replay(io, batch),
             None => Ok(()), // The topic was deleted after the frame was written.
         })?;
     }
     Ok(())
+}
+
+/// The journals from this number on, each of them there and undamaged.
+fn journals_since(io: &dyn Io, options: &LogOptions, first: u64) -> Result<Vec<PathBuf>> {
+    let dir = options.dir.join("journal");
+    let mut expected = first;
+    let mut torn: Option<(PathBuf, u64)> = None;
+    let mut paths = Vec::new();
+    for number in journal_numbers(io, &dir)? {
+        if number < first {
+            continue;
+        }
+        let path = journal_path(&dir, number);
+        // The very first checkpoint names journal 0, which there never was.
+        if number != expected && first > 0 {
+            return Err(Error::damaged(&path, 0, format!("journal {expected} before it is missing")));
+        }
+        let end = replay(io, &path, |_, _| Ok(()))?;
+        if let (Some((torn, at)), true) = (&torn, end.frames > 0) {
+            // Only the newest journal that was written to can end in the middle of a frame.
+            return Err(Error::damaged(torn, *at, "a journal frame that had been synced is not readable"));
+        }
+        torn = torn.or(end.torn_at.map(|at| (path.clone(), at)));
+        expected = number + 1;
+        paths.push(path);
+    }
+    if paths.is_empty() && first > 0 {
+        return Err(Error::damaged(&journal_path(&dir, first), 0, "the journal is missing"));
+    }
+    Ok(paths)
 }
 
 /// Removes the folders of partitions whose creation or deletion the crash cut short.
@@ -111,6 +143,10 @@ fn remove_orphans(io: &dyn Io, options: &LogOptions, topics: &Topics) -> Result<
 fn read_groups(inner: &Inner) -> Result<GroupOffsets> {
     let mut groups = GroupOffsets::default();
     inner.for_each_batch(OFFSETS_TOPIC, |batch| groups.replay(batch))?;
+    // A crash may have come between the deletion of a topic and that of its readers' offsets.
+    let topics = inner.topics.read().unwrap_or_else(PoisonError::into_inner);
+    groups.retain(|partition| topics.partition(partition).is_ok());
+    drop(topics);
     Ok(groups)
 }
 

@@ -39,6 +39,13 @@ pub(super) fn partitions_dir(dir: &Path) -> PathBuf {
     dir.join("topics")
 }
 
+/// A partition's folder. The id makes it differ from that of a topic of the same name that was deleted
+/// while its files are still being removed.
+fn folder(partition: &TopicPartition, id: u32) -> String {
+    let name: String = partition.topic.chars().take(200).collect();
+    format!("{name}-{}.{id}", partition.partition)
+}
+
 impl Topics {
     pub(super) fn read(io: &dyn Io, dir: &Path) -> Result<Option<Self>> {
         let path = path(dir);
@@ -96,7 +103,7 @@ impl Topics {
         let first_id = self.next_id;
         let mut partitions = Vec::new();
         for name in info.topic_partitions() {
-            let dir = partitions_dir(dir).join(name.to_string());
+            let dir = partitions_dir(dir).join(folder(&name, self.next_id));
             let partition = Arc::new(Partition::empty(self.next_id, name, dir, info.config.clone()));
             self.by_id.insert(self.next_id, Arc::clone(&partition));
             partitions.push(partition);

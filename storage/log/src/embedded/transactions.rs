@@ -54,6 +54,33 @@ impl Coordinator {
         }
     }
 
+    /// Forgets that transactions are open in a topic that is gone.
+    pub(super) fn forget_topic(&mut self, topic: &str) {
+        for open in self.open.values_mut() {
+            open.retain(|partition| &*partition.topic != topic);
+        }
+    }
+
+    /// Gives the producer of this id its next epoch, so that whoever had it is fenced; `None` if nobody
+    /// made it by a transactional id.
+    fn bump(&mut self, producer_id: i64) -> Option<(String, Producer)> {
+        let (name, earlier) = self.producers.iter().find(|(_, producer)| producer.id == producer_id)?;
+        let (name, earlier) = (name.clone(), *earlier);
+        Some((name.clone(), self.successor(name, earlier)))
+    }
+
+    fn successor(&mut self, transactional_id: String, earlier: Producer) -> Producer {
+        let producer = match earlier.epoch.checked_add(1) {
+            Some(epoch) => Producer { id: earlier.id, epoch },
+            None => {
+                self.epochs.remove(&earlier.id);
+                Producer { id: self.next_id, epoch: 0 }
+            }
+        };
+        self.insert(transactional_id, producer);
+        producer
+    }
+
     pub(super) fn check_epoch(&self, producer: Producer) -> Result<()> {
         match self.epochs.get(&producer.id) {
             Some(&epoch) if epoch == producer.epoch => Ok(()),
@@ -69,26 +96,32 @@ impl Inner {
         let producer = match coordinator.producers.get(transactional_id).copied() {
             Some(earlier) => {
                 self.end_everywhere(&mut coordinator, earlier, false, &[])?;
-                match earlier.epoch.checked_add(1) {
-                    Some(epoch) => Producer { id: earlier.id, epoch },
-                    None => Producer { id: coordinator.next_id, epoch: 0 },
-                }
+                coordinator.successor(transactional_id.to_owned(), earlier)
             }
-            None => Producer { id: coordinator.next_id, epoch: 0 },
+            None => {
+                let producer = Producer { id: coordinator.next_id, epoch: 0 };
+                coordinator.insert(transactional_id.to_owned(), producer);
+                producer
+            }
         };
+        // Placed under the coordinator's lock, so that the records are in the order of the epochs.
+        let ticket = self.place_producer(transactional_id, producer)?;
+        drop(coordinator);
+        drop(unit);
+        self.flush_if_inline()?;
+        ticket.wait()?;
+        Ok(producer)
+    }
+
+    fn place_producer(&self, transactional_id: &str, producer: Producer) -> Result<Ticket> {
         let mut value = Vec::new();
         value.put_i16(VALUE_VERSION);
         value.put_i64(producer.id);
         value.put_i16(producer.epoch);
         let mut batch = BatchBuilder::new();
         batch.push(self.options.io.now_ms(), Some(transactional_id.as_bytes()), Some(&value));
-        coordinator.insert(transactional_id.to_owned(), producer);
-        drop(coordinator);
-        drop(unit);
-        let appended = self.append_batch(&TopicPartition::new(STATE_TOPIC, 0), batch.finish()?)?;
-        self.flush_if_inline()?;
-        appended.ticket.wait()?;
-        Ok(producer)
+        let (_, sequence) = self.place(&TopicPartition::new(STATE_TOPIC, 0), batch.finish()?)?;
+        Ok(self.ticket(sequence))
     }
 
     pub(super) fn end(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket> {
@@ -116,31 +149,42 @@ impl Inner {
         for partition in coordinator.open.remove(&producer.id).unwrap_or_default() {
             match self.place(&partition, marker.clone()) {
                 // The topic was deleted under the transaction.
-                Ok(_) | Err(Error::UnknownTopic(_)) => {}
-                Err(error) => return Err(error),
+                Ok(_) | Err(Error::UnknownTopic(_) | Error::UnknownPartition(_)) => {}
+                // Half of the markers must not become durable without the others.
+                Err(error) => {
+                    self.gate.fail(&error);
+                    return Err(error);
+                }
             }
         }
         if commit {
-            self.place_offsets(offsets)?;
+            self.place_offsets(offsets).inspect_err(|error| self.gate.fail(error))?;
         }
         Ok(self.ticket(self.queue.sequence()))
     }
 
-    /// Aborts the transactions that the last process left open.
+    /// Aborts the transactions that the last process left open, and fences their producers: one that comes
+    /// back must not take the rest of a transaction for the whole.
     pub(super) fn abort_open_transactions(&self) -> Result<()> {
         let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let mut coordinator = locked(&self.coordinator);
-        let mut producers = BTreeSet::new();
+        let mut open = Vec::new();
         for partition in topics.partitions() {
-            for (id, epoch) in partition.open_producers() {
-                coordinator.note_append(id, &partition.name);
-                producers.insert((id, epoch));
-            }
+            open.extend(partition.open_producers().into_iter().map(|producer| (partition.name.clone(), producer)));
         }
         drop(topics);
-        for (id, epoch) in producers {
-            self.end_everywhere(&mut coordinator, Producer { id, epoch }, false, &[])?;
+        let mut producers = BTreeSet::new();
+        for (partition, (id, epoch)) in open {
+            // The marker has the epoch that this partition knows, which may be older than elsewhere.
+            let marker = control_batch(ControlType::Abort, id, epoch, self.options.io.now_ms())?;
+            self.place(&partition, marker)?;
+            producers.insert(id);
+        }
+        for id in producers {
+            if let Some((transactional_id, producer)) = coordinator.bump(id) {
+                self.place_producer(&transactional_id, producer)?;
+            }
         }
         drop(coordinator);
         drop(unit);

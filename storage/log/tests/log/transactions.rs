@@ -70,7 +70,9 @@ fn a_transaction_open_at_a_crash_is_aborted_and_epochs_go_on() {
     };
     let log = EmbeddedLog::open(options(disk.crash(|_| 0))).unwrap();
     assert_eq!(values(&log, &partition, Isolation::ReadCommitted), ["kept"]);
-    assert_eq!(log.init_producer("me").unwrap().epoch, before.epoch + 1);
+    // Whoever had the transaction open must not commit the rest of it as if it were whole.
+    assert!(matches!(log.end_transaction(before, true, &[]), Err(Error::Fenced { .. })));
+    assert!(log.init_producer("me").unwrap().epoch > before.epoch);
 }
 
 #[test]
