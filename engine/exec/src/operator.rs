@@ -4,6 +4,7 @@ mod aggregate;
 mod filter;
 mod project;
 mod session;
+mod stream_stream;
 mod stream_table;
 mod table_filter;
 
@@ -11,6 +12,7 @@ pub(crate) use aggregate::WindowedAggregate;
 pub(crate) use filter::Filter;
 pub(crate) use project::Project;
 pub(crate) use session::SessionAggregate;
+pub(crate) use stream_stream::{Bounds, StreamStreamJoin};
 pub(crate) use stream_table::StreamTableJoin;
 pub(crate) use table_filter::TableFilter;
 

@@ -5,7 +5,8 @@ use millstream_plan::sql::ast::{JoinKind, WindowKind};
 use millstream_plan::{Node, Op, Relation};
 
 use crate::operator::{
-    Filter, Operator, Project, SessionAggregate, StateChange, StreamTableJoin, TableFilter, WindowedAggregate,
+    Bounds, Filter, Operator, Project, SessionAggregate, StateChange, StreamStreamJoin, StreamTableJoin, TableFilter,
+    WindowedAggregate,
 };
 use crate::{Batch, Context, Error, Evaluator, Result, SourceDecoder};
 
@@ -224,8 +225,11 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
             let operator = StreamTableJoin::new(left_key, &right.input.schema, right_key, inner, schema)?;
             (Box::new(operator), "Join")
         }
-        Op::StreamStreamJoin { .. } => {
-            return Err(Error::Internal("a join of two streams has no operator".to_owned()));
+        Op::StreamStreamJoin { left, right, kind, before_ms, after_ms, grace_ms } => {
+            let side = |node: &Node| node.keys.first().copied().unwrap_or(0);
+            let inputs = [(&left.input.schema, side(&left.input)), (&right.input.schema, side(&right.input))];
+            let bounds = Bounds { before_ms: *before_ms, after_ms: *after_ms, grace_ms: *grace_ms };
+            (Box::new(StreamStreamJoin::new(inputs, *kind, bounds, schema)), "Join")
         }
         Op::Scan { .. } | Op::Repartition { .. } => return Err(Error::Internal("a leaf is no operator".to_owned())),
     })

@@ -1,0 +1,327 @@
+//! Two streams joined by key and closeness in time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow::datatypes::{DataType, SchemaRef};
+use millstream_plan::sql::ast::JoinKind;
+
+use super::{Operator, State, StateChange};
+use crate::column::ColumnBuilder;
+use crate::{Batch, Context, Error, Result, codec};
+
+/// Without GRACE PERIOD late rows are taken for a day.
+const DEFAULT_GRACE_MS: i64 = 24 * 3_600_000;
+
+/// How close in time rows must be, in ms.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// How much earlier than a left row a right row may be.
+    pub(crate) before_ms: i64,
+    /// How much later.
+    pub(crate) after_ms: i64,
+    /// How long a side waits for late rows; none: a day, and rows without a partner are handed on at once.
+    pub(crate) grace_ms: Option<i64>,
+}
+
+/// Joins each row with those rows of the other stream that have its key and lie within the bounds.
+///
+/// ```text
+/// WITHIN 10 ms
+///   left  (a, t=0)   →                     with LEFT JOIN and GRACE: (a, null) once no partner can come
+///   right (a, t=7)   →  (a, 0, 7)          ROWTIME is the later of both
+///   right (a, t=11)  →
+/// ```
+///
+/// State: the rows of both sides, each until its own side's time has passed all that could still join it, and
+/// whether a row still waits for its first partner.
+pub(crate) struct StreamStreamJoin {
+    sides: [Side; 2],
+    bounds: Bounds,
+    schema: SchemaRef,
+    next_number: u64,
+    /// Entries of the changelog since the last drain: the newest of each key counts.
+    changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    stream_time_drained: [i64; 2],
+}
+
+struct Side {
+    key: usize,
+    types: Vec<DataType>,
+    fingerprint: u32,
+    /// Whether rows without a partner are handed on.
+    is_outer: bool,
+    /// A row's partners lie from so much before to so much after it.
+    reach_back_ms: i64,
+    reach_ahead_ms: i64,
+    rows: HashMap<Vec<u8>, BTreeMap<Place, Stored>>,
+    by_time: BTreeMap<Place, Vec<u8>>,
+    stream_time: i64,
+}
+
+/// A row's time and number.
+type Place = (i64, u64);
+
+#[derive(Clone)]
+struct Stored {
+    row: Vec<u8>,
+    /// Whether it is to be handed on alone if no partner comes.
+    waits: bool,
+}
+
+/// The joined rows of a batch, under construction.
+struct Output {
+    columns: [Vec<ColumnBuilder>; 2],
+    rowtimes: Vec<i64>,
+}
+
+impl StreamStreamJoin {
+    pub(crate) fn new(inputs: [(&SchemaRef, usize); 2], kind: JoinKind, bounds: Bounds, schema: SchemaRef) -> Self {
+        let Bounds { before_ms, after_ms, .. } = bounds;
+        let side = |at: usize, is_outer: bool, back: i64, ahead: i64| {
+            let [left, right] = inputs;
+            let (schema, key) = if at == 0 { left } else { right };
+            let count = schema.fields().len().saturating_sub(1);
+            let types: Vec<DataType> =
+                schema.fields().iter().take(count).map(|field| field.data_type().clone()).collect();
+            Side {
+                key,
+                fingerprint: codec::fingerprint(&types),
+                types,
+                is_outer,
+                reach_back_ms: back,
+                reach_ahead_ms: ahead,
+                rows: HashMap::new(),
+                by_time: BTreeMap::new(),
+                stream_time: -1,
+            }
+        };
+        let left_outer = matches!(kind, JoinKind::Left | JoinKind::Full);
+        let right_outer = matches!(kind, JoinKind::Right | JoinKind::Full);
+        Self {
+            sides: [side(0, left_outer, before_ms, after_ms), side(1, right_outer, after_ms, before_ms)],
+            bounds,
+            schema,
+            next_number: 0,
+            changed: BTreeMap::new(),
+            stream_time_drained: [-1, -1],
+        }
+    }
+
+    fn grace_ms(&self) -> i64 {
+        self.bounds.grace_ms.unwrap_or(DEFAULT_GRACE_MS)
+    }
+
+    fn output(&self) -> Result<Output> {
+        let builders = |side: &Side| side.types.iter().map(ColumnBuilder::new).collect::<Result<Vec<_>>>();
+        let [left, right] = &self.sides;
+        Ok(Output { columns: [builders(left)?, builders(right)?], rowtimes: Vec::new() })
+    }
+
+    fn emit(&self, mut output: Output, out: &mut Vec<Batch>) -> Result<()> {
+        if output.rowtimes.is_empty() {
+            return Ok(());
+        }
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for column in output.columns.iter_mut().flatten() {
+            columns.push(column.finish()?);
+        }
+        columns.push(Arc::new(Int64Array::from(output.rowtimes)));
+        out.push(Batch::new(RecordBatch::try_new(Arc::clone(&self.schema), columns)?));
+        Ok(())
+    }
+
+    /// Joins one row and keeps it.
+    fn add(&mut self, at: usize, key: Vec<u8>, time: i64, row: Vec<u8>, output: &mut Output) -> Result<()> {
+        let grace_ms = self.grace_ms();
+        let at_once = self.bounds.grace_ms.is_none();
+        let [left, right] = &mut self.sides;
+        let (own, other) = if at == 0 { (left, right) } else { (right, left) };
+        own.stream_time = own.stream_time.max(time);
+        let range = (time.saturating_sub(own.reach_back_ms), 0)..=(time.saturating_add(own.reach_ahead_ms), u64::MAX);
+        let mut joined = false;
+        for (place, partner) in other.rows.get_mut(&key).into_iter().flat_map(|rows| rows.range_mut(range.clone())) {
+            joined = true;
+            output.push(at, Some(&row), Some(&partner.row), time.max(place.0))?;
+            if std::mem::take(&mut partner.waits) {
+                self.changed.insert(entry_key(1 - at, &key, *place), Some(other_value(other.fingerprint, partner)));
+            }
+        }
+        let alone = own.is_outer && !joined;
+        if alone && at_once {
+            output.push(at, Some(&row), None, time)?;
+        }
+        // Once no row of the other side can join it any more it need not be kept.
+        if time.saturating_add(own.reach_ahead_ms).saturating_add(grace_ms) < own.stream_time {
+            if alone && !at_once {
+                output.push(at, Some(&row), None, time)?;
+            }
+            return Ok(());
+        }
+        let place = (time, self.next_number);
+        self.next_number += 1;
+        let stored = Stored { row, waits: alone && !at_once };
+        self.changed.insert(entry_key(at, &key, place), Some(other_value(own.fingerprint, &stored)));
+        own.by_time.insert(place, key.clone());
+        own.rows.entry(key).or_default().insert(place, stored);
+        Ok(())
+    }
+
+    /// Drops what cannot be joined any more, handing on what has waited in vain.
+    fn expire(&mut self, output: &mut Output) -> Result<()> {
+        let grace_ms = self.grace_ms();
+        let latest = self.sides.iter().map(|side| side.stream_time).max().unwrap_or(-1);
+        for (at, side) in self.sides.iter_mut().enumerate() {
+            // A row waits for partners until the stream's time has passed its window and grace; it is kept for
+            // late rows of the other side until its own side's time has.
+            let mut closed = Vec::new();
+            for (place, key) in &side.by_time {
+                if place.0.saturating_add(side.reach_ahead_ms).saturating_add(grace_ms) >= latest {
+                    break;
+                }
+                closed.push((*place, key.clone()));
+            }
+            for (place, key) in closed {
+                let gone = place.0.saturating_add(side.reach_ahead_ms).saturating_add(grace_ms) < side.stream_time;
+                let Some(rows) = side.rows.get_mut(&key) else { continue };
+                if let Some(stored) = rows.get_mut(&place)
+                    && std::mem::take(&mut stored.waits)
+                {
+                    output.push(at, Some(&stored.row), None, place.0)?;
+                    self.changed.insert(entry_key(at, &key, place), Some(other_value(side.fingerprint, stored)));
+                }
+                if gone {
+                    rows.remove(&place);
+                    side.by_time.remove(&place);
+                    self.changed.insert(entry_key(at, &key, place), None);
+                    if rows.is_empty() {
+                        side.rows.remove(&key);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Output {
+    /// Adds a row: `own` of the side `at`, `partner` of the other side or nulls.
+    fn push(&mut self, at: usize, own: Option<&Vec<u8>>, partner: Option<&Vec<u8>>, rowtime: i64) -> Result<()> {
+        let rows = if at == 0 { [own, partner] } else { [partner, own] };
+        for (columns, row) in self.columns.iter_mut().zip(rows) {
+            match row {
+                Some(row) => codec::read_row(&mut row.as_slice(), columns)
+                    .ok_or_else(|| Error::Internal("a row of a join cannot be read".to_owned()))?,
+                None => columns.iter_mut().for_each(ColumnBuilder::append_null),
+            }
+        }
+        self.rowtimes.push(rowtime);
+        Ok(())
+    }
+}
+
+/// The changelog's key of a row: side, time, number, key.
+fn entry_key(side: usize, key: &[u8], (time, number): Place) -> Vec<u8> {
+    let mut out = vec![side as u8];
+    out.extend_from_slice(&time.to_be_bytes());
+    out.extend_from_slice(&number.to_be_bytes());
+    out.extend_from_slice(key);
+    out
+}
+
+fn other_value(fingerprint: u32, stored: &Stored) -> Vec<u8> {
+    let mut out = Vec::with_capacity(stored.row.len() + 6);
+    codec::write_header(fingerprint, &mut out);
+    out.push(u8::from(stored.waits));
+    out.extend_from_slice(&stored.row);
+    out
+}
+
+impl Operator for StreamStreamJoin {
+    fn process(&mut self, input: usize, batch: Batch, _: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
+        let mut output = self.output()?;
+        let side = self.sides.get(input).ok_or_else(|| Error::Internal("a join has two inputs".to_owned()))?;
+        let key_column = Arc::clone(batch.column(side.key)?);
+        let columns = batch.rows.columns();
+        let columns = columns.get(..columns.len().saturating_sub(1)).unwrap_or_default();
+        let times = batch.rowtimes()?;
+        for at in 0..batch.len() {
+            // A row without a key or a value has nothing to join by.
+            if key_column.is_null(at) || !batch.is_live(at) {
+                continue;
+            }
+            let (mut key, mut row) = (Vec::new(), Vec::new());
+            codec::write_row(std::slice::from_ref(&key_column), at, &mut key)?;
+            codec::write_row(columns, at, &mut row)?;
+            self.add(input, key, times.value(at), row, &mut output)?;
+        }
+        self.emit(output, out)
+    }
+
+    fn flush(&mut self, _: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
+        let mut output = self.output()?;
+        self.expire(&mut output)?;
+        self.emit(output, out)
+    }
+
+    fn state(&mut self) -> Option<&mut dyn State> {
+        Some(self)
+    }
+}
+
+impl State for StreamStreamJoin {
+    fn drain(&mut self, write: &mut dyn FnMut(StateChange<'_>)) -> Result<()> {
+        for (key, value) in std::mem::take(&mut self.changed) {
+            write((&key, value.as_deref()));
+        }
+        let times = [0, 1].map(|at: usize| self.sides.get(at).map_or(-1, |side| side.stream_time));
+        if times != self.stream_time_drained {
+            self.stream_time_drained = times;
+            let mut value = self.next_number.to_be_bytes().to_vec();
+            times.iter().for_each(|time| value.extend_from_slice(&time.to_be_bytes()));
+            write((&[], Some(&value)));
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, entries: &[StateChange<'_>]) -> Result<()> {
+        let unreadable = |reason: &str| Error::State { operator: "join".to_owned(), reason: reason.to_owned() };
+        for (key, value) in entries.iter().copied() {
+            let Some((side_number, rest)) = key.split_first() else {
+                let numbers = value.unwrap_or_default().as_chunks::<8>().0;
+                let [next, left, right] = numbers else { return Err(unreadable("the stream times are damaged")) };
+                self.next_number = self.next_number.max(u64::from_be_bytes(*next));
+                for (side, time) in self.sides.iter_mut().zip([left, right]) {
+                    side.stream_time = i64::from_be_bytes(*time);
+                }
+                continue;
+            };
+            let cut_off = || unreadable("an entry is cut off");
+            let (time, rest) = rest.split_first_chunk::<8>().ok_or_else(cut_off)?;
+            let (number, inner) = rest.split_first_chunk::<8>().ok_or_else(cut_off)?;
+            let place = (i64::from_be_bytes(*time), u64::from_be_bytes(*number));
+            self.next_number = self.next_number.max(place.1 + 1);
+            let side = self.sides.get_mut(usize::from(*side_number)).ok_or_else(cut_off)?;
+            match value {
+                Some(value) => {
+                    let value = codec::read_header(value, side.fingerprint).map_err(|reason| unreadable(&reason))?;
+                    let (waits, row) = value.split_first().ok_or_else(cut_off)?;
+                    let stored = Stored { row: row.to_vec(), waits: *waits != 0 };
+                    side.by_time.insert(place, inner.to_vec());
+                    side.rows.entry(inner.to_vec()).or_default().insert(place, stored);
+                }
+                None => {
+                    side.by_time.remove(&place);
+                    if let Some(rows) = side.rows.get_mut(inner) {
+                        rows.remove(&place);
+                        if rows.is_empty() {
+                            side.rows.remove(inner);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,361 @@
+//! `cargo run --release --bin bench -- pageviews`: queries from topic to topic, against DataFusion in batch.
+//!
+//! Both get the same bytes and one core. DataFusion reads newline-delimited JSON from memory with all
+//! eight fields declared; Millstream reads its topic and writes its results, with exactly-once commits,
+//! to the disk. The ratio of the rates is the figure that counts.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, Subcommand};
+use datafusion::arrow::datatypes::{DataType, Field, Schema};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::prelude::{JsonReadOptions, SessionConfig, SessionContext};
+use millstream_log::record::BatchBuilder;
+use millstream_log::{Disk, EmbeddedLog, Log, LogOptions, TopicPartition, TopicSpec, partition_for_key};
+use millstream_runtime::{Engine, EngineOptions, QueryStatus, Response, Settings};
+use millstream_tests::counters::{cpu_time, memory_peak_mb};
+use millstream_tests::page_views::{USERS, city, page_views};
+use object_store::{ObjectStoreExt, memory::InMemory, path::Path};
+
+type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    bench: Bench,
+    /// One JSON object a line instead of a table.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// Filter, windowed counts and a join over page views.
+    Pageviews {
+        /// The number of page views.
+        #[arg(long, default_value_t = 1_000_000)]
+        rows: u64,
+        /// The number of runs, of which the median counts.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// Only queries whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
+    /// 100-byte records from one thread, durable.
+    Produce {
+        /// The number of records.
+        #[arg(long, default_value_t = 4_000_000)]
+        records: u64,
+    },
+}
+
+struct Case {
+    name: &'static str,
+    statements: &'static [&'static str],
+    batch: &'static str,
+}
+
+const CASES: [Case; 5] = [
+    Case {
+        name: "filter",
+        statements: &[
+            "CREATE STREAM r AS SELECT user_key, userid, pageid, viewtime, duration FROM pageviews WHERE duration > 300 EMIT CHANGES",
+        ],
+        batch: "SELECT userid, pageid, viewtime, duration FROM pageviews WHERE duration > 300",
+    },
+    Case {
+        name: "count_per_page",
+        statements: &[
+            "CREATE TABLE r AS SELECT pageid, COUNT(*) AS n, SUM(duration) AS total FROM pageviews WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY pageid EMIT CHANGES",
+        ],
+        batch: "SELECT pageid, viewtime - viewtime % 60000 AS w, COUNT(*) AS n, SUM(duration) AS total FROM pageviews GROUP BY 1, 2",
+    },
+    Case {
+        name: "count_per_user",
+        statements: &[
+            "CREATE TABLE r AS SELECT userid, COUNT(*) AS n, SUM(duration) AS total FROM pageviews WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY userid EMIT CHANGES",
+        ],
+        batch: "SELECT userid, viewtime - viewtime % 60000 AS w, COUNT(*) AS n, SUM(duration) AS total FROM pageviews GROUP BY 1, 2",
+    },
+    Case {
+        name: "join",
+        statements: &[
+            "CREATE STREAM r AS SELECT p.user_key AS user_key, p.pageid AS pageid, p.duration AS duration, u.city AS city FROM pageviews p JOIN users u ON p.user_key = u.id EMIT CHANGES",
+        ],
+        batch: "SELECT userid, pageid, duration, city FROM pageviews JOIN users ON userid = id",
+    },
+    Case {
+        name: "chained",
+        statements: &[
+            "CREATE STREAM long_views AS SELECT user_key, pageid, duration FROM pageviews WHERE duration > 300 EMIT CHANGES",
+            "CREATE STREAM with_city AS SELECT p.user_key AS user_key, p.duration AS duration, u.city AS city FROM long_views p JOIN users u ON p.user_key = u.id EMIT CHANGES",
+            "CREATE TABLE r AS SELECT city, COUNT(*) AS n, SUM(duration) AS total FROM with_city WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY city EMIT CHANGES",
+        ],
+        batch: "SELECT city, viewtime - viewtime % 60000 AS w, COUNT(*) AS n, SUM(duration) AS total FROM pageviews JOIN users ON userid = id WHERE duration > 300 GROUP BY 1, 2",
+    },
+];
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    match arguments.bench {
+        Bench::Pageviews { rows, runs, only } => pageviews(rows, runs, &only, arguments.json),
+        Bench::Produce { records } => produce(records, arguments.json),
+    }
+}
+
+/// The page views in topics of one and of four partitions, the users, and both as bytes in memory.
+struct Data {
+    log: Arc<dyn Log>,
+    bytes: u64,
+    batch: SessionContext,
+    runtime: tokio::runtime::Runtime,
+    _dir: tempfile::TempDir,
+}
+
+fn write_topic(
+    log: &dyn Log,
+    topic: &str,
+    partitions: i32,
+    rows: impl Iterator<Item = (i64, String, Vec<u8>)>,
+) -> Result<()> {
+    log.create_topic(&TopicSpec::new(topic, partitions).kept_for_ever())?;
+    let mut builders: Vec<BatchBuilder> = (0..partitions).map(|_| BatchBuilder::new()).collect();
+    let send = |at: usize, builder: &mut BatchBuilder| -> Result<()> {
+        let batch = std::mem::replace(builder, BatchBuilder::new()).finish()?;
+        log.append(&TopicPartition::new(topic, at as i32), batch)?.ticket.wait()?;
+        Ok(())
+    };
+    for (time_ms, key, value) in rows {
+        let at = partition_for_key(key.as_bytes(), partitions) as usize;
+        if let Some(builder) = builders.get_mut(at) {
+            builder.push(time_ms, Some(key.as_bytes()), Some(&value));
+            if builder.size_bytes() > 256 << 10 {
+                send(at, builder)?;
+            }
+        }
+    }
+    for (at, builder) in builders.iter_mut().enumerate().filter(|(_, builder)| !builder.is_empty()) {
+        send(at, builder)?;
+    }
+    Ok(())
+}
+
+fn prepare(rows: u64) -> Result<Data> {
+    let dir = tempfile::tempdir_in(".")?;
+    let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(LogOptions::on_disk(dir.path()))?);
+    let records = || page_views(rows).map(|view| (view.time_ms, view.user, view.json));
+    for partitions in [1, 4] {
+        write_topic(&*log, &format!("pageviews_{partitions}"), partitions, records())?;
+        let users = (0..USERS)
+            .map(|user| (0, format!("user_{user:06}"), format!("{{\"city\":\"{}\"}}", city(user)).into_bytes()));
+        write_topic(&*log, &format!("users_{partitions}"), partitions, users)?;
+    }
+    let mut lines = Vec::new();
+    for view in page_views(rows) {
+        lines.extend_from_slice(&view.json);
+        lines.push(b'\n');
+    }
+    let bytes = lines.len() as u64;
+    let users: String =
+        (0..USERS).map(|user| format!("{{\"id\":\"user_{user:06}\",\"city\":\"{}\"}}\n", city(user))).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let batch = SessionContext::new_with_config(SessionConfig::new().with_target_partitions(1));
+    let store = Arc::new(InMemory::new());
+    let url = ObjectStoreUrl::parse("memory://")?;
+    batch.register_object_store(url.as_ref(), Arc::clone(&store) as _);
+    runtime.block_on(async {
+        store.put(&Path::from("pageviews.json"), lines.into()).await?;
+        store.put(&Path::from("users.json"), users.into_bytes().into()).await?;
+        let text = |name: &str| Field::new(name, DataType::Utf8, true);
+        let number = |name: &str| Field::new(name, DataType::Int64, true);
+        let schema = Schema::new(vec![
+            number("viewtime"),
+            text("userid"),
+            text("pageid"),
+            text("url"),
+            text("client_ip"),
+            number("duration"),
+            text("from_url"),
+            text("agent"),
+        ]);
+        let options = JsonReadOptions::default().schema(&schema);
+        batch.register_json("pageviews", "memory:///pageviews.json", options).await?;
+        let schema = Schema::new(vec![text("id"), text("city")]);
+        batch.register_json("users", "memory:///users.json", JsonReadOptions::default().schema(&schema)).await?;
+        Result::<()>::Ok(())
+    })?;
+    Ok(Data { log, bytes, batch, runtime, _dir: dir })
+}
+
+struct Measured {
+    seconds: f64,
+    cpu_seconds: f64,
+}
+
+fn median(mut runs: Vec<Measured>) -> Measured {
+    runs.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let middle = runs.len() / 2;
+    runs.swap_remove(middle)
+}
+
+/// Runs the statements over the topics of so many partitions until everything is read and committed.
+fn run_streaming(data: &Data, case: &Case, partitions: i32, threads: usize, run: usize) -> Result<Measured> {
+    let options = EngineOptions { service_id: format!("bench_{}_{partitions}_{run}_", case.name), threads };
+    let engine = Engine::open(Arc::clone(&data.log), &options)?;
+    let mut settings = Settings::default();
+    let mut execute = |statement: &str| -> Result<Response> { Ok(engine.execute(statement, &mut settings)?) };
+    execute("SET 'auto.offset.reset' = 'earliest'")?;
+    execute(&format!(
+        "CREATE STREAM pageviews (user_key STRING KEY, viewtime BIGINT, userid STRING, pageid STRING, url STRING, client_ip STRING, \
+         duration BIGINT, from_url STRING, agent STRING) WITH (KAFKA_TOPIC='pageviews_{partitions}', VALUE_FORMAT='JSON')"
+    ))?;
+    execute(&format!(
+        "CREATE TABLE users (id STRING PRIMARY KEY, city STRING) WITH (KAFKA_TOPIC='users_{partitions}', VALUE_FORMAT='JSON')"
+    ))?;
+    let (started, cpu) = (Instant::now(), cpu_time());
+    for statement in case.statements {
+        execute(statement)?;
+    }
+    loop {
+        let queries = engine.queries();
+        if let Some(query) = queries.iter().find(|query| query.status != QueryStatus::Running) {
+            return Err(format!("{}: {:?}", query.id, query.status).into());
+        }
+        if queries.iter().all(|query| query.lag == 0) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let measured = Measured { seconds: started.elapsed().as_secs_f64(), cpu_seconds: (cpu_time() - cpu).as_secs_f64() };
+    execute("TERMINATE ALL")?;
+    for topic in data.log.topics()? {
+        let own = ["R", "LONG_VIEWS", "WITH_CITY"].contains(&&*topic.name);
+        if own {
+            data.log.delete_topic(&topic.name)?;
+        }
+    }
+    Ok(measured)
+}
+
+fn run_batch(data: &Data, case: &Case) -> Result<Measured> {
+    let (started, cpu) = (Instant::now(), cpu_time());
+    data.runtime.block_on(async { data.batch.sql(case.batch).await?.collect().await })?;
+    Ok(Measured { seconds: started.elapsed().as_secs_f64(), cpu_seconds: (cpu_time() - cpu).as_secs_f64() })
+}
+
+fn pageviews(rows: u64, runs: usize, only: &str, json: bool) -> Result<()> {
+    eprintln!("writing {rows} page views");
+    let data = prepare(rows)?;
+    if !json {
+        println!("query            partitions     rows/s     MB/s  CPU-s/M rows  batch rows/s  batch_ratio  peak MB");
+    }
+    for case in CASES.iter().filter(|case| case.name.contains(only)) {
+        for partitions in [1, 4] {
+            let threads = if partitions == 1 { 1 } else { 2 };
+            let (mut streaming, mut batch) = (Vec::new(), Vec::new());
+            for run in 0..runs {
+                streaming.push(run_streaming(&data, case, partitions, threads, run)?);
+                batch.push(run_batch(&data, case)?);
+            }
+            let (streaming, batch) = (median(streaming), median(batch));
+            let rate = rows as f64 / streaming.seconds;
+            let batch_rate = rows as f64 / batch.seconds;
+            let mb_rate = data.bytes as f64 / 1e6 / streaming.seconds;
+            let cpu = streaming.cpu_seconds * 1e6 / rows as f64;
+            let (ratio, peak) = (rate / batch_rate, memory_peak_mb());
+            if json {
+                println!(
+                    "{{\"query\":\"{}\",\"partitions\":{partitions},\"rows_per_s\":{rate:.0},\"mb_per_s\":{mb_rate:.1},\
+                     \"cpu_s_per_m_rows\":{cpu:.3},\"batch_rows_per_s\":{batch_rate:.0},\"batch_ratio\":{ratio:.2},\"peak_mb\":{peak}}}",
+                    case.name
+                );
+            } else {
+                println!(
+                    "{:<16} {partitions:>10} {rate:>10.0} {mb_rate:>8.0} {cpu:>13.2} {batch_rate:>13.0} {ratio:>12.2} {peak:>8}",
+                    case.name
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Batches of 1,000 records of 100 bytes with a window of batches on their way, as a client's pipeline
+/// has; the acknowledgement's time is from append to disk.
+fn produce(records: u64, json: bool) -> Result<()> {
+    const BATCH_RECORDS: u64 = 1_000;
+    const IN_FLIGHT_MAX: usize = 5;
+    if !json {
+        println!("fsync     records/s     MB/s   ack p50 ms   ack p99 ms   fsync ms");
+    }
+    for delay_ms in [0u64, 2] {
+        let dir = tempfile::tempdir_in(".")?;
+        let disk = Disk::with_sync_delay(Duration::from_millis(delay_ms));
+        let fsync_ms = fsync_ms(&dir, delay_ms)?;
+        let log = EmbeddedLog::open(LogOptions { io: Arc::new(disk), ..LogOptions::on_disk(dir.path().join("log")) })?;
+        log.create_topic(&TopicSpec::new("t", 1).kept_for_ever())?;
+        let partition = TopicPartition::new("t", 0);
+        let value = [b'x'; 100];
+        let acks = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let mut in_flight = std::collections::VecDeque::new();
+        let started = Instant::now();
+        for batch in 0..records / BATCH_RECORDS {
+            let mut builder = BatchBuilder::new();
+            for record in 0..BATCH_RECORDS {
+                builder.push((batch * BATCH_RECORDS + record) as i64, None, Some(&value));
+            }
+            let sent = Instant::now();
+            let ticket = log.append(&partition, builder.finish()?)?.ticket;
+            let acks = Arc::clone(&acks);
+            ticket.clone().on_complete(move |outcome| {
+                if let (Ok(()), Ok(mut acks)) = (outcome, acks.lock()) {
+                    acks.push(sent.elapsed().as_secs_f64() * 1e3);
+                }
+            });
+            in_flight.push_back(ticket);
+            if in_flight.len() > IN_FLIGHT_MAX
+                && let Some(oldest) = in_flight.pop_front()
+            {
+                oldest.wait()?;
+            }
+        }
+        in_flight.into_iter().try_for_each(|ticket| ticket.wait())?;
+        let seconds = started.elapsed().as_secs_f64();
+        let mut acks = acks.lock().map(|acks| acks.clone()).unwrap_or_default();
+        acks.sort_by(f64::total_cmp);
+        let at =
+            |share: f64| acks.get(((acks.len().saturating_sub(1)) as f64 * share) as usize).copied().unwrap_or(0.0);
+        let (rate, mb) = (records as f64 / seconds, records as f64 * 100.0 / 1e6 / seconds);
+        if json {
+            println!(
+                "{{\"fsync_delay_ms\":{delay_ms},\"records_per_s\":{rate:.0},\"mb_per_s\":{mb:.1},\"ack_p50_ms\":{:.2},\"ack_p99_ms\":{:.2},\"fsync_ms\":{fsync_ms:.2}}}",
+                at(0.5),
+                at(0.99)
+            );
+        } else {
+            println!("+{delay_ms} ms  {rate:>11.0} {mb:>8.0} {:>12.2} {:>12.2} {fsync_ms:>10.2}", at(0.5), at(0.99));
+        }
+    }
+    Ok(())
+}
+
+/// What one fsync of a like amount of data takes here, at the 99th percentile.
+fn fsync_ms(dir: &tempfile::TempDir, delay_ms: u64) -> Result<f64> {
+    use std::io::Write;
+    let mut file = std::fs::File::create(dir.path().join("probe"))?;
+    let data = vec![b'x'; 120_000];
+    let mut times = Vec::new();
+    for _ in 0..200 {
+        file.write_all(&data)?;
+        let started = Instant::now();
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        file.sync_data()?;
+        times.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(times.get(times.len() * 99 / 100).copied().unwrap_or(0.0))
+}
