@@ -165,6 +165,55 @@ impl ColumnBuilder {
         }
     }
 
+    /// Takes everything behind the first `rows` rows off again, also what a row that failed half-way has
+    /// left in the columns below.
+    pub fn truncate(&mut self, rows: usize) {
+        match self {
+            Self::Boolean(values, nulls) => {
+                values.truncate(rows);
+                nulls.truncate(rows);
+            }
+            Self::Int(values, nulls, _) => {
+                values.truncate(rows);
+                nulls.truncate(rows);
+            }
+            Self::BigInt(values, nulls, _) => {
+                values.truncate(rows);
+                nulls.truncate(rows);
+            }
+            Self::Double(values, nulls) => {
+                values.truncate(rows);
+                nulls.truncate(rows);
+            }
+            Self::Decimal(values, nulls, ..) => {
+                values.truncate(rows);
+                nulls.truncate(rows);
+            }
+            Self::Bytes(builder) => {
+                builder.offsets.truncate(rows + 1);
+                builder.bytes.truncate(builder.offsets.last().copied().unwrap_or(0) as usize);
+                builder.nulls.truncate(rows);
+            }
+            Self::List(items, offsets, nulls, _) => {
+                offsets.truncate(rows + 1);
+                nulls.truncate(rows);
+                items.truncate(offsets.last().copied().unwrap_or(0) as usize);
+            }
+            Self::Map(keys, values, offsets, nulls, _) => {
+                offsets.truncate(rows + 1);
+                nulls.truncate(rows);
+                let entries = offsets.last().copied().unwrap_or(0) as usize;
+                keys.truncate(entries);
+                values.truncate(entries);
+            }
+            Self::Struct(columns, nulls, _) => {
+                columns.iter_mut().for_each(|column| column.truncate(rows));
+                nulls.truncate(rows);
+            }
+            Self::Null(count) => *count = rows.min(*count),
+        }
+    }
+
     /// The number of rows.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -166,6 +166,7 @@ impl SourceDecoder {
                 self.rows.any_dead |= !live;
             }
             Err(reason) => {
+                self.kind.truncate(at);
                 self.rows.rowtimes.push(timestamp_ms);
                 self.rows.live.push(false);
                 self.rows.bad.push(at);
@@ -224,6 +225,18 @@ fn add(targets: &mut Vec<Target>, declared: &[millstream_plan::Column], position
 }
 
 impl Kind {
+    /// Takes off what a record that failed has left behind the first `rows` rows.
+    fn truncate(&mut self, rows: usize) {
+        let cut = |columns: &mut [ColumnBuilder]| columns.iter_mut().for_each(|column| column.truncate(rows));
+        match self {
+            Self::Source(records) => {
+                cut(&mut records.key_columns);
+                cut(&mut records.value_columns);
+            }
+            Self::Internal { columns, .. } => cut(columns),
+        }
+    }
+
     /// Makes every column `rows` long, whatever a record that failed has left.
     fn pad(&mut self, rows: usize) {
         let fill = |columns: &mut [ColumnBuilder]| {

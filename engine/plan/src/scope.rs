@@ -82,6 +82,11 @@ impl Scope {
             let diagnostic = Diagnostic::new("E0230", message).at(name.span, "used again");
             return Err(Box::new(diagnostic.help("give each its own alias: FROM s AS a JOIN s AS b")));
         }
+        if self.sources.iter().any(|scoped| scoped.source.topic == source.topic) {
+            let message = format!("topic \"{}\" is read twice by the query", source.topic);
+            let help = "copy it to another topic first: CREATE STREAM copy AS SELECT * FROM …";
+            return Err(Box::new(Diagnostic::new("E0231", message).at(name.span, "read again").help(help)));
+        }
         self.sources.push(ScopedSource::new(name.name.clone(), source));
         Ok(())
     }

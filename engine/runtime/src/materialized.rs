@@ -84,7 +84,9 @@ impl Materialized {
     fn catch_up(&mut self, log: &dyn Log) -> Result<()> {
         let mut context = Context::default();
         for input in &mut self.inputs {
-            while input.fill(log, None, &mut context)? {
+            // Up to what is the end now: a topic that grows faster than it is read must not hold the query.
+            let end = log.offsets(&input.partition)?.1;
+            while input.fill(log, Some(end), &mut context)? {
                 let Some(batch) = input.take() else { break };
                 let keys = self.columns.iter().zip(batch.rows.columns()).filter(|(column, _)| is_key(column));
                 let keys: Vec<ArrayRef> = keys.map(|(_, array)| Arc::clone(array)).collect();
@@ -133,7 +135,11 @@ impl Tables {
         }
         match slot.as_mut() {
             Some(table) => {
-                table.catch_up(log)?;
+                if let Err(error) = table.catch_up(log) {
+                    // What was read but not taken in would be missing for ever.
+                    *slot = None;
+                    return Err(error);
+                }
                 Ok(table.table.rows()?)
             }
             None => Ok(RecordBatch::new_empty(Arc::new(Schema::empty()))),
@@ -178,7 +184,8 @@ impl SourceTable {
         let mut context = Context::default();
         let mut batches = Vec::new();
         for input in &mut inputs(&*self.log, &self.source, &columns)? {
-            while input.fill(&*self.log, None, &mut context)? {
+            let end = self.log.offsets(&input.partition)?.1;
+            while input.fill(&*self.log, Some(end), &mut context)? {
                 let Some(batch) = input.take() else { break };
                 batches.push(project(&live_rows(batch)?, wanted)?);
             }

@@ -25,6 +25,9 @@ pub(crate) enum Turn {
 pub(crate) trait Run: Send {
     /// Runs one turn.
     fn turn(&mut self) -> Turn;
+
+    /// Takes note that a turn has panicked; it will get no other.
+    fn panicked(&mut self);
 }
 
 const IDLE: u8 = 0;
@@ -143,7 +146,14 @@ impl Handle {
         if self.state.compare_exchange(QUEUED, RUNNING, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return;
         }
-        let turn = task.as_mut().map_or(Turn::Done, |task| task.turn());
+        let turn = task.as_mut().map_or(Turn::Done, |task| {
+            // A bug in one query must not take the thread away from the others.
+            let turn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| task.turn()));
+            turn.unwrap_or_else(|_| {
+                task.panicked();
+                Turn::Done
+            })
+        });
         if turn == Turn::Done {
             task.take();
         }
@@ -200,6 +210,8 @@ mod tests {
             self.done.send(self.turns).unwrap();
             Turn::Idle
         }
+
+        fn panicked(&mut self) {}
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use millstream_exec::{Context, Leaf, Pipeline, SinkEncoder};
-use millstream_log::{Log, TopicPartition, TopicSpec};
+use millstream_log::{GroupOffset, Log, TopicPartition, TopicSpec, WriteBatch};
 use millstream_plan::{Node, Op, QueryPlan, Source};
 
 use crate::input::Input;
@@ -58,6 +58,16 @@ impl Shared {
 
     fn set_status(&self, status: QueryStatus) {
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
+    }
+
+    /// Goes from one status to another; false if it was in neither.
+    fn change_status(&self, from: &QueryStatus, to: QueryStatus) -> bool {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = *status == *from;
+        if fits {
+            *status = to;
+        }
+        fits
     }
 
     pub(crate) fn is_running(&self) -> bool {
@@ -134,8 +144,16 @@ impl Launch<'_> {
     }
 
     /// Starts the tasks of a query, from its committed offsets if it has any.
-    pub(crate) fn start(&self, id: &str, statement: &str, plan: QueryPlan, sink: &Source) -> Result<PersistentQuery> {
+    pub(crate) fn start(
+        &self,
+        id: &str,
+        statement: &str,
+        plan: QueryPlan,
+        sink: &Source,
+        status: QueryStatus,
+    ) -> Result<PersistentQuery> {
         let mut query = PersistentQuery::dormant(id, statement, plan, self.settings, self.service_id);
+        query.shared.set_status(status);
         let plan = query.plan.clone();
         let stages = stages(&plan.root);
         let topic_of = |node: &Node| {
@@ -149,19 +167,43 @@ impl Launch<'_> {
                 query.internal_topics.push(topic);
             }
         }
+        // Everything that can fail comes before the first task runs.
+        let mut tasks = Vec::new();
         for (number, stage) in stages.iter().enumerate() {
-            self.start_stage(&mut query, number, stage, sink, &topic_of)?;
+            self.make_tasks(&mut query, number, stage, sink, &topic_of, &mut tasks)?;
+        }
+        self.commit_first_offsets(&query.group, &tasks)?;
+        for (handle, task) in tasks {
+            handle.start(Box::new(task));
+            query.handles.push(handle);
         }
         Ok(query)
     }
 
-    fn start_stage(
+    /// Writes down where the tasks start: after a crash before their first commit they must not start
+    /// at what is then the end.
+    fn commit_first_offsets(&self, group: &str, tasks: &[(Arc<Handle>, Task)]) -> Result<()> {
+        let mut offsets = Vec::new();
+        for input in tasks.iter().flat_map(|(_, task)| &task.inputs) {
+            if self.log.group_offset(group, &input.partition)?.is_none() {
+                let (group, partition) = (group.to_owned(), input.partition.clone());
+                offsets.push(GroupOffset { group, partition, offset: input.position });
+            }
+        }
+        if !offsets.is_empty() {
+            self.log.write(WriteBatch { batches: Vec::new(), offsets })?.wait()?;
+        }
+        Ok(())
+    }
+
+    fn make_tasks(
         &self,
         query: &mut PersistentQuery,
         number: usize,
         stage: &Stage<'_>,
         sink: &Source,
         topic_of: &dyn Fn(&Node) -> String,
+        tasks: &mut Vec<(Arc<Handle>, Task)>,
     ) -> Result<()> {
         let leaf_topic = |leaf: &Leaf<'_>| match leaf {
             Leaf::Scan(node) => match &node.op {
@@ -215,8 +257,7 @@ impl Launch<'_> {
                 restored: false,
                 in_flight: VecDeque::new(),
             };
-            handle.start(Box::new(task));
-            query.handles.push(handle);
+            tasks.push((handle, task));
         }
         Ok(())
     }
@@ -273,14 +314,11 @@ impl PersistentQuery {
     }
 
     pub(crate) fn pause(&self) {
-        if self.shared.is_running() {
-            self.shared.set_status(QueryStatus::Paused);
-        }
+        self.shared.change_status(&QueryStatus::Running, QueryStatus::Paused);
     }
 
     pub(crate) fn resume(&self) {
-        if self.shared.status() == QueryStatus::Paused {
-            self.shared.set_status(QueryStatus::Running);
+        if self.shared.change_status(&QueryStatus::Paused, QueryStatus::Running) {
             self.handles.iter().for_each(Handle::wake);
         }
     }

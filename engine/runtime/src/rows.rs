@@ -96,9 +96,14 @@ impl Drop for RowStream {
     }
 }
 
-/// The rows of a batch, without ROWTIME.
-pub(crate) fn rows_of(batch: &Batch) -> Vec<Vec<Value>> {
+/// The rows of a batch, without ROWTIME; of a row that is deleted only the key is shown.
+pub(crate) fn rows_of(batch: &Batch, keys: &[usize]) -> Vec<Vec<Value>> {
     let columns = batch.rows.columns();
     let columns = columns.get(..columns.len().saturating_sub(1)).unwrap_or_default();
-    (0..batch.len()).map(|row| columns.iter().map(|column| value_at(column, row)).collect()).collect()
+    let row_of = |row: usize| {
+        let shown = |at: usize| batch.is_live(row) || keys.contains(&at);
+        let cells = columns.iter().enumerate();
+        cells.map(|(at, column)| if shown(at) { value_at(column, row) } else { Value::Null }).collect()
+    };
+    (0..batch.len()).map(row_of).collect()
 }

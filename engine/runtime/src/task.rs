@@ -56,6 +56,11 @@ impl Run for Task {
             }
         }
     }
+
+    fn panicked(&mut self) {
+        self.shared
+            .fail("internal error: the query has panicked\nhelp: this is a bug, please report it with the statement");
+    }
 }
 
 impl Task {
@@ -207,8 +212,10 @@ pub(crate) fn next_batch(inputs: &mut [Input], log: &dyn Log, context: &mut Cont
     let mut heads: Vec<(i64, usize)> =
         inputs.iter().enumerate().filter_map(|(at, input)| Some((input.head()?, at))).collect();
     heads.sort_unstable();
-    let bound = heads.get(1).map(|(time, _)| *time);
-    let Some(input) = heads.first().and_then(|(_, at)| inputs.get_mut(*at)) else { return Ok(None) };
+    let Some((_, first)) = heads.first().copied() else { return Ok(None) };
+    // Of rows of one time those of the earlier input come first, however they were fetched.
+    let bound = heads.get(1).map(|(time, other)| if first < *other { *time } else { time.saturating_sub(1) });
+    let Some(input) = inputs.get_mut(first) else { return Ok(None) };
     let batch = match bound {
         Some(bound) => input.take_until(bound),
         None => input.take(),

@@ -144,15 +144,20 @@ impl WindowedAggregate {
         let (mut rows, mut starts) = (Vec::with_capacity(rowtimes.len()), Vec::with_capacity(rowtimes.len()));
         for (row, &time) in rowtimes.values().iter().enumerate() {
             self.stream_time = self.stream_time.max(time);
-            let mut start = time - time.rem_euclid(window.advance_ms);
+            // Windows are at multiples of the advance; the first one that still holds the time comes first.
+            let earliest = time.saturating_sub(window.size_ms).saturating_add(1).max(0);
+            let mut start = earliest.div_euclid(window.advance_ms) * window.advance_ms;
+            if start < earliest {
+                start += window.advance_ms;
+            }
             let mut taken = false;
-            while start > time - window.size_ms && start >= 0 {
+            while start <= time {
                 if window.closes_at(start) > self.stream_time {
                     rows.push(row as u32);
                     starts.push(start);
                     taken = true;
                 }
-                start -= window.advance_ms;
+                start += window.advance_ms;
             }
             context.late_count += u64::from(!taken);
         }
@@ -199,7 +204,8 @@ impl WindowedAggregate {
         let mut bounds = None;
         if let Some(window) = self.window {
             let start = columns.pop().ok_or_else(|| Error::Internal("a group has no window".to_owned()))?;
-            let end = start.as_primitive::<Int64Type>().unary::<_, Int64Type>(|start| start + window.size_ms);
+            let end =
+                start.as_primitive::<Int64Type>().unary::<_, Int64Type>(|start| start.saturating_add(window.size_ms));
             let end: ArrayRef = Arc::new(end);
             columns.extend([Arc::clone(&start), Arc::clone(&end)]);
             bounds = Some([start, end]);
@@ -302,7 +308,7 @@ impl Operator for WindowedAggregate {
                 *is_dirty = false;
             }
         }
-        self.undrained = dirty;
+        self.undrained.extend(dirty);
         self.expire(&closed)
     }
 
@@ -317,6 +323,9 @@ const STREAM_TIME_KEY: &[u8] = &[];
 impl State for WindowedAggregate {
     fn drain(&mut self, write: &mut dyn FnMut(StateChange<'_>)) -> Result<()> {
         let mut slots = std::mem::take(&mut self.undrained);
+        // A slot is listed once for every flush that changed it.
+        slots.sort_unstable();
+        slots.dedup();
         slots.retain(|slot| self.is_live.get(*slot as usize) == Some(&true));
         let keys = self.groups.keys(&slots)?;
         let mut states = Vec::new();

@@ -27,7 +27,12 @@ impl Operator for Filter {
     fn process(&mut self, _: usize, batch: Batch, context: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
         let keep = self.predicate.evaluate(&batch.rows, context)?;
         let keep = keep.as_boolean_opt().ok_or_else(|| Error::Internal("a condition is not boolean".to_owned()))?;
-        let kept = batch.filter(keep)?;
+        // A record without a value has no columns, not columns that are null.
+        let live = batch.live.clone().map(|live| arrow::array::BooleanArray::new(live, None));
+        let kept = match live {
+            Some(live) => batch.filter(&arrow::compute::and(&arrow::compute::prep_null_mask_filter(keep), &live)?)?,
+            None => batch.filter(keep)?,
+        };
         if !kept.is_empty() {
             out.push(kept);
         }

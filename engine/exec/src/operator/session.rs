@@ -47,7 +47,8 @@ pub(crate) struct SessionAggregate {
     /// Sessions by when they close, for expiry.
     closing: BTreeMap<i64, Vec<(u32, i64, i64)>>,
     undrained: Vec<Vec<u8>>,
-    undrained_set: Vec<(u32, Session)>,
+    /// Sessions that have changed since the last drain: group, start and end.
+    undrained_set: std::collections::BTreeSet<(u32, i64, i64)>,
     stream_time: i64,
     stream_time_drained: i64,
     fingerprint: u32,
@@ -100,7 +101,7 @@ impl SessionAggregate {
             next_change: 0,
             closing: BTreeMap::new(),
             undrained: Vec::new(),
-            undrained_set: Vec::new(),
+            undrained_set: std::collections::BTreeSet::new(),
             stream_time: -1,
             stream_time_drained: -1,
             fingerprint: codec::fingerprint(key_types.iter().chain(&state_types)),
@@ -108,7 +109,8 @@ impl SessionAggregate {
     }
 
     fn closes_at(&self, end: i64) -> i64 {
-        end.saturating_add(self.gap_ms).saturating_add(self.grace_ms)
+        // The gap belongs to the session, so it is closed from the millisecond after on.
+        end.saturating_add(self.gap_ms).saturating_add(self.grace_ms).saturating_add(1)
     }
 
     fn new_slot(&mut self) -> u32 {
@@ -136,16 +138,23 @@ impl SessionAggregate {
         }
     }
 
-    /// Puts one row into its session, joining those that it bridges.
-    fn add(&mut self, group: u32, time: i64, row: usize, batch: &Batch) -> Result<()> {
+    /// Puts one row into its session, joining those that it bridges; false if that session is closed.
+    fn add(&mut self, group: u32, time: i64, row: usize, batch: &Batch) -> Result<bool> {
         self.sessions.resize_with(self.groups.len(), Vec::new);
         let sessions =
             self.sessions.get_mut(group as usize).ok_or_else(|| Error::Internal("no such group".to_owned()))?;
         let meets = |session: &Session| {
             session.start <= time.saturating_add(self.gap_ms) && session.end >= time.saturating_sub(self.gap_ms)
         };
-        let first = sessions.partition_point(|session| session.end < time.saturating_sub(self.gap_ms));
+        // A session that is closed but not yet expired takes no rows, wherever the epoch is cut.
+        let closed_end = self.stream_time.saturating_sub(self.gap_ms).saturating_sub(self.grace_ms);
+        let is_before = |session: &Session| session.end < time.saturating_sub(self.gap_ms) || session.end < closed_end;
+        let first = sessions.partition_point(is_before);
         let count = sessions.iter().skip(first).take_while(|session| meets(session)).count();
+        let end = sessions.iter().skip(first).take(count).map(|session| session.end).max().unwrap_or(time).max(time);
+        if end < closed_end {
+            return Ok(false);
+        }
         let met: Vec<Session> = sessions.drain(first..first + count).collect();
         let mut joined = Session { start: time, end: time, slot: 0, rowtime: time, emitted: false };
         for session in &met {
@@ -180,7 +189,7 @@ impl SessionAggregate {
         if let Some(sessions) = self.sessions.get_mut(group as usize) {
             sessions.insert(first, joined);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// A session that is gone because its bounds have changed.
@@ -256,11 +265,9 @@ impl Operator for SessionAggregate {
         let times = batch.rowtimes()?.values().to_vec();
         for (row, (group, time)) in groups.into_iter().zip(times).enumerate() {
             self.stream_time = self.stream_time.max(time);
-            if self.closes_at(time) <= self.stream_time {
+            if !self.add(group, time, row, &batch)? {
                 context.late_count += 1;
-                continue;
             }
-            self.add(group, time, row, &batch)?;
         }
         Ok(())
     }
@@ -278,7 +285,7 @@ impl Operator for SessionAggregate {
                     if let Some(session) = self.find(group, start, end) {
                         session.emitted |= emit;
                         let session = *session;
-                        self.undrained_set.push((group, session));
+                        self.undrained_set.insert((group, start, end));
                         if emit {
                             rows.push((group, session, true));
                         }
@@ -301,7 +308,7 @@ impl Operator for SessionAggregate {
         for (group, session) in closed {
             let key = self.encode_key(group, session.start, session.end)?;
             self.undrained.push(key);
-            self.undrained_set.retain(|(other, set)| (*other, set.slot) != (group, session.slot));
+            self.undrained_set.remove(&(group, session.start, session.end));
             self.release(session.slot);
         }
         Ok(())
@@ -317,7 +324,13 @@ impl State for SessionAggregate {
         for key in self.undrained.drain(..) {
             write((&key, None));
         }
-        let set = std::mem::take(&mut self.undrained_set);
+        let mut set: Vec<(u32, Session)> = Vec::new();
+        for (group, start, end) in std::mem::take(&mut self.undrained_set) {
+            // What has been joined to another session since is deleted above.
+            if let Some(session) = self.find(group, start, end) {
+                set.push((group, *session));
+            }
+        }
         let slots: Vec<u32> = set.iter().map(|(_, session)| session.slot).collect();
         let mut states = Vec::new();
         for state in &self.states {

@@ -107,6 +107,15 @@ fn joined(
                     "swap the sides or use LEFT JOIN",
                 );
             }
+            if scoped.source.window.is_some() {
+                return refuse(
+                    format!(
+                        "table \"{}\" is windowed: a row of the stream would find no single row of it",
+                        scoped.alias
+                    ),
+                    "join a table without windows",
+                );
+            }
             let is_key = matches!(right.keys.as_slice(), [0]) && right_key == column(right.schema.field(0).name());
             if !is_key {
                 let key: Vec<&str> = scoped.source.key.iter().map(|column| column.name.as_str()).collect();

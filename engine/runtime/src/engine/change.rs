@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use millstream_log::{TopicConfig, TopicSpec};
-use millstream_plan::{Column, Node, Op, Output, QueryPlan, Source, column_type, plan_query, plan_source};
+use millstream_plan::{Column, Node, Op, Output, QueryPlan, Relation, Source, column_type, plan_query, plan_source};
 use millstream_sql::ast::{CreateAs, CreateSource, Drop, Ident, InsertInto, Properties, QuerySelection};
 use millstream_sql::{Diagnostic, SqlType, Statement, Value};
 
 use super::{Engine, State};
 use crate::command::Command;
-use crate::query::PersistentQuery;
+use crate::query::{PersistentQuery, QueryStatus};
 use crate::{Result, Settings};
 
 /// What a statement does, found out without doing it.
@@ -172,7 +172,8 @@ impl Engine {
     fn plan_create_as(&self, state: &State, create: &CreateAs) -> Result<Change> {
         let mut replaces = None;
         if create.or_replace && state.catalog.source(&create.name.name).is_some() {
-            replaces = state.writers(&create.name.name).first().cloned();
+            let own = state.catalog.source(&create.name.name).and_then(|source| source.query.clone());
+            replaces = own.filter(|id| state.queries.contains_key(id));
         } else if let Some(change) = existing(state, &create.name, create.or_replace, create.if_not_exists)? {
             return Ok(change);
         }
@@ -253,13 +254,25 @@ impl Engine {
                     self.tables.forget(&sink.name);
                     state.catalog.insert(Arc::new(sink.clone()));
                 }
+                let dormant = PersistentQuery::dormant(&id, text, plan.clone(), settings, &self.service_id);
                 let query = if live {
-                    self.launch(settings).start(&id, text, plan, &sink)?
+                    let started = self.launch(settings).start(&id, text, plan, &sink, QueryStatus::Running);
+                    // The command is written, so a query that cannot be started is there and says why.
+                    started.unwrap_or_else(|error| {
+                        dormant.shared.fail(&error.to_string());
+                        dormant
+                    })
                 } else {
-                    PersistentQuery::dormant(&id, text, plan, settings, &self.service_id)
+                    dormant
                 };
+                let status = query.shared.status();
                 state.queries.insert(id.clone(), query);
-                Ok(format!("query {id} runs"))
+                match status {
+                    QueryStatus::Error(reason) => {
+                        Err(Diagnostic::new("E0322", format!("query {id} cannot run: {reason}")).into())
+                    }
+                    _ => Ok(format!("query {id} runs")),
+                }
             }
             Change::Terminate(ids) => {
                 for id in &ids {
@@ -324,7 +337,9 @@ fn with_of(statement: &Statement) -> Option<&Properties> {
 }
 
 fn keeps_state(root: &Node) -> bool {
+    let is_table_filter = matches!(root.op, Op::Filter { .. }) && root.relation == Relation::Table;
     !matches!(root.op, Op::Scan { .. } | Op::Filter { .. } | Op::Project { .. })
+        || is_table_filter
         || root.inputs().into_iter().any(keeps_state)
 }
 
@@ -349,6 +364,20 @@ fn plan_insert(state: &State, insert: &InsertInto) -> Result<Change> {
     Ok(Change::Query { plan, sink, prefix: "INSERTQUERY".to_owned(), replaces: None, creates: false })
 }
 
+/// Refuses to delete a topic that something else needs.
+fn check_topic_is_own(state: &State, source: &Source, name: &Ident) -> Result<()> {
+    let other = state.catalog.sources().find(|other| other.topic == source.topic && other.name != source.name);
+    let why = match other {
+        Some(other) => format!("{} \"{}\" is over it too", other.noun(), other.name),
+        None if crate::names::is_internal(&source.topic) || source.topic == crate::processing_log::TOPIC => {
+            "the engine keeps it for itself".to_owned()
+        }
+        None => return Ok(()),
+    };
+    let message = format!("topic \"{}\" cannot be deleted: {why}", source.topic);
+    Err(Diagnostic::new("E0321", message).at(name.span, "").help("leave DELETE TOPIC out").into())
+}
+
 fn plan_drop(state: &State, drop: &Drop) -> Result<Change> {
     if drop.if_exists && state.catalog.source(&drop.name.name).is_none() {
         return Ok(Change::Nothing(format!("{} does not exist", drop.name.name)));
@@ -366,6 +395,9 @@ fn plan_drop(state: &State, drop: &Drop) -> Result<Change> {
         let message = format!("{} \"{}\" is used by {}", source.noun(), source.name, users.join(", "));
         let help = format!("TERMINATE {} first", users.first().cloned().unwrap_or_default());
         return Err(Diagnostic::new("E0320", message).at(drop.name.span, "in use").help(help).into());
+    }
+    if drop.delete_topic {
+        check_topic_is_own(state, source, &drop.name)?;
     }
     let delete_topic = drop.delete_topic.then(|| source.topic.clone());
     Ok(Change::Drop { name: source.name.clone(), query: own, delete_topic })

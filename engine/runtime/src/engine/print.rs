@@ -80,10 +80,13 @@ impl Printer {
     }
 
     fn until_done(&mut self) -> Result<()> {
-        while !self.cancelled.load(Ordering::Acquire) {
+        while !self.cancelled.load(Ordering::Acquire) && self.limit != Some(0) {
+            let before: i64 = self.positions.iter().map(|(_, position)| position).sum();
             let rows = self.next_rows()?;
             if rows.is_empty() {
-                self.bell.wait();
+                if before == self.positions.iter().map(|(_, position)| position).sum::<i64>() {
+                    self.bell.wait();
+                }
                 continue;
             }
             if self.events.send(StreamEvent::Rows(rows)).is_err() || self.limit == Some(0) {

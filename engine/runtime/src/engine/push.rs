@@ -47,6 +47,8 @@ impl Bell {
 struct PushQuery {
     log: Arc<dyn Log>,
     pipeline: Pipeline,
+    /// The result's key columns: all that is shown of a row that is deleted.
+    keys: Vec<usize>,
     inputs: Vec<Input>,
     limit: Option<u64>,
     merge: bool,
@@ -85,6 +87,7 @@ impl Engine {
         let query = PushQuery {
             log: Arc::clone(&self.log),
             pipeline,
+            keys: plan.root.keys.clone(),
             inputs,
             limit: plan.limit,
             merge,
@@ -150,7 +153,12 @@ impl PushQuery {
             }
         };
         self.pipeline.flush(&mut context, &mut out)?;
-        Ok((out.iter().flat_map(rows_of).collect(), more))
+        // Nobody restores a push query, so its changelog is only emptied.
+        for (operator, _) in self.pipeline.stateful() {
+            self.pipeline.drain_state(operator, &mut |_| {})?;
+        }
+        let keys = &self.keys;
+        Ok((out.iter().flat_map(|batch| rows_of(batch, keys)).collect(), more))
     }
 
     /// Hands rows on, up to the limit; false if there is nothing more to do.

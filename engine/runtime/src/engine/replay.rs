@@ -23,8 +23,14 @@ impl Engine {
         let dormant: Vec<String> = state.queries.keys().cloned().collect();
         for id in dormant {
             if let Some(query) = state.queries.remove(&id) {
-                let started = self.awaken(query)?;
-                state.queries.insert(id, started);
+                let (plan, statement, settings) = (query.plan.clone(), query.statement.clone(), query.settings.clone());
+                // A query that cannot be started is there and says why; the others go on.
+                let query = self.awaken(query).unwrap_or_else(|error| {
+                    let query = PersistentQuery::dormant(&id, &statement, plan, &settings, &self.service_id);
+                    query.shared.fail(&error.to_string());
+                    query
+                });
+                state.queries.insert(id, query);
             }
         }
         Ok(())
@@ -33,11 +39,7 @@ impl Engine {
     fn awaken(&self, query: PersistentQuery) -> Result<PersistentQuery> {
         let Some(sink) = query.plan.sink.clone() else { return Ok(query) };
         let was = query.shared.status();
-        let started =
-            self.launch(&query.settings).start(&query.shared.id, &query.statement, query.plan.clone(), &sink)?;
-        if was == crate::QueryStatus::Paused {
-            started.pause();
-        }
-        Ok(started)
+        let launch = self.launch(&query.settings);
+        launch.start(&query.shared.id, &query.statement, query.plan.clone(), &sink, was)
     }
 }

@@ -24,7 +24,10 @@ pub(crate) fn parse_decimal(text: &[u8], precision: u8, scale: i8) -> Option<i12
     for digit in whole.chars().chain(fraction.chars()) {
         value = value.checked_mul(10)?.checked_add(i128::from(digit.to_digit(10)?))?;
     }
-    let mut shift = i32::from(scale) + exponent - fraction.len() as i32;
+    if value == 0 {
+        return Some(0);
+    }
+    let mut shift = i64::from(scale) + i64::from(exponent) - fraction.len() as i64;
     while shift > 0 {
         value = value.checked_mul(10)?;
         shift -= 1;
@@ -36,9 +39,6 @@ pub(crate) fn parse_decimal(text: &[u8], precision: u8, scale: i8) -> Option<i12
         }
         value /= 10;
         shift += 1;
-        if value == 0 {
-            break;
-        }
     }
     let fits = value < 10i128.checked_pow(u32::from(precision)).unwrap_or(i128::MAX);
     fits.then_some(if negative { -value } else { value })

@@ -1,0 +1,11 @@
+//! The integration tests: the real binary, run as its users run it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+
+mod architecture;
+mod cli;
+mod flights;
+mod formats;
+mod oracle;
+mod pipeline;
+mod restart;
+mod support;
