@@ -30,7 +30,7 @@ impl Operator for Filter {
         // A record without a value has no columns, not columns that are null.
         let live = batch.live.clone().map(|live| arrow::array::BooleanArray::new(live, None));
         let kept = match live {
-            Some(live) => batch.filter(&arrow::compute::and(&arrow::compute::prep_null_mask_filter(keep), &live)?)?,
+            Some(live) => batch.filter(&arrow::compute::and(keep, &live)?)?,
             None => batch.filter(keep)?,
         };
         if !kept.is_empty() {

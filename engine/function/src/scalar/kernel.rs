@@ -62,6 +62,12 @@ pub(super) fn boolean_rows(rows: usize, f: impl Fn(usize) -> Option<bool>) -> Ou
     Ok(Arc::new((0..rows).map(f).collect::<BooleanArray>()))
 }
 
+/// The array with false in the place of null.
+pub(super) fn null_is_false(array: &BooleanArray) -> BooleanArray {
+    // Arrow's kernel takes only arrays that have a null.
+    if array.null_count() == 0 { array.clone() } else { arrow::compute::prep_null_mask_filter(array) }
+}
+
 /// The value of a row, `None` for null.
 pub(super) fn text_at(array: &StringArray, row: usize) -> Option<&str> {
     array.is_valid(row).then(|| array.value(row))

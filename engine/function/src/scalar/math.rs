@@ -6,7 +6,7 @@ use arrow::array::{Array, ArrayRef, Float64Array, Int64Array};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 
-use super::kernel::{Outcome, arg, map, primitives};
+use super::kernel::{Outcome, arg, map, null_is_false, primitives};
 use super::{Param, Returns, ScalarFunction};
 use Param::{Any, BigInt, Decimal, Double, Int};
 
@@ -101,10 +101,7 @@ fn extreme(args: &[ArrayRef], greatest: bool) -> Outcome {
             arrow::compute::kernels::cmp::lt(other, &best)?
         };
         let replace = arrow::compute::or_kleene(&better, &arrow::compute::is_null(&best)?)?;
-        let replace = arrow::compute::and(
-            &arrow::compute::prep_null_mask_filter(&replace),
-            &arrow::compute::is_not_null(other)?,
-        )?;
+        let replace = arrow::compute::and(&null_is_false(&replace), &arrow::compute::is_not_null(other)?)?;
         best = arrow::compute::kernels::zip::zip(&replace, other, &best)?;
     }
     Ok(best)

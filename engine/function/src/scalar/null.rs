@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::ArrayRef;
+use arrow::compute::is_not_null;
 use arrow::compute::kernels::{cmp, zip};
-use arrow::compute::{is_not_null, prep_null_mask_filter};
 
-use super::kernel::{Outcome, arg};
+use super::kernel::{Outcome, arg, null_is_false};
 use super::{Param, Returns, ScalarFunction};
 use Param::Any;
 
@@ -27,7 +27,7 @@ pub(super) fn all() -> Vec<ScalarFunction> {
             &[Any, Any],
             Returns::Same(0),
             |args| {
-                let equal = prep_null_mask_filter(&cmp::eq(arg(args, 0)?, arg(args, 1)?)?);
+                let equal = null_is_false(&cmp::eq(arg(args, 0)?, arg(args, 1)?)?);
                 arrow::compute::nullif(arg(args, 0)?, &equal)
             },
         ),
