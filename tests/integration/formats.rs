@@ -65,7 +65,7 @@ fn spaces() -> impl Strategy<Value = [&'static str; 4]> {
 /// A character as one or two `\u` escapes.
 fn as_units(c: char) -> String {
     let mut units = [0; 2];
-    let unit = |unit: &u16| if unit % 2 == 0 { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
+    let unit = |unit: &u16| if unit.is_multiple_of(2) { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") };
     c.encode_utf16(&mut units).iter().map(unit).collect()
 }
 

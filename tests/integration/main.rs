@@ -7,5 +7,6 @@ mod flights;
 mod formats;
 mod oracle;
 mod pipeline;
+mod readme;
 mod restart;
 mod support;

@@ -70,7 +70,7 @@ impl Param {
             Self::Map if matches!(found, T::Map(..)) => found.clone(),
             Self::Any => found.clone(),
             Self::Decimal | Self::Array | Self::Map => {
-                return (*found == T::Null).then(|| (T::Null, 1));
+                return (*found == T::Null).then_some((T::Null, 1));
             }
         };
         let distance = match (found, &target) {

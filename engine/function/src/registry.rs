@@ -37,7 +37,7 @@ const ALIASES: &[(&str, &str)] =
     &[("UPPER", "UCASE"), ("LOWER", "LCASE"), ("LENGTH", "LEN"), ("SUBSTR", "SUBSTRING"), ("CEILING", "CEIL")];
 
 impl Registry {
-    fn real_name<'a>(name: &'a str) -> &'a str {
+    fn real_name(name: &str) -> &str {
         ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name)
     }
 

@@ -185,6 +185,10 @@ fn prepare(rows: u64) -> Result<Data> {
         let options = JsonReadOptions::default().schema(&schema);
         batch.register_json("pageviews", "memory:///pageviews.json", options).await?;
         let schema = Schema::new(vec![text("id"), text("city")]);
+        let counted = batch.sql("SELECT agent FROM pageviews").await?.count().await?;
+        if counted as u64 != rows {
+            return Err(format!("the batch side has {counted} of {rows} page views").into());
+        }
         batch.register_json("users", "memory:///users.json", JsonReadOptions::default().schema(&schema)).await?;
         Result::<()>::Ok(())
     })?;
@@ -251,7 +255,9 @@ fn pageviews(rows: u64, runs: usize, only: &str, json: bool) -> Result<()> {
     eprintln!("writing {rows} page views");
     let data = prepare(rows)?;
     if !json {
-        println!("query            partitions     rows/s     MB/s  CPU-s/M rows  batch rows/s  batch_ratio  peak MB");
+        println!(
+            "query            partitions     rows/s     MB/s  CPU-s/M rows  batch rows/s  batch CPU-s/M rows  batch_ratio  peak MB"
+        );
     }
     for case in CASES.iter().filter(|case| case.name.contains(only)) {
         for partitions in [1, 4] {
@@ -266,16 +272,17 @@ fn pageviews(rows: u64, runs: usize, only: &str, json: bool) -> Result<()> {
             let batch_rate = rows as f64 / batch.seconds;
             let mb_rate = data.bytes as f64 / 1e6 / streaming.seconds;
             let cpu = streaming.cpu_seconds * 1e6 / rows as f64;
+            let batch_cpu = batch.cpu_seconds * 1e6 / rows as f64;
             let (ratio, peak) = (rate / batch_rate, memory_peak_mb());
             if json {
                 println!(
                     "{{\"query\":\"{}\",\"partitions\":{partitions},\"rows_per_s\":{rate:.0},\"mb_per_s\":{mb_rate:.1},\
-                     \"cpu_s_per_m_rows\":{cpu:.3},\"batch_rows_per_s\":{batch_rate:.0},\"batch_ratio\":{ratio:.2},\"peak_mb\":{peak}}}",
+                     \"cpu_s_per_m_rows\":{cpu:.3},\"batch_rows_per_s\":{batch_rate:.0},\"batch_cpu_s_per_m_rows\":{batch_cpu:.3},\"batch_ratio\":{ratio:.2},\"peak_mb\":{peak}}}",
                     case.name
                 );
             } else {
                 println!(
-                    "{:<16} {partitions:>10} {rate:>10.0} {mb_rate:>8.0} {cpu:>13.2} {batch_rate:>13.0} {ratio:>12.2} {peak:>8}",
+                    "{:<16} {partitions:>10} {rate:>10.0} {mb_rate:>8.0} {cpu:>13.2} {batch_rate:>13.0} {batch_cpu:>19.2} {ratio:>12.2} {peak:>8}",
                     case.name
                 );
             }

@@ -232,8 +232,7 @@ fn grouped_input(input: Node, grouped: &Grouped<'_>, query: &Query) -> Result<No
     let old_keys: Vec<Expr> = input.keys.iter().map(|at| column(input.schema.field(*at).name())).collect();
     let same = old_keys.len() == grouped.group_by.len()
         && old_keys.iter().zip(&grouped.group_by).all(|(old, (new, _))| old == new);
-    let in_place =
-        same && input.relation == Relation::Stream || partitions_of(&input) == 1 && input.relation == Relation::Stream;
+    let in_place = input.relation == Relation::Stream && (same || partitions_of(&input) == 1);
     let partitions = partitions_of(&input);
     let relation = input.relation;
     let op = Op::Project { input: Box::new(input), exprs };

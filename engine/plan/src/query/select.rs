@@ -102,7 +102,7 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     if let Some(predicate) = filter {
         node = filtered(node, predicate);
     }
-    Ok(projected(node, items, key_exprs, &resolver, select_place(query))?)
+    projected(node, items, key_exprs, &resolver, select_place(query))
 }
 
 pub(super) fn filtered(input: Node, predicate: Expr) -> Node {

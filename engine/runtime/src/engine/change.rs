@@ -15,8 +15,8 @@ use crate::{Result, Settings};
 /// What a statement does, found out without doing it.
 pub(super) enum Change {
     Nothing(String),
-    Source { source: Source, message: String },
-    Query { plan: QueryPlan, sink: Source, prefix: String, replaces: Option<String>, creates: bool },
+    Source { source: Box<Source>, message: String },
+    Query { plan: Box<QueryPlan>, sink: Box<Source>, prefix: String, replaces: Option<String>, creates: bool },
     Terminate(Vec<String>),
     Pause(Vec<String>),
     Resume(Vec<String>),
@@ -106,7 +106,7 @@ impl Engine {
                     altered.value.push(Column { name, ty });
                 }
                 let message = format!("{} {} altered", altered.noun(), altered.name);
-                Ok(Change::Source { source: altered, message })
+                Ok(Change::Source { source: Box::new(altered), message })
             }
             Statement::CreateType { name, ty, if_not_exists } => {
                 if state.catalog.named_type(&name.name).is_some() {
@@ -138,7 +138,7 @@ impl Engine {
         let mut source = plan_source(create, &state.catalog, text)?;
         source.partitions = self.partitions(&source, &create.with, create.name.span)?;
         let message = format!("{} {} created", source.noun(), source.name);
-        Ok(Change::Source { source, message })
+        Ok(Change::Source { source: Box::new(source), message })
     }
 
     /// The number of partitions of a source's topic, which is there or is to be made.
@@ -196,7 +196,8 @@ impl Engine {
         }
         plan.sink = Some(sink.clone());
         let letter = if sink.is_table() { 'T' } else { 'S' };
-        Ok(Change::Query { plan, prefix: format!("C{letter}AS_{}", sink.name), sink, replaces, creates: true })
+        let prefix = format!("C{letter}AS_{}", sink.name);
+        Ok(Change::Query { plan: Box::new(plan), prefix, sink: Box::new(sink), replaces, creates: true })
     }
 
     /// Makes a source's topic if it is not there.
@@ -240,7 +241,7 @@ impl Engine {
             Change::Nothing(message) => Ok(message),
             Change::Source { source, message } => {
                 self.tables.forget(&source.name);
-                state.catalog.insert(Arc::new(source));
+                state.catalog.insert(Arc::from(source));
                 Ok(message)
             }
             Change::Query { plan, mut sink, prefix, replaces, creates } => {
@@ -252,11 +253,11 @@ impl Engine {
                     sink.query = Some(id.clone());
                     text.clone_into(&mut sink.statement);
                     self.tables.forget(&sink.name);
-                    state.catalog.insert(Arc::new(sink.clone()));
+                    state.catalog.insert(Arc::new(Source::clone(&sink)));
                 }
-                let dormant = PersistentQuery::dormant(&id, text, plan.clone(), settings, &self.service_id);
+                let dormant = PersistentQuery::dormant(&id, text, QueryPlan::clone(&plan), settings, &self.service_id);
                 let query = if live {
-                    let started = self.launch(settings).start(&id, text, plan, &sink, QueryStatus::Running);
+                    let started = self.launch(settings).start(&id, text, *plan, &sink, QueryStatus::Running);
                     // The command is written, so a query that cannot be started is there and says why.
                     started.unwrap_or_else(|error| {
                         dormant.shared.fail(&error.to_string());
@@ -361,7 +362,8 @@ fn plan_insert(state: &State, insert: &InsertInto) -> Result<Change> {
     let target = state.catalog.expect(&insert.target)?;
     let plan = plan_query(&insert.query, &state.catalog, Output::Insert { target, place: insert.target.span })?;
     let sink = Source::clone(target);
-    Ok(Change::Query { plan, sink, prefix: "INSERTQUERY".to_owned(), replaces: None, creates: false })
+    let prefix = "INSERTQUERY".to_owned();
+    Ok(Change::Query { plan: Box::new(plan), sink: Box::new(sink), prefix, replaces: None, creates: false })
 }
 
 /// Refuses to delete a topic that something else needs.

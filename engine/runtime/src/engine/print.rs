@@ -107,7 +107,7 @@ impl Printer {
                         continue;
                     }
                     self.seen += 1;
-                    if (self.seen - 1) % self.interval == 0 {
+                    if (self.seen - 1).is_multiple_of(self.interval) {
                         if let Some(limit) = &mut self.limit {
                             *limit -= 1;
                         }

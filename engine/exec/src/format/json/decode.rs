@@ -133,7 +133,7 @@ fn mismatch(raw: Raw, ty: &str) -> Unreadable {
 }
 
 /// The text of a value, without the quotes of a string.
-fn text<'a>(document: &'a [u8], raw: Raw) -> &'a [u8] {
+fn text(document: &[u8], raw: Raw) -> &[u8] {
     document.get(raw.start..raw.end).unwrap_or_default()
 }
 

@@ -231,7 +231,8 @@ impl<'a> Scanner<'a> {
                 match first {
                     0xD800..=0xDBFF => {
                         // A leading surrogate must be followed by a trailing one.
-                        if !(self.accept(b'\\') && self.accept(b'u')) || !(0xDC00..=0xDFFF).contains(&self.hex()?) {
+                        let escaped = self.accept(b'\\') && self.accept(b'u');
+                        if !(escaped && (0xDC00..=0xDFFF).contains(&self.hex()?)) {
                             return Err(self.error("the second half of a surrogate pair"));
                         }
                         Ok(())
