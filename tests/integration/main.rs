@@ -7,6 +7,7 @@ mod flights;
 mod formats;
 mod oracle;
 mod pipeline;
+mod queries;
 mod readme;
 mod restart;
 mod support;
