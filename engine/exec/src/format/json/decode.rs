@@ -17,10 +17,18 @@ pub struct JsonDecoder {
     names: Vec<String>,
     /// Whether the document is an object with the columns as fields, or the only column itself.
     wrapped: bool,
-    /// What the field at each place of the last document was called and which column it was: documents
-    /// of a topic look alike, so one comparison usually settles it.
-    shape: Vec<(Vec<u8>, Option<usize>)>,
+    /// The field at each place of the last document: documents of a topic look alike, so one comparison
+    /// usually tells which column comes, without looking for the end of its name.
+    shape: Vec<SeenField>,
     found: Vec<Option<Raw>>,
+}
+
+/// A field as it stood in a document.
+#[derive(Debug, Default)]
+struct SeenField {
+    /// The name with its quotes and the colon.
+    lead: Vec<u8>,
+    column: Option<usize>,
 }
 
 impl JsonDecoder {
@@ -75,12 +83,10 @@ impl JsonDecoder {
         }
         let mut place = 0;
         loop {
-            scanner.expect(b'"', "a field's name")?;
-            let start = scanner.at;
-            let escaped = scanner.string()?;
-            let name = scanner.bytes.get(start..scanner.at - 1).unwrap_or_default();
-            let column = self.column(place, name, escaped);
-            scanner.colon()?;
+            let column = match self.seen(place, scanner) {
+                Some(column) => column,
+                None => self.read_name(place, scanner)?,
+            };
             let raw = scanner.value(1)?;
             if let Some(found) = column.and_then(|column| self.found.get_mut(column)) {
                 *found = Some(raw);
@@ -92,23 +98,36 @@ impl JsonDecoder {
         }
     }
 
-    /// The column of a field's name at a place of the document.
+    /// Passes over the name and colon of the field that stood at this place last time, if it does again.
     #[inline]
-    fn column(&mut self, place: usize, name: &[u8], escaped: bool) -> Option<usize> {
-        if let Some((known, column)) = self.shape.get(place)
-            && known == name
-        {
-            return *column;
+    fn seen(&self, place: usize, scanner: &mut Scanner<'_>) -> Option<Option<usize>> {
+        let seen = self.shape.get(place)?;
+        let rest = scanner.bytes.get(scanner.at..)?;
+        if seen.lead.is_empty() || !rest.starts_with(&seen.lead) {
+            return None;
         }
+        scanner.at += seen.lead.len();
+        scanner.skip_space();
+        Some(seen.column)
+    }
+
+    /// Reads a field's name and colon and looks the column up.
+    fn read_name(&mut self, place: usize, scanner: &mut Scanner<'_>) -> Result<Option<usize>, Unreadable> {
+        scanner.expect(b'"', "a field's name")?;
+        let start = scanner.at;
+        let escaped = scanner.string()?;
+        let name = scanner.bytes.get(start..scanner.at - 1).unwrap_or_default();
+        scanner.colon()?;
         let unescaped = if escaped { unescape(name) } else { name.to_vec() };
         let column = self.names.iter().position(|column| column.as_bytes().eq_ignore_ascii_case(&unescaped));
         if place < SHAPE_FIELDS_MAX {
-            self.shape.resize_with(self.shape.len().max(place + 1), || (vec![b'\0'], None));
-            if let Some(known) = self.shape.get_mut(place) {
-                *known = (name.to_vec(), column);
+            self.shape.resize_with(self.shape.len().max(place + 1), SeenField::default);
+            if let Some(seen) = self.shape.get_mut(place) {
+                seen.lead = [b"\"", name, b"\":"].concat();
+                seen.column = column;
             }
         }
-        column
+        Ok(column)
     }
 }
 

@@ -183,18 +183,21 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         let mut high_bits = 0u64;
         loop {
-            while let Some(word) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<8>()) {
+            let (words, _) = self.bytes.get(self.at..).unwrap_or_default().as_chunks::<8>();
+            let mut passed = 0;
+            for word in words {
                 let word = u64::from_le_bytes(*word);
                 let special = special_bytes(word);
                 if special != 0 {
                     let before = special.trailing_zeros() / 8;
                     high_bits |= word & HIGHS & ((1u64 << (before * 8)) - 1);
-                    self.at += before as usize;
+                    passed += before as usize;
                     break;
                 }
                 high_bits |= word & HIGHS;
-                self.at += 8;
+                passed += 8;
             }
+            self.at += passed;
             match self.peek() {
                 Some(b'"') => {
                     let text = self.bytes.get(start..self.at).unwrap_or_default();
