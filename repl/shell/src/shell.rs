@@ -121,7 +121,12 @@ impl<'a> Shell<'a> {
     }
 
     fn statement_at(&mut self, text: &str, depth: usize, out: &mut dyn Write) -> io::Result<Step> {
-        self.options.interrupted.store(false, Ordering::Release);
+        if self.options.is_terminal {
+            // An interrupt that came while the user was typing was meant for the line.
+            self.options.interrupted.store(false, Ordering::Release);
+        } else if self.options.interrupted.load(Ordering::Acquire) {
+            return Ok(Step::Failed(Exit::Interrupted));
+        }
         let variables = &self.variables;
         let text = match substitute(text, |name| variables.get(name).cloned()) {
             Ok(text) => text,
