@@ -16,7 +16,9 @@ use crate::Result;
 pub(crate) struct Groups {
     converter: RowConverter,
     rows: Rows,
-    slots: HashTable<u32>,
+    /// The hash and the slot of every key: with the hash at hand neither growth nor a near miss has to look
+    /// at a key.
+    slots: HashTable<(u64, u32)>,
     hasher: DefaultHashBuilder,
 }
 
@@ -38,17 +40,13 @@ impl Groups {
         slots.clear();
         for row in found.iter() {
             let hash = self.hasher.hash_one(row.as_ref());
-            let (rows, hasher) = (&self.rows, &self.hasher);
-            let entry = self.slots.entry(
-                hash,
-                |slot| rows.row(*slot as usize) == row,
-                |slot| hasher.hash_one(rows.row(*slot as usize).as_ref()),
-            );
-            let slot = match entry {
-                hashbrown::hash_table::Entry::Occupied(entry) => *entry.get(),
+            let rows = &self.rows;
+            let is_same = |(other, slot): &(u64, u32)| *other == hash && rows.row(*slot as usize) == row;
+            let slot = match self.slots.entry(hash, is_same, |(hash, _)| *hash) {
+                hashbrown::hash_table::Entry::Occupied(entry) => entry.get().1,
                 hashbrown::hash_table::Entry::Vacant(entry) => {
                     let slot = rows.num_rows() as u32;
-                    entry.insert(slot);
+                    entry.insert((hash, slot));
                     self.rows.push(row);
                     slot
                 }
@@ -63,7 +61,8 @@ impl Groups {
         let wanted = self.converter.convert_columns(keys)?;
         let find = |row: arrow::row::Row<'_>| {
             let hash = self.hasher.hash_one(row.as_ref());
-            self.slots.find(hash, |slot| self.rows.row(*slot as usize) == row).copied()
+            let is_same = |(other, slot): &(u64, u32)| *other == hash && self.rows.row(*slot as usize) == row;
+            self.slots.find(hash, is_same).map(|(_, slot)| *slot)
         };
         Ok(wanted.iter().map(find).collect())
     }
@@ -81,10 +80,9 @@ impl Groups {
         }
         self.rows = rows;
         self.slots.clear();
-        let (rows, hasher) = (&self.rows, &self.hasher);
         for slot in 0..keep.len() as u32 {
-            let hash_of = |slot: &u32| hasher.hash_one(rows.row(*slot as usize).as_ref());
-            self.slots.insert_unique(hash_of(&slot), slot, hash_of);
+            let hash = self.hasher.hash_one(self.rows.row(slot as usize).as_ref());
+            self.slots.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
         }
     }
 }
