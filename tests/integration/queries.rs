@@ -266,3 +266,20 @@ fn what_is_in_use_cannot_be_dropped_and_names_are_suggested() {
     session.run("DROP STREAM copy DELETE TOPIC");
     session.run("DROP STREAM clicks");
 }
+
+#[test]
+fn a_command_that_can_no_longer_be_carried_out_is_told_of_and_stops_nothing_else() {
+    let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
+    log.create_topic(&millstream_log::TopicSpec::new("gone", 1)).unwrap();
+    let mut session = Session::over(&log);
+    session.run("CREATE STREAM gone (v INT) WITH (KAFKA_TOPIC='gone', VALUE_FORMAT='JSON', KEY_FORMAT='NONE')");
+    session.run(CLICKS);
+    drop(session);
+    log.delete_topic("gone").unwrap();
+    let mut session = Session::over(&log);
+    insert(&mut session, "clicks", &[("a", 1, 1)]);
+    assert_eq!(session.pull("SELECT k, v FROM clicks"), ["a 1"]);
+    let told = session.pull("SELECT what, reason FROM ksql_processing_log");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("CREATE STREAM gone") && told[0].contains("does not exist"), "{told:?}");
+}

@@ -1,5 +1,7 @@
 //! The catalog from the command log.
 
+use millstream_exec::{Context, RowError};
+use millstream_log::WriteBatch;
 use millstream_sql::parse_statement;
 
 use super::Engine;
@@ -12,11 +14,14 @@ impl Engine {
         let mut state = self.state();
         for (offset, command) in self.commands.read()? {
             let statement = parse_statement(&command.statement)?;
-            // What was planned once is planned again against the same catalog, except for what the log
-            // has lost since, such as a topic that was deleted; the query that needs it says so itself.
+            // What was planned once is planned again against the same catalog, except for what the log has lost
+            // since, such as a topic that was deleted.
             let change = match self.plan_change(&state, &statement, &command.statement) {
                 Ok(change) => change,
-                Err(_) => continue,
+                Err(error) => {
+                    self.report_skipped(&command.statement, &error.to_string())?;
+                    continue;
+                }
             };
             self.carry_out(&mut state, change, &command.statement, &command.settings, offset, false)?;
         }
@@ -32,6 +37,16 @@ impl Engine {
                 });
                 state.queries.insert(id, query);
             }
+        }
+        Ok(())
+    }
+
+    /// Tells of a command that cannot be carried out again, in the processing log.
+    fn report_skipped(&self, statement: &str, reason: &str) -> Result<()> {
+        let mut context = Context::default();
+        context.report(|| RowError { what: statement.to_owned(), reason: reason.to_owned(), place: None });
+        if let Some(batch) = self.processing_log.batch("command log", &context, self.log.now_ms())? {
+            self.log.write(WriteBatch { batches: vec![batch], offsets: Vec::new() })?.wait()?;
         }
         Ok(())
     }
