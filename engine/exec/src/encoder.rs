@@ -124,12 +124,6 @@ impl SinkEncoder {
         }
         Ok(())
     }
-
-    /// Whether rows have no key at all.
-    #[must_use]
-    pub fn is_keyless(&self) -> bool {
-        self.keys.is_empty() || matches!(self.key, Encoder::None)
-    }
 }
 
 /// A record's key.

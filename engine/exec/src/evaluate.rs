@@ -57,12 +57,6 @@ impl Evaluator {
             }
         }
     }
-
-    /// The type of the results.
-    #[must_use]
-    pub fn data_type(&self) -> &DataType {
-        &self.ty
-    }
 }
 
 fn physical_expr(expr: &Expr, schema: &DFSchema) -> Result<Arc<dyn PhysicalExpr>> {

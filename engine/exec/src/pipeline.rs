@@ -124,6 +124,25 @@ impl Pipeline {
         self.push(next, batch, context, out)
     }
 
+    /// Takes a batch row by row, each an epoch of its own, so that each row's update is handed on.
+    ///
+    /// # Errors
+    /// What stops the query.
+    pub fn process_each(
+        &mut self,
+        input: usize,
+        batch: &Batch,
+        context: &mut Context,
+        out: &mut Vec<Batch>,
+    ) -> Result<()> {
+        for row in 0..batch.len() {
+            let one = batch.take(&arrow::array::UInt32Array::from(vec![row as u32]))?;
+            self.process(input, one, context, out)?;
+            self.flush(context, out)?;
+        }
+        Ok(())
+    }
+
     fn push(
         &mut self,
         next: Option<(usize, usize)>,

@@ -16,6 +16,7 @@ mod query;
 mod rows;
 mod settings;
 mod sink;
+mod tail;
 mod task;
 
 pub use engine::{Engine, EngineOptions, QueryInfo, Response, SourceInfo};

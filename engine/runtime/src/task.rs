@@ -80,7 +80,7 @@ impl Task {
             if self.merge {
                 self.pipeline.process(input, batch, &mut context, &mut out)?;
             } else {
-                self.process_one_by_one(input, &batch, &mut context, &mut out)?;
+                self.pipeline.process_each(input, &batch, &mut context, &mut out)?;
             }
             self.write(&mut out)?;
             if rows >= EPOCH_ROWS_MAX || started.elapsed() >= self.commit_interval {
@@ -92,22 +92,6 @@ impl Task {
         self.commit(&mut context)?;
         self.shared.count(rows, &context);
         Ok(if more { Turn::Again } else { Turn::Idle })
-    }
-
-    /// Each record is an epoch of its own as far as operators can tell, so each update is handed on.
-    fn process_one_by_one(
-        &mut self,
-        input: usize,
-        batch: &Batch,
-        context: &mut Context,
-        out: &mut Vec<Batch>,
-    ) -> Result<()> {
-        for row in 0..batch.len() {
-            let one = batch.take(&arrow::array::UInt32Array::from(vec![row as u32]))?;
-            self.pipeline.process(input, one, context, out)?;
-            self.pipeline.flush(context, out)?;
-        }
-        Ok(())
     }
 
     fn write(&mut self, out: &mut Vec<Batch>) -> Result<()> {

@@ -18,7 +18,6 @@ use crate::{Error, File, Io, Result};
 const MAGIC: [u8; 4] = *b"MSJ1";
 const FRAME_HEADER_BYTES: usize = 24;
 const CRC_COVERS_FROM: usize = 12;
-const ENTRY_HEADER_BYTES: usize = 8;
 
 /// The file of the journal with this number.
 pub(crate) fn journal_path(dir: &Path, number: u64) -> PathBuf {
@@ -152,7 +151,6 @@ fn split_entry(body: &[u8]) -> Option<(u32, &[u8], &[u8])> {
     let (partition, body) = body.split_first_chunk::<4>()?;
     let (length, body) = body.split_first_chunk::<4>()?;
     let (batch, rest) = body.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-    debug_assert_eq!(ENTRY_HEADER_BYTES, 8);
     Some((u32::from_be_bytes(*partition), batch, rest))
 }
 

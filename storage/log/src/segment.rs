@@ -9,7 +9,7 @@ use crate::{Error, File, Io, Result};
 /// A new index entry at most every so many bytes, as Kafka's `index.interval.bytes`.
 const INDEX_INTERVAL_BYTES: u64 = 4096;
 
-/// Where a batch starts, and the greatest timestamp up to and including it.
+/// Where a batch starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct IndexEntry {
     base_offset: i64,

@@ -1,19 +1,16 @@
 //! `PRINT`: a topic's records as they are.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
 
 use millstream_log::record::BatchReader;
-use millstream_log::{Isolation, Log, TopicPartition, Watch};
+use millstream_log::{Isolation, Log, TopicPartition};
 use millstream_sql::ast::Print;
 use millstream_sql::{Diagnostic, Value};
 
 use super::Engine;
-use super::push::Bell;
-use crate::{Error, Result, RowStream, StreamEvent};
+use crate::tail::{Reader, Tail};
+use crate::{Result, RowStream, StreamEvent};
 
-const EVENTS_MAX: usize = 64;
 const FETCH_BYTES: usize = 256 << 10;
 
 struct Printer {
@@ -22,10 +19,6 @@ struct Printer {
     interval: u64,
     limit: Option<u64>,
     seen: u64,
-    events: SyncSender<StreamEvent>,
-    bell: Arc<Bell>,
-    cancelled: Arc<AtomicBool>,
-    _watches: Vec<Watch>,
 }
 
 impl Engine {
@@ -39,57 +32,33 @@ impl Engine {
             }
             return Err(diagnostic.into());
         };
-        let bell = Arc::new(Bell::default());
-        let (mut positions, mut watches) = (Vec::new(), Vec::new());
+        let (mut positions, mut tail) = (Vec::new(), Tail::new());
         for partition in topic.topic_partitions() {
             let (start, end) = self.log.offsets(&partition)?;
-            let ringer = Arc::clone(&bell);
-            watches.push(self.log.watch(&partition, Arc::new(move || ringer.ring()))?);
+            tail.watch(&*self.log, &partition)?;
             positions.push((partition, if print.from_beginning { start } else { end }));
         }
-        let (events, receiver) = sync_channel(EVENTS_MAX);
-        let cancelled = Arc::new(AtomicBool::new(false));
-        let printer = Printer {
-            log: Arc::clone(&self.log),
-            positions,
-            interval: print.interval,
-            limit: print.limit,
-            seen: 0,
-            events,
-            bell: Arc::clone(&bell),
-            cancelled: Arc::clone(&cancelled),
-            _watches: watches,
-        };
-        let thread = std::thread::Builder::new().name("print".to_owned());
-        thread.spawn(move || printer.run()).map_err(|source| Error::Start { what: "PRINT", source })?;
+        let mut printer =
+            Printer { log: Arc::clone(&self.log), positions, interval: print.interval, limit: print.limit, seen: 0 };
         let columns = ["rowtime", "partition", "offset", "key", "value"];
         let types = ["TIMESTAMP", "INTEGER", "BIGINT", "STRING", "STRING"];
         let columns = columns.iter().zip(types).map(|(name, ty)| ((*name).to_owned(), ty.to_owned())).collect();
-        Ok(RowStream::new(columns, receiver, cancelled, move || bell.ring()))
+        tail.start("PRINT", columns, move |reader| printer.until_done(reader))
     }
 }
 
 impl Printer {
-    fn run(mut self) {
-        let event = match self.until_done() {
-            Ok(()) => StreamEvent::End,
-            Err(error) => StreamEvent::Failed(error.to_string()),
-        };
-        // The reader may have gone.
-        let _ = self.events.send(event);
-    }
-
-    fn until_done(&mut self) -> Result<()> {
-        while !self.cancelled.load(Ordering::Acquire) && self.limit != Some(0) {
+    fn until_done(&mut self, reader: &Reader) -> Result<()> {
+        while !reader.has_gone() && self.limit != Some(0) {
             let before: i64 = self.positions.iter().map(|(_, position)| position).sum();
             let rows = self.next_rows()?;
             if rows.is_empty() {
                 if before == self.positions.iter().map(|(_, position)| position).sum::<i64>() {
-                    self.bell.wait();
+                    reader.wait();
                 }
                 continue;
             }
-            if self.events.send(StreamEvent::Rows(rows)).is_err() || self.limit == Some(0) {
+            if !reader.hand_on(StreamEvent::Rows(rows)) || self.limit == Some(0) {
                 return Ok(());
             }
         }
