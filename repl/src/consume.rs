@@ -4,7 +4,6 @@ use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use millstream_log::record::BatchReader;
 use millstream_log::{EmbeddedLog, GroupOffset, Isolation, Log, TopicPartition, Watch, WriteBatch};
 
 use crate::arguments::{Arguments, Consume};
@@ -69,9 +68,9 @@ fn readers(log: &EmbeddedLog, consume: &Consume, wake: &Sender<()>) -> Result<Ve
 fn print(log: &EmbeddedLog, reader: &mut Reader, consume: &Consume, mut left: u64) -> Result<u64> {
     let fetched = log.fetch(&reader.partition, reader.position, FETCH_BYTES, Isolation::ReadCommitted)?;
     let mut out = std::io::stdout().lock();
-    let mut next = fetched.next_offset(reader.position);
+    let mut next = fetched.next_offset;
     'batches: for batch in fetched.batches() {
-        for record in BatchReader::new(batch?)?.iter() {
+        for record in batch?.iter() {
             let record = record?;
             if record.offset < reader.position {
                 continue;

@@ -81,7 +81,7 @@ fn open(produce: &Produce) -> Result<(Box<dyn Read>, Option<u64>)> {
 struct Writer<'a> {
     log: &'a EmbeddedLog,
     partitions: Vec<(TopicPartition, BatchBuilder)>,
-    in_flight: VecDeque<Ticket>,
+    in_flight: VecDeque<Ticket<i64>>,
     count: u64,
     next_partition: usize,
 }
@@ -128,7 +128,7 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let batch = std::mem::replace(builder, BatchBuilder::new()).finish()?;
-        self.in_flight.push_back(self.log.append(partition, batch)?.ticket);
+        self.in_flight.push_back(self.log.append(partition, batch)?);
         if self.in_flight.len() > IN_FLIGHT_MAX
             && let Some(oldest) = self.in_flight.pop_front()
         {
@@ -141,7 +141,7 @@ impl<'a> Writer<'a> {
         for at in 0..self.partitions.len() {
             self.send(at)?;
         }
-        self.in_flight.drain(..).try_for_each(|ticket| ticket.wait())?;
+        self.in_flight.drain(..).try_for_each(|ticket| ticket.wait().map(drop))?;
         Ok(())
     }
 }

@@ -55,6 +55,8 @@ struct SourceRecords {
     window: Option<SourceWindow>,
     window_start: Vec<i64>,
     window_end: Vec<i64>,
+    /// Whether somebody reads ROWPARTITION or ROWOFFSET; the two columns are empty otherwise.
+    wants_place: bool,
     partitions: Vec<i32>,
     offsets: Vec<i64>,
     timestamp: Option<Timestamp>,
@@ -110,6 +112,7 @@ impl SourceDecoder {
             window: source.window,
             window_start: Vec::new(),
             window_end: Vec::new(),
+            wants_place: layout.iter().any(|(role, _)| matches!(role, ScanRole::RowPartition | ScanRole::RowOffset)),
             partitions: Vec::new(),
             offsets: Vec::new(),
             timestamp,
@@ -166,7 +169,7 @@ impl SourceDecoder {
                 self.rows.any_dead |= !live;
             }
             Err(reason) => {
-                self.kind.truncate(at);
+                self.kind.make_null(at);
                 self.rows.rowtimes.push(timestamp_ms);
                 self.rows.live.push(false);
                 self.rows.bad.push(at);
@@ -177,7 +180,6 @@ impl SourceDecoder {
                 context.report(|| RowError { what, reason, place: Some(place) });
             }
         }
-        self.kind.pad(at + 1);
     }
 
     /// The batch of all records since the last one, and the offset of each of its rows.
@@ -225,33 +227,21 @@ fn add(targets: &mut Vec<Target>, declared: &[millstream_plan::Column], position
 }
 
 impl Kind {
-    /// Takes off what a record that failed has left behind the first `rows` rows.
-    fn truncate(&mut self, rows: usize) {
-        let cut = |columns: &mut [ColumnBuilder]| columns.iter_mut().for_each(|column| column.truncate(rows));
-        match self {
-            Self::Source(records) => {
-                cut(&mut records.key_columns);
-                cut(&mut records.value_columns);
-            }
-            Self::Internal { columns, .. } => cut(columns),
-        }
-    }
-
-    /// Makes every column `rows` long, whatever a record that failed has left.
-    fn pad(&mut self, rows: usize) {
-        let fill = |columns: &mut [ColumnBuilder]| {
+    /// Makes a row of nulls of what a record that failed has left behind the first `rows` rows.
+    #[cold]
+    fn make_null(&mut self, rows: usize) {
+        let reset = |columns: &mut [ColumnBuilder]| {
             for column in columns {
-                while column.len() < rows {
-                    column.append_null();
-                }
+                column.truncate(rows);
+                column.append_null();
             }
         };
         match self {
             Self::Source(records) => {
-                fill(&mut records.key_columns);
-                fill(&mut records.value_columns);
+                reset(&mut records.key_columns);
+                reset(&mut records.value_columns);
             }
-            Self::Internal { columns, .. } => fill(columns),
+            Self::Internal { columns, .. } => reset(columns),
         }
     }
 }
@@ -272,8 +262,10 @@ impl SourceRecords {
         timestamp_ms: i64,
         (partition, offset): (i32, i64),
     ) -> Result<(i64, bool), String> {
-        self.partitions.push(partition);
-        self.offsets.push(offset);
+        if self.wants_place {
+            self.partitions.push(partition);
+            self.offsets.push(offset);
+        }
         let key = self.split_window(key)?;
         match key {
             Some(key) => {

@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use millstream_plan::{Format, Source, SourceWindow};
 
 use crate::codec;
-use crate::format::Encoder;
+use crate::format::{Encoder, RowEncoder};
 use crate::window_key;
 use crate::{Batch, Error, Result};
 
@@ -98,9 +98,15 @@ impl SinkEncoder {
             (None, Some(_)) => return Err(Error::Internal("rows of a windowed sink have no window".to_owned())),
             _ => None,
         };
+        let key_rows = self.key.rows(&keys);
+        let value_rows = match &self.value {
+            ValueEncoder::Format(encoder) => encoder.rows(&values),
+            ValueEncoder::Internal { .. } => RowEncoder::None,
+        };
+        let internal_rows = codec::RowWriter::new(&values);
         for row in 0..batch.len() {
             self.key_bytes.clear();
-            let has_key = self.key.encode(&keys, row, &mut self.key_bytes)? && !keys.is_empty();
+            let has_key = key_rows.encode(row, &mut self.key_bytes)? && !keys.is_empty();
             if self.is_table && !has_key {
                 continue;
             }
@@ -112,11 +118,11 @@ impl SinkEncoder {
             self.value_bytes.clear();
             let live = batch.is_live(row);
             let has_value = match &self.value {
-                ValueEncoder::Format(encoder) => live && encoder.encode(&values, row, &mut self.value_bytes)?,
+                ValueEncoder::Format(_) => live && value_rows.encode(row, &mut self.value_bytes)?,
                 ValueEncoder::Internal { fingerprint } => {
                     codec::write_header(*fingerprint, &mut self.value_bytes);
                     self.value_bytes.push(u8::from(live));
-                    codec::write_row(&values, row, &mut self.value_bytes)?;
+                    internal_rows.write(row, &mut self.value_bytes)?;
                     true
                 }
             };

@@ -13,7 +13,7 @@ use crate::{Error, Result};
 
 pub(crate) use delimited::{DelimitedDecoder, DelimitedEncoder};
 pub use json::JsonDecoder;
-pub(crate) use json::JsonEncoder;
+pub(crate) use json::{JsonEncoder, JsonRows};
 pub(crate) use kafka::{KafkaDecoder, KafkaEncoder};
 
 /// Why the bytes of one record cannot be read.
@@ -90,12 +90,33 @@ impl Encoder {
         })
     }
 
-    /// Appends a row to `out`; false if the key or value is null.
-    pub(crate) fn encode(&self, columns: &[ArrayRef], row: usize, out: &mut Vec<u8>) -> Result<bool> {
+    /// Makes ready to encode rows of these columns.
+    pub(crate) fn rows<'a>(&'a self, columns: &'a [ArrayRef]) -> RowEncoder<'a> {
         match self {
-            Self::Json(encoder) => encoder.encode(columns, row, out),
-            Self::Delimited(encoder) => encoder.encode(columns, row, out),
-            Self::Kafka(encoder) => encoder.encode(columns, row, out),
+            Self::Json(encoder) => RowEncoder::Json(encoder.rows(columns)),
+            Self::Delimited(encoder) => RowEncoder::Delimited(encoder, columns),
+            Self::Kafka(encoder) => RowEncoder::Kafka(encoder, columns),
+            Self::None => RowEncoder::None,
+        }
+    }
+}
+
+/// An encoder with the columns of a batch.
+pub(crate) enum RowEncoder<'a> {
+    Json(JsonRows<'a>),
+    Delimited(&'a DelimitedEncoder, &'a [ArrayRef]),
+    Kafka(&'a KafkaEncoder, &'a [ArrayRef]),
+    None,
+}
+
+impl RowEncoder<'_> {
+    /// Appends a row to `out`; false if the key or value is null.
+    #[inline]
+    pub(crate) fn encode(&self, row: usize, out: &mut Vec<u8>) -> Result<bool> {
+        match self {
+            Self::Json(rows) => rows.encode(row, out),
+            Self::Delimited(encoder, columns) => encoder.encode(columns, row, out),
+            Self::Kafka(encoder, columns) => encoder.encode(columns, row, out),
             Self::None => Ok(false),
         }
     }

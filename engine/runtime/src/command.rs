@@ -5,14 +5,13 @@
 
 use std::sync::Arc;
 
-use millstream_log::record::{BatchBuilder, BatchReader};
-use millstream_log::{Isolation, Log, TopicPartition, TopicSpec};
+use millstream_log::record::BatchBuilder;
+use millstream_log::{Log, TopicPartition, TopicSpec, read_all};
 
 use crate::names;
 use crate::{Error, Result, Settings};
 
 const VERSION: u8 = 1;
-const FETCH_BYTES: usize = 1 << 20;
 
 /// A statement that changed the catalog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,27 +39,21 @@ impl CommandLog {
     pub(crate) fn append(&self, command: &Command) -> Result<i64> {
         let mut batch = BatchBuilder::new();
         batch.push(self.log.now_ms(), None, Some(&encode(command)));
-        let appended = self.log.append(&self.partition, batch.finish()?)?;
-        appended.ticket.wait()?;
-        Ok(appended.base_offset)
+        Ok(self.log.append(&self.partition, batch.finish()?)?.wait()?)
     }
 
     /// All commands with their offsets.
     pub(crate) fn read(&self) -> Result<Vec<(i64, Command)>> {
-        let (mut offset, end) = self.log.offsets(&self.partition)?;
         let mut commands = Vec::new();
-        while offset < end {
-            let fetched = self.log.fetch(&self.partition, offset, FETCH_BYTES, Isolation::ReadCommitted)?;
-            for batch in fetched.batches() {
-                for record in BatchReader::new(batch?)?.iter() {
-                    let record = record?;
-                    let damaged = |reason: &str| Error::Command { offset: record.offset, reason: reason.to_owned() };
-                    let value = record.value.ok_or_else(|| damaged("it is empty"))?;
-                    commands.push((record.offset, decode(value).map_err(damaged)?));
-                }
+        read_all(&*self.log, &self.partition, |batch| {
+            for record in batch.iter() {
+                let record = record?;
+                let damaged = |reason: &str| Error::Command { offset: record.offset, reason: reason.to_owned() };
+                let value = record.value.ok_or_else(|| damaged("it is empty"))?;
+                commands.push((record.offset, decode(value).map_err(damaged)?));
             }
-            offset = fetched.next_offset(end);
-        }
+            Result::<()>::Ok(())
+        })?;
         Ok(commands)
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use millstream_exec::{Batch, Context, SourceDecoder};
-use millstream_log::record::BatchReader;
 use millstream_log::{Isolation, Log, TopicPartition, Watch};
 
 use crate::Result;
@@ -69,18 +68,25 @@ impl Input {
     /// Fetches and decodes more rows if none are left; false if the partition has no more.
     pub(crate) fn fill(&mut self, log: &dyn Log, end: Option<i64>, context: &mut Context) -> Result<bool> {
         while self.pending.is_none() {
-            let (start, stable) = log.offsets(&self.partition)?;
-            // What retention has deleted cannot be read any more.
-            self.fetch_from = self.fetch_from.max(start);
-            let end = end.unwrap_or(stable).min(stable);
+            let end = end.unwrap_or(i64::MAX);
             if self.fetch_from >= end {
                 self.position = self.fetch_from;
                 return Ok(false);
             }
-            let fetched = log.fetch(&self.partition, self.fetch_from, FETCH_BYTES, Isolation::ReadCommitted)?;
+            let fetched = match log.fetch(&self.partition, self.fetch_from, FETCH_BYTES, Isolation::ReadCommitted) {
+                // What retention has deleted cannot be read any more.
+                Err(millstream_log::Error::OffsetOutOfRange { start, .. }) if self.fetch_from < start => {
+                    self.fetch_from = start;
+                    continue;
+                }
+                outcome => outcome?,
+            };
+            if fetched.next_offset <= self.fetch_from {
+                self.position = self.fetch_from;
+                return Ok(false);
+            }
             for batch in fetched.batches() {
-                let reader = BatchReader::new(batch?)?;
-                for record in reader.iter() {
+                for record in batch?.iter() {
                     let record = record?;
                     if (self.fetch_from..end).contains(&record.offset) {
                         let place = (self.partition.partition, record.offset);
@@ -88,7 +94,7 @@ impl Input {
                     }
                 }
             }
-            self.fetch_from = fetched.next_offset(end).min(end);
+            self.fetch_from = fetched.next_offset.min(end);
             if !self.decoder.is_empty() {
                 let (batch, offsets) = self.decoder.finish()?;
                 if !batch.is_empty() {

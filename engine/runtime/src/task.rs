@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use millstream_exec::{Batch, Context, Pipeline};
-use millstream_log::record::{BatchBuilder, BatchReader};
-use millstream_log::{GroupOffset, Isolation, Log, Ticket, TopicPartition, WriteBatch};
+use millstream_log::record::BatchBuilder;
+use millstream_log::{GroupOffset, Log, Ticket, TopicPartition, WriteBatch, read_all};
 
 use crate::Result;
 use crate::input::Input;
@@ -18,7 +18,6 @@ use crate::sink::Sink;
 const EPOCH_ROWS_MAX: usize = 1 << 20;
 /// So many commits may be on their way to the disk before the task waits for the oldest.
 const COMMITS_IN_FLIGHT_MAX: usize = 4;
-const RESTORE_FETCH_BYTES: usize = 4 << 20;
 
 /// An operator's changelog.
 pub(crate) struct Changelog {
@@ -169,18 +168,11 @@ impl Task {
 }
 
 fn restore_changelog(log: &dyn Log, pipeline: &mut Pipeline, changelog: &Changelog) -> Result<()> {
-    let (mut offset, end) = log.offsets(&changelog.partition)?;
-    while offset < end {
-        let fetched = log.fetch(&changelog.partition, offset, RESTORE_FETCH_BYTES, Isolation::ReadCommitted)?;
-        for batch in fetched.batches() {
-            let reader = BatchReader::new(batch?)?;
-            let records = reader.iter().collect::<Result<Vec<_>, _>>()?;
-            let entries: Vec<_> = records.iter().filter_map(|record| Some((record.key?, record.value))).collect();
-            pipeline.restore_state(changelog.operator, &entries)?;
-        }
-        offset = fetched.next_offset(end);
-    }
-    Ok(())
+    read_all(log, &changelog.partition, |batch| {
+        let records = batch.iter().collect::<Result<Vec<_>, _>>()?;
+        let entries: Vec<_> = records.iter().filter_map(|record| Some((record.key?, record.value))).collect();
+        Ok(pipeline.restore_state(changelog.operator, &entries)?)
+    })
 }
 
 /// The next rows to process: of several inputs those with the least time, up to where another input's

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
+use crate::buffers::Buffers;
 use crate::gate::Gate;
 use crate::group::GroupOffsets;
 use crate::{Disk, Io, Memory, Result};
@@ -86,6 +87,7 @@ struct Inner {
     queue: JournalQueue,
     checkpointer: Checkpointer,
     gate: Arc<Gate>,
+    buffers: Arc<Buffers>,
     /// Keeps the data directory ours.
     _lock: Box<dyn SendSync>,
 }

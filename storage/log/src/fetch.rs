@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::record::{BatchHeader, split_batch};
+use crate::record::{BatchHeader, BatchReader, split_batch};
 use crate::{Error, Result};
 
 /// Which records a reader wants to see.
@@ -29,7 +29,7 @@ pub struct AbortedTransaction {
 /// Whole record batches and where the partition stands.
 #[derive(Debug, Clone, Default)]
 pub struct Fetched {
-    /// Whole batches, verbatim. The first may start before the offset asked for.
+    /// Whole batches, verbatim, with their CRCs checked. The first may start before the offset asked for.
     pub bytes: Bytes,
     /// The offset after the last durable record.
     pub high_watermark: i64,
@@ -37,16 +37,19 @@ pub struct Fetched {
     pub last_stable_offset: i64,
     /// The first offset that still exists.
     pub log_start_offset: i64,
+    /// The offset to fetch from next; the one asked for if nothing has come yet.
+    pub next_offset: i64,
     /// The aborted transactions that overlap `bytes`, by first offset; only for `ReadCommitted`.
     pub aborted: Vec<AbortedTransaction>,
 }
 
 impl Fetched {
     /// The batches with data that a reader of this isolation is to see: transaction markers and the
-    /// batches of aborted transactions are left out.
-    pub fn batches(&self) -> impl Iterator<Item = Result<&[u8]>> {
+    /// batches of aborted transactions are left out. Their CRCs were checked by the fetch.
+    pub fn batches(&self) -> impl Iterator<Item = Result<BatchReader<'_>>> {
         self.all_batches().filter_map(|item| match item {
-            Ok((header, batch)) => (!header.is_control() && !self.is_aborted(&header)).then_some(Ok(batch)),
+            Ok((header, _)) if header.is_control() || self.is_aborted(&header) => None,
+            Ok((header, batch)) => Some(BatchReader::of_checked(header, batch)),
             Err(error) => Some(Err(error)),
         })
     }
@@ -73,12 +76,6 @@ impl Fetched {
                 }
             }
         })
-    }
-
-    /// The offset to fetch from next; `asked` if nothing came.
-    #[must_use]
-    pub fn next_offset(&self, asked: i64) -> i64 {
-        self.all_batches().filter_map(Result::ok).map(|(header, _)| header.next_offset()).last().unwrap_or(asked)
     }
 
     fn is_aborted(&self, header: &BatchHeader) -> bool {

@@ -1,7 +1,7 @@
 //! Waiting until appends are on disk.
 
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::{Error, Result};
 
@@ -82,50 +82,32 @@ impl Gate {
             callback(outcome);
         }
     }
-}
 
-/// A promise that an append will be on disk.
-#[derive(Debug, Clone)]
-pub struct Ticket {
-    gate: Arc<Gate>,
-    sequence: u64,
-}
-
-impl Ticket {
-    pub(crate) fn new(gate: Arc<Gate>, sequence: u64) -> Self {
-        Self { gate, sequence }
-    }
-
-    /// Blocks until the append is on disk.
-    ///
-    /// # Errors
-    /// [`Error::Stopped`] if a write or fsync failed; the append may or may not survive then.
-    pub fn wait(&self) -> Result<()> {
-        let mut state = self.gate.state();
+    /// Blocks until everything up to `sequence` is on disk.
+    pub(crate) fn wait(&self, sequence: u64) -> Result<()> {
+        let mut state = self.state();
         loop {
-            if let Some(outcome) = state.outcome(self.sequence) {
+            if let Some(outcome) = state.outcome(sequence) {
                 return outcome;
             }
-            state = self.gate.raised.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.raised.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    /// Whether the append is on disk, without waiting.
-    #[must_use]
-    pub fn poll(&self) -> Option<Result<()>> {
-        self.gate.state().outcome(self.sequence)
+    /// Whether everything up to `sequence` is on disk; `None` if that is not decided.
+    pub(crate) fn poll(&self, sequence: u64) -> Option<Result<()>> {
+        self.state().outcome(sequence)
     }
 
-    /// Calls `callback` once the append is on disk or has failed: at once, on this thread, if that is
-    /// known already, else on the thread that makes it so. The callback must be short.
-    pub fn on_complete(self, callback: impl FnOnce(Result<()>) + Send + 'static) {
-        let mut state = self.gate.state();
-        match state.outcome(self.sequence) {
+    /// Calls `callback` once it is decided.
+    pub(crate) fn on_complete(&self, sequence: u64, callback: impl FnOnce(Result<()>) + Send + 'static) {
+        let mut state = self.state();
+        match state.outcome(sequence) {
             Some(outcome) => {
                 drop(state);
                 callback(outcome);
             }
-            None => state.callbacks.push((self.sequence, Box::new(callback))),
+            None => state.callbacks.push((sequence, Box::new(callback))),
         }
     }
 }

@@ -74,8 +74,8 @@ impl GroupOffsets {
     }
 
     /// Applies a batch of the offsets topic.
-    pub(crate) fn replay(&mut self, batch: &[u8]) -> Result<()> {
-        for record in BatchReader::new(batch)?.iter() {
+    pub(crate) fn replay(&mut self, batch: &BatchReader<'_>) -> Result<()> {
+        for record in batch.iter() {
             let record = record?;
             let Some((group, partition)) = record.key.map(decode_key).transpose()?.flatten() else { continue };
             match record.value {

@@ -6,7 +6,7 @@
 //! nor Arrow.
 //!
 //! ```
-//! use millstream_log::record::{BatchBuilder, BatchReader};
+//! use millstream_log::record::BatchBuilder;
 //! use millstream_log::{EmbeddedLog, Isolation, Log, LogOptions, TopicPartition, TopicSpec};
 //!
 //! let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
@@ -16,14 +16,14 @@
 //! let mut batch = BatchBuilder::new();
 //! batch.push(0, None, Some(b"hello"));
 //! let appended = log.append(&partition, batch.finish().unwrap()).unwrap();
-//! appended.ticket.wait().unwrap(); // on disk
+//! assert_eq!(appended.wait().unwrap(), 0); // on disk, at offset 0
 //!
 //! let fetched = log.fetch(&partition, 0, 1 << 20, Isolation::ReadCommitted).unwrap();
-//! let batch = fetched.batches().next().unwrap().unwrap();
-//! let reader = BatchReader::new(batch).unwrap();
+//! let reader = fetched.batches().next().unwrap().unwrap();
 //! assert_eq!(reader.iter().next().unwrap().unwrap().value, Some(b"hello".as_slice()));
 //! ```
 
+mod buffers;
 mod checkpoint;
 mod codec;
 mod embedded;
@@ -37,18 +37,21 @@ mod log;
 mod murmur;
 mod partition;
 mod producer_state;
+mod range;
 pub mod record;
 mod segment;
+mod ticket;
 mod topic;
 mod watch;
 
 pub use embedded::{EmbeddedLog, Flusher, LogOptions};
 pub use error::{Error, ErrorKind, Result};
 pub use fetch::{AbortedTransaction, Fetched, Isolation};
-pub use gate::Ticket;
 pub use group::GroupOffset;
 pub use io::{Disk, File, Io, Memory};
-pub use log::{Appended, Log, Producer, WriteBatch};
+pub use log::{Log, Producer, WriteBatch};
 pub use murmur::partition_for_key;
+pub use range::read_all;
+pub use ticket::{Promise, Ticket};
 pub use topic::{TopicConfig, TopicInfo, TopicPartition, TopicSpec};
 pub use watch::Watch;

@@ -4,16 +4,7 @@ use std::sync::Arc;
 
 use crate::{Fetched, GroupOffset, Isolation, Result, Ticket, TopicInfo, TopicPartition, TopicSpec, Watch};
 
-/// An append that has its place but is not yet on disk.
-#[derive(Debug, Clone)]
-pub struct Appended {
-    /// The offset of the first record.
-    pub base_offset: i64,
-    /// Completes when the records are on disk.
-    pub ticket: Ticket,
-}
-
-/// A transactional producer, as [`Log::init_producer`] made it.
+/// A transactional producer, as [`crate::EmbeddedLog::init_producer`] made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Producer {
     /// Its id, which its batches carry.
@@ -35,12 +26,12 @@ pub struct WriteBatch {
 /// A partitioned, durable log.
 ///
 /// # Contract
-/// - *Never blocks on others*: a fetch returns what is there, an append returns a ticket.
+/// - *Never blocks on others*: a fetch returns what is there, an append returns a ticket. A fetch from which
+///   nothing came says so by its next offset; what comes later wakes the watchers.
 /// - *Order*: within a partition, records are read in the order of their appends, offsets only grow.
 /// - *Durability*: after a ticket's success the records survive a crash; readers see no record that
 ///   might not.
-/// - *Atomicity*: of [`Log::write`] and of a transaction, a reader of isolation `ReadCommitted` and a
-///   crash see all or nothing.
+/// - *Atomicity*: of [`Log::write`] a reader of isolation `ReadCommitted` and a crash see all or nothing.
 /// - *Wake-up*: a watcher is called after each growth of what `ReadCommitted` readers see, with no
 ///   bound on how many growths one call stands for.
 pub trait Log: Send + Sync {
@@ -75,30 +66,17 @@ pub trait Log: Send + Sync {
     /// [`crate::Error::OffsetOutOfRange`], [`crate::Error::UnknownTopic`], [`crate::Error::Damaged`], or the disk's.
     fn fetch(&self, from: &TopicPartition, offset: i64, bytes_max: usize, isolation: Isolation) -> Result<Fetched>;
 
-    /// Appends one record batch.
+    /// Appends one record batch; the ticket gives the offset of its first record.
     ///
     /// # Errors
     /// [`crate::Error::CorruptBatch`], [`crate::Error::UnknownTopic`], [`crate::Error::Stopped`], or the disk's.
-    fn append(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Appended>;
+    fn append(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Ticket<i64>>;
 
     /// Writes several batches and moves group offsets, atomically.
     ///
     /// # Errors
     /// As [`Log::append`]; then nothing of it will be seen.
     fn write(&self, batch: WriteBatch) -> Result<Ticket>;
-
-    /// Makes a producer for a transactional id, fencing earlier ones and aborting what they left open.
-    ///
-    /// # Errors
-    /// The disk's.
-    fn init_producer(&self, transactional_id: &str) -> Result<Producer>;
-
-    /// Ends the producer's transaction: the batches it appended, marked transactional, and `offsets`
-    /// count or do not.
-    ///
-    /// # Errors
-    /// [`crate::Error::Fenced`], or the disk's.
-    fn end_transaction(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket>;
 
     /// A group's committed offset: the next one it is to read.
     ///

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+use crate::buffers::Buffers;
 use crate::checkpoint::PartitionCheckpoint;
 use crate::producer_state::{Check, ProducerStates};
 use crate::record::{BatchHeader, ControlType, crc_matches, set_base_offset, split_batch};
@@ -124,7 +125,7 @@ impl Partition {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives the batch the next offset and writes it to the active segment, unsynced. `publish` runs
+    /// Gives the batch, whose CRC was checked, the next offset and writes it to the active segment, unsynced. `publish` runs
     /// under the partition's lock, so that batches reach the journal in the order of their offsets.
     pub(crate) fn append<T>(&self, io: &dyn Io, mut batch: Vec<u8>, publish: impl FnOnce(Placement) -> T) -> Result<T> {
         let header = match split_batch(&batch)? {
@@ -132,9 +133,6 @@ impl Partition {
             Some(_) => return Err(Error::corrupt("more bytes follow it")),
             None => return Err(Error::corrupt(format!("it is cut off after {} bytes", batch.len()))),
         };
-        if !crc_matches(&header, &batch) {
-            return Err(Error::corrupt("its CRC does not match"));
-        }
         let mut state = self.state();
         if let Check::Duplicate(last_offset) = state.producers.check(&header, &self.name)? {
             return Ok(publish(Placement::Duplicate(last_offset - i64::from(header.last_offset_delta))));
@@ -177,7 +175,13 @@ impl Partition {
         self.state().producers.open().collect()
     }
 
-    pub(crate) fn fetch(&self, offset: i64, bytes_max: usize, isolation: Isolation) -> Result<Fetched> {
+    pub(crate) fn fetch(
+        &self,
+        buffers: &Arc<Buffers>,
+        offset: i64,
+        bytes_max: usize,
+        isolation: Isolation,
+    ) -> Result<Fetched> {
         let high_watermark = self.high_watermark.load(Ordering::Acquire);
         let last_stable_offset = self.last_stable_offset.load(Ordering::Acquire);
         let limit = if isolation == Isolation::ReadCommitted { last_stable_offset } else { high_watermark };
@@ -190,14 +194,24 @@ impl Partition {
                 end: high_watermark,
             });
         }
-        let mut fetched = Fetched { high_watermark, last_stable_offset, log_start_offset, ..Fetched::default() };
+        let mut fetched = Fetched {
+            high_watermark,
+            last_stable_offset,
+            log_start_offset,
+            // What is not found below was taken out by compaction.
+            next_offset: offset.max(limit),
+            ..Fetched::default()
+        };
         let mut look_from = offset;
         while let Some(place) = self.place_of(look_from).filter(|_| offset < limit) {
-            fetched.bytes = read_batches(&place, offset, limit, bytes_max)?;
+            fetched.bytes = read_batches(buffers, &place, offset, limit, bytes_max)?;
             match place.next_segment {
                 Some(next) if fetched.bytes.is_empty() && next < limit => look_from = next,
                 _ => break,
             }
+        }
+        if let Some(last) = fetched.all_batches().last() {
+            fetched.next_offset = last?.0.next_offset();
         }
         let state = self.state();
         if offset < state.log_start_offset {
@@ -210,7 +224,7 @@ impl Partition {
             });
         }
         if isolation == Isolation::ReadCommitted && !fetched.bytes.is_empty() {
-            fetched.aborted = state.producers.aborted_between(offset, fetched.next_offset(offset));
+            fetched.aborted = state.producers.aborted_between(offset, fetched.next_offset);
         }
         drop(state);
         Ok(fetched)
@@ -306,15 +320,13 @@ impl State {
 
 /// Reads whole batches of one segment: from the one that holds `offset` to the last that starts before
 /// `limit`, up to `bytes_max` but at least one. Their CRCs are checked.
-fn read_batches(place: &Place, offset: i64, limit: i64, bytes_max: usize) -> Result<Bytes> {
+fn read_batches(buffers: &Arc<Buffers>, place: &Place, offset: i64, limit: i64, bytes_max: usize) -> Result<Bytes> {
     let mut position = place.position;
     let mut want = bytes_max;
     loop {
         let available = place.size_bytes.saturating_sub(position) as usize;
-        let mut buffer = vec![0; want.min(available)];
-        let read = place.file.read_at(&mut buffer, position).map_err(Error::io("read", &place.path))?;
-        buffer.truncate(read);
-        let buffer = Bytes::from(buffer);
+        let read = |buffer: &mut [u8]| place.file.read_at(buffer, position);
+        let buffer = buffers.fill(want.min(available), read).map_err(Error::io("read", &place.path))?;
         let damaged = |at: usize, reason: &str| Error::damaged(&place.path, position + at as u64, reason);
         let (mut from, mut to) = (None, 0);
         let mut needed = None;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Callback = Arc<dyn Fn() + Send + Sync>;
 
@@ -37,21 +37,38 @@ impl Watchers {
     pub(crate) fn add(self: &Arc<Self>, callback: Callback) -> Watch {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         self.list().push((id, callback));
-        Watch { watchers: Arc::downgrade(self), id }
+        let watchers = Arc::downgrade(self);
+        Watch::new(move || {
+            if let Some(watchers) = watchers.upgrade() {
+                watchers.list().retain(|(other, _)| *other != id);
+            }
+        })
     }
 }
 
 /// A subscription to a partition's growth; dropping it ends it.
-#[derive(Debug)]
 pub struct Watch {
-    watchers: Weak<Watchers>,
-    id: u64,
+    end: Option<Box<dyn FnOnce() + Send + Sync>>,
+}
+
+impl Watch {
+    /// A subscription that `end` ends.
+    #[must_use]
+    pub fn new(end: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self { end: Some(Box::new(end)) }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        if let Some(watchers) = self.watchers.upgrade() {
-            watchers.list().retain(|(id, _)| *id != self.id);
+        if let Some(end) = self.end.take() {
+            end();
         }
     }
 }

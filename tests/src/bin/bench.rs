@@ -126,7 +126,7 @@ fn write_topic(
     let mut builders: Vec<BatchBuilder> = (0..partitions).map(|_| BatchBuilder::new()).collect();
     let send = |at: usize, builder: &mut BatchBuilder| -> Result<()> {
         let batch = std::mem::replace(builder, BatchBuilder::new()).finish()?;
-        log.append(&TopicPartition::new(topic, at as i32), batch)?.ticket.wait()?;
+        log.append(&TopicPartition::new(topic, at as i32), batch)?.wait()?;
         Ok(())
     };
     for (time_ms, key, value) in rows {
@@ -316,10 +316,10 @@ fn produce(records: u64, json: bool) -> Result<()> {
                 builder.push((batch * BATCH_RECORDS + record) as i64, None, Some(&value));
             }
             let sent = Instant::now();
-            let ticket = log.append(&partition, builder.finish()?)?.ticket;
+            let ticket = log.append(&partition, builder.finish()?)?;
             let acks = Arc::clone(&acks);
             ticket.clone().on_complete(move |outcome| {
-                if let (Ok(()), Ok(mut acks)) = (outcome, acks.lock()) {
+                if let (Ok(_), Ok(mut acks)) = (outcome, acks.lock()) {
                     acks.push(sent.elapsed().as_secs_f64() * 1e3);
                 }
             });
@@ -330,7 +330,7 @@ fn produce(records: u64, json: bool) -> Result<()> {
                 oldest.wait()?;
             }
         }
-        in_flight.into_iter().try_for_each(|ticket| ticket.wait())?;
+        in_flight.into_iter().try_for_each(|ticket| ticket.wait().map(drop))?;
         let seconds = started.elapsed().as_secs_f64();
         let mut acks = acks.lock().map(|acks| acks.clone()).unwrap_or_default();
         acks.sort_by(f64::total_cmp);

@@ -1,10 +1,12 @@
 //! JSON.
 
+mod block;
 mod decode;
 mod encode;
 mod number;
 mod scan;
+mod shape;
 
 pub use decode::JsonDecoder;
-pub(crate) use encode::{JsonEncoder, base64};
+pub(crate) use encode::{JsonEncoder, JsonRows, base64};
 pub(crate) use number::{parse_decimal, parse_double};

@@ -29,7 +29,7 @@ impl KafkaDecoder {
                     nulls.append_non_null();
                 }
                 ColumnBuilder::Bytes(builder) => {
-                    if builder.is_text() && std::str::from_utf8(bytes).is_err() {
+                    if builder.is_text() && !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
                         return Err("the text is not UTF-8".to_owned());
                     }
                     builder.bytes.extend_from_slice(bytes);

@@ -11,6 +11,7 @@ use millstream_plan::sql::ast::WindowKind;
 use millstream_plan::{AggregateCall, WindowSpec};
 
 use super::{Operator, State, StateChange};
+use crate::codec::RowWriter;
 use crate::column::ColumnBuilder;
 use crate::groups::Groups;
 use crate::{Batch, Context, Error, Result, codec};
@@ -237,9 +238,10 @@ impl WindowedAggregate {
             return Ok(());
         }
         let keys = self.groups.keys(closed)?;
+        let key_rows = RowWriter::new(&keys);
         for (row, &slot) in closed.iter().enumerate() {
             let mut key = Vec::new();
-            codec::write_row(&keys, row, &mut key)?;
+            key_rows.write(row, &mut key)?;
             self.expired.push(key);
             if let Some(is_live) = self.is_live.get_mut(slot as usize) {
                 *is_live = false;
@@ -333,14 +335,15 @@ impl State for WindowedAggregate {
             states.extend(state.state(&slots)?);
         }
         let (mut key, mut value) = (Vec::new(), Vec::new());
+        let (key_rows, state_rows) = (RowWriter::new(&keys), RowWriter::new(&states));
         for (row, slot) in slots.iter().enumerate() {
             key.clear();
-            codec::write_row(&keys, row, &mut key)?;
+            key_rows.write(row, &mut key)?;
             value.clear();
             codec::write_header(self.fingerprint, &mut value);
             let rowtime = self.rowtimes.get(*slot as usize).copied().unwrap_or_default();
             value.extend_from_slice(&rowtime.to_le_bytes());
-            codec::write_row(&states, row, &mut value)?;
+            state_rows.write(row, &mut value)?;
             write((&key, Some(&value)));
         }
         for key in self.expired.drain(..) {

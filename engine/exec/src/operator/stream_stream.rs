@@ -34,12 +34,17 @@ pub(crate) struct Bounds {
 ///   right (a, t=11)  →
 /// ```
 ///
-/// State: the rows of both sides, each until its own side's time has passed all that could still join it, and
+/// Every row counts on its own: before it is joined, the rows that have waited in vain until its time are
+/// handed on, so that neither batches nor epochs show in the result.
+///
+/// State: the rows of both sides, each until its own side's time has passed window and grace, and
 /// whether a row still waits for its first partner.
 pub(crate) struct StreamStreamJoin {
     sides: [Side; 2],
     bounds: Bounds,
     schema: SchemaRef,
+    /// The rows that are to be handed on alone if no partner comes, by the last time at which one may.
+    waiting: BTreeMap<Place, Waiting>,
     next_number: u64,
     /// Entries of the changelog since the last drain: the newest of each key counts.
     changed: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
@@ -62,6 +67,13 @@ struct Side {
 
 /// A row's time and number.
 type Place = (i64, u64);
+
+/// Where a row lies that waits for its first partner.
+struct Waiting {
+    side: usize,
+    place: Place,
+    key: Vec<u8>,
+}
 
 #[derive(Clone)]
 struct Stored {
@@ -103,6 +115,7 @@ impl StreamStreamJoin {
             sides: [side(0, left_outer, before_ms, after_ms), side(1, right_outer, after_ms, before_ms)],
             bounds,
             schema,
+            waiting: BTreeMap::new(),
             next_number: 0,
             changed: BTreeMap::new(),
             stream_time_drained: [-1, -1],
@@ -136,72 +149,96 @@ impl StreamStreamJoin {
     fn add(&mut self, at: usize, key: Vec<u8>, time: i64, row: Vec<u8>, output: &mut Output) -> Result<()> {
         let grace_ms = self.grace_ms();
         let at_once = self.bounds.grace_ms.is_none();
+        if let Some(own) = self.sides.get_mut(at) {
+            own.stream_time = own.stream_time.max(time);
+        }
+        let latest = self.sides.iter().map(|side| side.stream_time).max().unwrap_or(time);
+        self.close(latest, output)?;
         let [left, right] = &mut self.sides;
         let (own, other) = if at == 0 { (left, right) } else { (right, left) };
-        own.stream_time = own.stream_time.max(time);
         let range = (time.saturating_sub(own.reach_back_ms), 0)..=(time.saturating_add(own.reach_ahead_ms), u64::MAX);
+        let (reach_ahead_ms, fingerprint) = (other.reach_ahead_ms, other.fingerprint);
         let mut joined = false;
         for (place, partner) in other.rows.get_mut(&key).into_iter().flat_map(|rows| rows.range_mut(range.clone())) {
             joined = true;
             output.push(at, Some(&row), Some(&partner.row), time.max(place.0))?;
             if std::mem::take(&mut partner.waits) {
-                self.changed.insert(entry_key(1 - at, &key, *place), Some(other_value(other.fingerprint, partner)));
+                self.waiting.remove(&(closes_at(place.0, reach_ahead_ms, grace_ms), place.1));
+                self.changed.insert(entry_key(1 - at, &key, *place), Some(entry_value(fingerprint, partner)));
             }
         }
         let alone = own.is_outer && !joined;
-        if alone && at_once {
+        let closes_at = closes_at(time, own.reach_ahead_ms, grace_ms);
+        let waits = alone && !at_once && closes_at >= latest;
+        if alone && !waits {
             output.push(at, Some(&row), None, time)?;
         }
-        // Once no row of the other side can join it any more it need not be kept.
-        if time.saturating_add(own.reach_ahead_ms).saturating_add(grace_ms) < own.stream_time {
-            if alone && !at_once {
-                output.push(at, Some(&row), None, time)?;
+        // A row that comes after its side has passed its window has been joined and need not be kept.
+        if own.expires_at(time, grace_ms) >= own.stream_time {
+            let place = (time, self.next_number);
+            self.next_number += 1;
+            let stored = Stored { row, waits };
+            self.changed.insert(entry_key(at, &key, place), Some(entry_value(own.fingerprint, &stored)));
+            if waits {
+                self.waiting.insert((closes_at, place.1), Waiting { side: at, place, key: key.clone() });
             }
-            return Ok(());
+            own.keep(place, key, stored);
         }
-        let place = (time, self.next_number);
-        self.next_number += 1;
-        let stored = Stored { row, waits: alone && !at_once };
-        self.changed.insert(entry_key(at, &key, place), Some(other_value(own.fingerprint, &stored)));
-        own.by_time.insert(place, key.clone());
-        own.rows.entry(key).or_default().insert(place, stored);
+        while let Some((place, key)) = own.pop_expired(grace_ms) {
+            self.changed.insert(entry_key(at, &key, place), None);
+        }
         Ok(())
     }
 
-    /// Drops what cannot be joined any more, handing on what has waited in vain.
-    fn expire(&mut self, output: &mut Output) -> Result<()> {
-        let grace_ms = self.grace_ms();
-        let latest = self.sides.iter().map(|side| side.stream_time).max().unwrap_or(-1);
-        for (at, side) in self.sides.iter_mut().enumerate() {
-            // A row waits for partners until the stream's time has passed its window and grace; it is kept for
-            // late rows of the other side until its own side's time has.
-            let mut closed = Vec::new();
-            for (place, key) in &side.by_time {
-                if place.0.saturating_add(side.reach_ahead_ms).saturating_add(grace_ms) >= latest {
-                    break;
-                }
-                closed.push((*place, key.clone()));
-            }
-            for (place, key) in closed {
-                let gone = place.0.saturating_add(side.reach_ahead_ms).saturating_add(grace_ms) < side.stream_time;
-                let Some(rows) = side.rows.get_mut(&key) else { continue };
-                if let Some(stored) = rows.get_mut(&place)
-                    && std::mem::take(&mut stored.waits)
-                {
-                    output.push(at, Some(&stored.row), None, place.0)?;
-                    self.changed.insert(entry_key(at, &key, place), Some(other_value(side.fingerprint, stored)));
-                }
-                if gone {
-                    rows.remove(&place);
-                    side.by_time.remove(&place);
-                    self.changed.insert(entry_key(at, &key, place), None);
-                    if rows.is_empty() {
-                        side.rows.remove(&key);
-                    }
-                }
-            }
+    /// Hands on the rows for which no partner can come any more.
+    fn close(&mut self, latest: i64, output: &mut Output) -> Result<()> {
+        while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 < latest) {
+            let Waiting { side: at, place, key } = entry.remove();
+            let Some(side) = self.sides.get_mut(at) else { continue };
+            let Some(stored) = side.rows.get_mut(&key).and_then(|rows| rows.get_mut(&place)) else { continue };
+            stored.waits = false;
+            output.push(at, Some(&stored.row), None, place.0)?;
+            self.changed.insert(entry_key(at, &key, place), Some(entry_value(side.fingerprint, stored)));
         }
         Ok(())
+    }
+}
+
+/// The last time at which a partner of a row may come: the end of its window and grace.
+fn closes_at(time: i64, reach_ahead_ms: i64, grace_ms: i64) -> i64 {
+    time.saturating_add(reach_ahead_ms).saturating_add(grace_ms)
+}
+
+impl Side {
+    /// The last time of its own side at which a row is kept: as long as Kafka Streams retains its window.
+    fn expires_at(&self, time: i64, grace_ms: i64) -> i64 {
+        closes_at(time, self.reach_ahead_ms, grace_ms).saturating_add(self.reach_back_ms)
+    }
+
+    fn keep(&mut self, place: Place, key: Vec<u8>, stored: Stored) {
+        self.by_time.insert(place, key.clone());
+        self.rows.entry(key).or_default().insert(place, stored);
+    }
+
+    fn forget(&mut self, place: Place, key: &[u8]) {
+        self.by_time.remove(&place);
+        if let Some(rows) = self.rows.get_mut(key) {
+            rows.remove(&place);
+            if rows.is_empty() {
+                self.rows.remove(key);
+            }
+        }
+    }
+
+    /// Forgets the oldest row if the side's time has passed all that could join it.
+    fn pop_expired(&mut self, grace_ms: i64) -> Option<(Place, Vec<u8>)> {
+        let (place, _) = self.by_time.first_key_value()?;
+        if self.expires_at(place.0, grace_ms) >= self.stream_time {
+            return None;
+        }
+        let (place, key) = self.by_time.pop_first()?;
+        self.forget(place, &key);
+        Some((place, key))
     }
 }
 
@@ -230,7 +267,7 @@ fn entry_key(side: usize, key: &[u8], (time, number): Place) -> Vec<u8> {
     out
 }
 
-fn other_value(fingerprint: u32, stored: &Stored) -> Vec<u8> {
+fn entry_value(fingerprint: u32, stored: &Stored) -> Vec<u8> {
     let mut out = Vec::with_capacity(stored.row.len() + 6);
     codec::write_header(fingerprint, &mut out);
     out.push(u8::from(stored.waits));
@@ -259,12 +296,6 @@ impl Operator for StreamStreamJoin {
         self.emit(output, out)
     }
 
-    fn flush(&mut self, _: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
-        let mut output = self.output()?;
-        self.expire(&mut output)?;
-        self.emit(output, out)
-    }
-
     fn state(&mut self) -> Option<&mut dyn State> {
         Some(self)
     }
@@ -287,6 +318,7 @@ impl State for StreamStreamJoin {
 
     fn restore(&mut self, entries: &[StateChange<'_>]) -> Result<()> {
         let unreadable = |reason: &str| Error::State { operator: "join".to_owned(), reason: reason.to_owned() };
+        let grace_ms = self.grace_ms();
         for (key, value) in entries.iter().copied() {
             let Some((side_number, rest)) = key.split_first() else {
                 let numbers = value.unwrap_or_default().as_chunks::<8>().0;
@@ -308,17 +340,18 @@ impl State for StreamStreamJoin {
                     let value = codec::read_header(value, side.fingerprint).map_err(|reason| unreadable(&reason))?;
                     let (waits, row) = value.split_first().ok_or_else(cut_off)?;
                     let stored = Stored { row: row.to_vec(), waits: *waits != 0 };
-                    side.by_time.insert(place, inner.to_vec());
-                    side.rows.entry(inner.to_vec()).or_default().insert(place, stored);
+                    let waiting = (closes_at(place.0, side.reach_ahead_ms, grace_ms), place.1);
+                    if stored.waits {
+                        let key = inner.to_vec();
+                        self.waiting.insert(waiting, Waiting { side: usize::from(*side_number), place, key });
+                    } else {
+                        self.waiting.remove(&waiting);
+                    }
+                    side.keep(place, inner.to_vec(), stored);
                 }
                 None => {
-                    side.by_time.remove(&place);
-                    if let Some(rows) = side.rows.get_mut(inner) {
-                        rows.remove(&place);
-                        if rows.is_empty() {
-                            side.rows.remove(inner);
-                        }
-                    }
+                    self.waiting.remove(&(closes_at(place.0, side.reach_ahead_ms, grace_ms), place.1));
+                    side.forget(place, inner);
                 }
             }
         }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use millstream_log::record::BatchReader;
 use millstream_log::{Isolation, Log, TopicPartition};
 use millstream_sql::ast::Print;
 use millstream_sql::{Diagnostic, Value};
@@ -70,7 +69,7 @@ impl Printer {
         for (partition, position) in &mut self.positions {
             let fetched = self.log.fetch(partition, *position, FETCH_BYTES, Isolation::ReadCommitted)?;
             for batch in fetched.batches() {
-                for record in BatchReader::new(batch?)?.iter() {
+                for record in batch?.iter() {
                     let record = record?;
                     if record.offset < *position || self.limit == Some(0) {
                         continue;
@@ -90,7 +89,7 @@ impl Printer {
                     }
                 }
             }
-            *position = fetched.next_offset(*position);
+            *position = fetched.next_offset;
         }
         Ok(rows)
     }

@@ -8,8 +8,8 @@ use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
 use crate::partition::{Partition, Placement};
 use crate::record::{BatchHeader, crc_matches};
 use crate::{
-    Appended, Error, Fetched, GroupOffset, Isolation, Log, Producer, Result, Ticket, TopicInfo, TopicPartition,
-    TopicSpec, Watch, WriteBatch,
+    Error, Fetched, GroupOffset, Isolation, Log, Producer, Result, Ticket, TopicInfo, TopicPartition, TopicSpec, Watch,
+    WriteBatch,
 };
 
 impl Inner {
@@ -46,7 +46,7 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn append_batch(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Appended> {
+    pub(super) fn append_batch(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Ticket<i64>> {
         let header = check_batch(&batch)?;
         let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         // Held until the batch is placed, or the transaction could end between the two.
@@ -61,7 +61,7 @@ impl Inner {
         if let Some(coordinator) = &mut coordinator {
             coordinator.note_append(header.producer_id, to);
         }
-        Ok(Appended { base_offset, ticket: self.ticket(sequence) })
+        Ok(Ticket::new(Arc::clone(&self.gate), sequence, base_offset))
     }
 
     /// Forgets offsets, in memory and on disk.
@@ -115,6 +115,30 @@ fn check_public(topic: &str) -> Result<()> {
         return Err(Error::InvalidTopic { topic: topic.to_owned(), reason });
     }
     Ok(())
+}
+
+/// Transactions of producers outside, which only the log's own broker side has: a client of a cluster has
+/// no producer ids to hand out.
+impl EmbeddedLog {
+    /// Makes a producer for a transactional id, fencing earlier ones and aborting what they left open.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn init_producer(&self, transactional_id: &str) -> Result<Producer> {
+        self.inner.make_producer(transactional_id)
+    }
+
+    /// Ends the producer's transaction: the batches it appended, marked transactional, and `offsets`
+    /// count or do not.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`], or the disk's.
+    pub fn end_transaction(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket> {
+        for offset in offsets {
+            check_group(&offset.group)?;
+        }
+        self.inner.end(producer, commit, offsets)
+    }
 }
 
 impl Log for EmbeddedLog {
@@ -178,10 +202,10 @@ impl Log for EmbeddedLog {
     }
 
     fn fetch(&self, from: &TopicPartition, offset: i64, bytes_max: usize, isolation: Isolation) -> Result<Fetched> {
-        self.inner.partition(from)?.fetch(offset, bytes_max, isolation)
+        self.inner.partition(from)?.fetch(&self.inner.buffers, offset, bytes_max, isolation)
     }
 
-    fn append(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Appended> {
+    fn append(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Ticket<i64>> {
         check_public(&to.topic)?;
         let appended = self.inner.append_batch(to, batch)?;
         self.inner.flush_if_inline()?;
@@ -210,17 +234,6 @@ impl Log for EmbeddedLog {
         drop(unit);
         inner.flush_if_inline()?;
         Ok(ticket)
-    }
-
-    fn init_producer(&self, transactional_id: &str) -> Result<Producer> {
-        self.inner.make_producer(transactional_id)
-    }
-
-    fn end_transaction(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket> {
-        for offset in offsets {
-            check_group(&offset.group)?;
-        }
-        self.inner.end(producer, commit, offsets)
     }
 
     fn group_offset(&self, group: &str, partition: &TopicPartition) -> Result<Option<i64>> {

@@ -133,7 +133,7 @@ impl Drop for Closing<'_> {
 impl Inner {
     /// A ticket for the batches up to a number.
     pub(super) fn ticket(&self, sequence: u64) -> Ticket {
-        Ticket::new(Arc::clone(&self.gate), sequence)
+        Ticket::new(Arc::clone(&self.gate), sequence, ())
     }
 
     /// Makes the queue durable now if nobody else does.

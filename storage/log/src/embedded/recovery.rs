@@ -15,6 +15,7 @@ use crate::checkpoint::Checkpoint;
 use crate::gate::Gate;
 use crate::group::{GroupOffsets, OFFSETS_TOPIC};
 use crate::journal::{JournalWriter, journal_numbers, journal_path, replay};
+use crate::record::BatchReader;
 use crate::{Error, Io, Isolation, Result, TopicPartition, TopicSpec};
 
 const FETCH_BYTES: usize = 1 << 20;
@@ -45,6 +46,7 @@ pub(super) fn open(options: LogOptions) -> Result<Inner> {
         queue: JournalQueue::new(writer),
         checkpointer: Checkpointer::default(),
         gate: Arc::new(Gate::default()),
+        buffers: Arc::default(),
         _lock: Box::new(lock),
     };
     // The names of the folders must be as durable as what is in them.
@@ -152,16 +154,20 @@ fn read_groups(inner: &Inner) -> Result<GroupOffsets> {
 
 impl Inner {
     /// Reads an internal topic of one partition from beginning to end.
-    pub(super) fn for_each_batch(&self, topic: &str, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    pub(super) fn for_each_batch(
+        &self,
+        topic: &str,
+        mut visit: impl FnMut(&BatchReader<'_>) -> Result<()>,
+    ) -> Result<()> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let partition = topics.partition(&TopicPartition::new(topic, 0))?;
         let (mut offset, end) = partition.offsets();
         while offset < end {
-            let fetched = partition.fetch(offset, FETCH_BYTES, Isolation::ReadCommitted)?;
+            let fetched = partition.fetch(&self.buffers, offset, FETCH_BYTES, Isolation::ReadCommitted)?;
             for batch in fetched.batches() {
-                visit(batch?)?;
+                visit(&batch?)?;
             }
-            offset = fetched.next_offset(end);
+            offset = fetched.next_offset;
         }
         Ok(())
     }

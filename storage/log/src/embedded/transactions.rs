@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use super::{Inner, locked};
 use crate::codec::{Decoder, Encode};
-use crate::record::{BatchBuilder, BatchReader, ControlType, control_batch};
+use crate::record::{BatchBuilder, ControlType, control_batch};
 use crate::{Error, GroupOffset, Producer, Result, Ticket, TopicPartition};
 
 /// The topic that remembers which transactional id has which producer id and epoch.
@@ -27,7 +27,7 @@ impl Coordinator {
     pub(super) fn read(inner: &Inner) -> Result<Self> {
         let mut coordinator = Self::default();
         inner.for_each_batch(STATE_TOPIC, |batch| {
-            for record in BatchReader::new(batch)?.iter() {
+            for record in batch.iter() {
                 let record = record?;
                 let (Some(key), Some(value)) = (record.key, record.value) else { continue };
                 let mut value = Decoder::new(value);

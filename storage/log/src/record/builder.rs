@@ -65,6 +65,7 @@ impl BatchBuilder {
     }
 
     /// Adds a record without headers.
+    #[inline]
     pub fn push(&mut self, timestamp_ms: i64, key: Option<&[u8]>, value: Option<&[u8]>) {
         self.push_with_headers(timestamp_ms, key, value, &[]);
     }
@@ -93,6 +94,7 @@ impl BatchBuilder {
             + varint::len(headers.len() as i64)
             + headers_len;
         let out = &mut self.bytes;
+        out.reserve(length + varint::MAX_BYTES);
         varint::write(out, length as i64);
         out.push(0);
         varint::write(out, timestamp_delta);

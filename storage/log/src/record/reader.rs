@@ -67,12 +67,17 @@ impl<'a> BatchReader<'a> {
     /// [`Error::CorruptBatch`] if the header, the CRC or the compressed bytes are damaged.
     pub fn new(batch: &'a [u8]) -> Result<Self> {
         let header = BatchHeader::parse(batch)?;
-        let body = batch
-            .get(HEADER_BYTES..header.size_bytes)
-            .ok_or_else(|| Error::corrupt(format!("it is cut off after {} bytes", batch.len())))?;
         if !super::crc_matches(&header, batch.get(..header.size_bytes).unwrap_or_default()) {
             return Err(Error::corrupt("its CRC does not match"));
         }
+        Self::of_checked(header, batch)
+    }
+
+    /// A reader of a batch whose CRC was checked before.
+    pub(crate) fn of_checked(header: BatchHeader, batch: &'a [u8]) -> Result<Self> {
+        let body = batch
+            .get(HEADER_BYTES..header.size_bytes)
+            .ok_or_else(|| Error::corrupt(format!("it is cut off after {} bytes", batch.len())))?;
         Ok(Self { header, records: header.compression()?.decompress(body)? })
     }
 
@@ -83,6 +88,7 @@ impl<'a> BatchReader<'a> {
     }
 
     /// The records in order. After an error the iteration ends.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Result<Record<'_>>> {
         let mut rest: &[u8] = &self.records;
         let mut left = self.header.record_count;
@@ -101,6 +107,7 @@ impl<'a> BatchReader<'a> {
     }
 }
 
+#[inline]
 fn read_record<'a>(header: &BatchHeader, rest: &mut &'a [u8]) -> Option<Record<'a>> {
     let length = usize::try_from(varint::read(rest)?).ok()?;
     let (mut record, tail) = rest.split_at_checked(length)?;
@@ -129,6 +136,7 @@ fn read_record<'a>(header: &BatchHeader, rest: &mut &'a [u8]) -> Option<Record<'
 }
 
 /// A length-prefixed field: the outer `None` is damage, the inner one null.
+#[inline]
 fn read_field<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     let length = varint::read(rest)?;
     if length == -1 {

@@ -1,6 +1,10 @@
 //! Zig-zag variable-length integers, as record fields use them.
 
+/// No integer takes more bytes.
+pub(super) const MAX_BYTES: usize = 10;
+
 /// Appends `value` zig-zag encoded.
+#[inline]
 pub(super) fn write(out: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;
     while rest >= 0x80 {
@@ -11,6 +15,7 @@ pub(super) fn write(out: &mut Vec<u8>, value: i64) {
 }
 
 /// The number of bytes [`write`] appends for `value`: 1 to 10.
+#[inline]
 pub(super) fn len(value: i64) -> usize {
     let zigzag = ((value << 1) ^ (value >> 63)) as u64;
     let bits = 64 - (zigzag | 1).leading_zeros() as usize;
@@ -19,7 +24,17 @@ pub(super) fn len(value: i64) -> usize {
 
 /// Reads one integer from the front of `bytes` and moves past it; `None` if it is cut off or
 /// longer than ten bytes.
+#[inline]
 pub(super) fn read(bytes: &mut &[u8]) -> Option<i64> {
+    // Most are a byte long.
+    if let Some((&byte @ 0..0x80, rest)) = bytes.split_first() {
+        *bytes = rest;
+        return Some(i64::from(byte >> 1) ^ -i64::from(byte & 1));
+    }
+    read_long(bytes)
+}
+
+fn read_long(bytes: &mut &[u8]) -> Option<i64> {
     let mut value = 0u64;
     for shift in (0..70).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;

@@ -15,7 +15,7 @@ fn records_groups_and_topics_survive_a_restart() {
     {
         let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
         log.create_topic(&TopicSpec::new("t", 2)).unwrap();
-        log.append(&partition, batch(&["a", "b"])).unwrap().ticket.wait().unwrap();
+        log.append(&partition, batch(&["a", "b"])).unwrap().wait().unwrap();
         let offset = GroupOffset { group: "g".to_owned(), partition: partition.clone(), offset: 2 };
         let batches = vec![(partition.clone(), batch(&["c"]))];
         log.write(WriteBatch { batches, offsets: vec![offset] }).unwrap().wait().unwrap();
@@ -102,7 +102,7 @@ fn a_reader_at_the_tail_is_woken() {
     }
     assert_eq!(read(&log, &partition, Isolation::ReadCommitted).len(), 1);
     drop(watch);
-    log.append(&partition, batch(&["b"])).unwrap().ticket.wait().unwrap();
+    log.append(&partition, batch(&["b"])).unwrap().wait().unwrap();
     assert_eq!(woken.load(Ordering::SeqCst), 1);
 }
 

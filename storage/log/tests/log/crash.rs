@@ -94,7 +94,7 @@ fn check(image: &Memory, acknowledged: usize, what: &str) {
     let offset = log.group_offset("g", &partition("a")).unwrap().unwrap_or(0);
     assert_eq!(offset, a.len() as i64, "{what}: the offsets do not fit the records");
     // The log goes on, and a second crash finds what the first recovery served.
-    log.append(&partition("a"), batch(&["more"])).unwrap().ticket.wait().unwrap();
+    log.append(&partition("a"), batch(&["more"])).unwrap().wait().unwrap();
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_flipped_bit_is_reported_or_harmless_but_never_served() {
                 match log.fetch(&partition, offset, 300, Isolation::ReadCommitted) {
                     Ok(fetched) => {
                         for batch in fetched.batches() {
-                            let reader = millstream_log::record::BatchReader::new(batch.unwrap()).unwrap();
+                            let reader = batch.unwrap();
                             for record in reader.iter() {
                                 let record = record.unwrap();
                                 let value = String::from_utf8_lossy(record.value.unwrap()).into_owned();
@@ -133,7 +133,7 @@ fn a_flipped_bit_is_reported_or_harmless_but_never_served() {
                                 count += 1;
                             }
                         }
-                        offset = fetched.next_offset(end);
+                        offset = fetched.next_offset;
                     }
                     Err(Error::Damaged { .. }) => break,
                     Err(other) => panic!("{}: byte {position}: {other}", path.display()),
@@ -160,7 +160,7 @@ fn a_full_disk_stops_acknowledgements_until_the_log_is_reopened() {
     let partition = TopicPartition::new("a", 0);
     let log = EmbeddedLog::open(small(&disk)).unwrap();
     log.create_topic(&spec("a")).unwrap();
-    log.append(&partition, batch(&["kept"])).unwrap().ticket.wait().unwrap();
+    log.append(&partition, batch(&["kept"])).unwrap().wait().unwrap();
     disk.fail_after(0);
     assert!(log.append(&partition, batch(&["refused"])).is_err());
     disk.fail_after(u64::MAX);
@@ -168,5 +168,5 @@ fn a_full_disk_stops_acknowledgements_until_the_log_is_reopened() {
     drop(log);
     let log = EmbeddedLog::open(small(&disk)).unwrap();
     assert_eq!(read(&log, &partition, Isolation::ReadCommitted), [(0, "kept".to_owned())]);
-    log.append(&partition, batch(&["again"])).unwrap().ticket.wait().unwrap();
+    log.append(&partition, batch(&["again"])).unwrap().wait().unwrap();
 }

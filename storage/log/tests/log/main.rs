@@ -7,7 +7,7 @@ mod transactions;
 
 use std::sync::Arc;
 
-use millstream_log::record::{BatchBuilder, BatchReader};
+use millstream_log::record::BatchBuilder;
 use millstream_log::{EmbeddedLog, Flusher, Io, Isolation, Log, LogOptions, TopicPartition};
 
 fn options(io: impl Io + 'static) -> LogOptions {
@@ -29,18 +29,17 @@ fn read(log: &EmbeddedLog, partition: &TopicPartition, isolation: Isolation) -> 
     while isolation == Isolation::ReadUncommitted || offset < end {
         let fetched = log.fetch(partition, offset, 300, isolation).unwrap();
         for batch in fetched.batches() {
-            for record in BatchReader::new(batch.unwrap()).unwrap().iter() {
+            for record in batch.unwrap().iter() {
                 let record = record.unwrap();
                 if record.offset >= offset {
                     values.push((record.offset, String::from_utf8_lossy(record.value.unwrap()).into_owned()));
                 }
             }
         }
-        let next = fetched.next_offset(offset);
-        if next == offset {
+        if fetched.next_offset == offset {
             break;
         }
-        offset = next;
+        offset = fetched.next_offset;
     }
     values
 }

@@ -83,7 +83,7 @@ fn a_repeated_batch_of_an_idempotent_producer_is_acknowledged_but_not_stored_aga
     let mut builder = BatchBuilder::new().with_producer(5, 0, 0);
     builder.push(0, None, Some(b"once"));
     let batch = builder.finish().unwrap();
-    assert_eq!(log.append(&partition, batch.clone()).unwrap().base_offset, 0);
-    assert_eq!(log.append(&partition, batch).unwrap().base_offset, 0);
+    assert_eq!(log.append(&partition, batch.clone()).unwrap().wait().unwrap(), 0);
+    assert_eq!(log.append(&partition, batch).unwrap().wait().unwrap(), 0);
     assert_eq!(values(&log, &partition, Isolation::ReadCommitted), ["once"]);
 }

@@ -8,7 +8,8 @@ use arrow::datatypes::DataType;
 
 use super::super::Unreadable;
 use super::number::{parse_decimal, parse_double, parse_integer};
-use super::scan::{Kind, Raw, Scanner};
+use super::scan::{Kind, Malformed, Raw, Scanner};
+use super::shape::Shape;
 use crate::column::ColumnBuilder;
 
 /// Decodes JSON documents.
@@ -17,26 +18,16 @@ pub struct JsonDecoder {
     names: Vec<String>,
     /// Whether the document is an object with the columns as fields, or the only column itself.
     wrapped: bool,
-    /// The field at each place of the last document: documents of a topic look alike, so one comparison
-    /// usually tells which column comes, without looking for the end of its name.
-    shape: Vec<SeenField>,
-    found: Vec<Option<Raw>>,
-}
-
-/// A field as it stood in a document.
-#[derive(Debug, Default)]
-struct SeenField {
-    /// The name with its quotes and the colon.
-    lead: Vec<u8>,
-    column: Option<usize>,
+    shape: Shape,
+    found: Vec<Raw>,
 }
 
 impl JsonDecoder {
     /// A decoder for these columns, whose names match whatever their case.
     #[must_use]
     pub fn new(names: Vec<String>, wrapped: bool) -> Self {
-        let found = vec![None; names.len()];
-        Self { names, wrapped, shape: Vec::new(), found }
+        let found = vec![Raw::MISSING; names.len()];
+        Self { names, wrapped, shape: Shape::default(), found }
     }
 
     /// Appends one row to the columns; false if the document is `null`, which leaves them as they are.
@@ -46,27 +37,20 @@ impl JsonDecoder {
     pub fn decode(&mut self, document: &[u8], columns: &mut [ColumnBuilder]) -> Result<bool, Unreadable> {
         let mut scanner = Scanner::new(document);
         scanner.skip_space();
-        if !self.wrapped {
-            let raw = scanner.value(0)?;
-            end(&mut scanner)?;
+        let is_object = document.get(scanner.at) == Some(&b'{');
+        if !(self.wrapped && is_object) {
+            let raw = whole_value(&mut scanner).map_err(|malformed| scanner.explain(malformed))?;
             return match columns {
+                _ if self.wrapped && raw.kind == Kind::Null => Ok(false),
+                _ if self.wrapped => Err("expected a JSON object".to_owned()),
                 [column] => append(document, raw, column).map(|()| true).map_err(|reason| self.blame(0, &reason)),
                 _ => Ok(true),
             };
         }
-        if document.get(scanner.at) != Some(&b'{') {
-            let raw = scanner.value(0)?;
-            end(&mut scanner)?;
-            return if raw.kind == Kind::Null { Ok(false) } else { Err("expected a JSON object".to_owned()) };
-        }
-        self.found.fill(None);
-        self.fields(&mut scanner)?;
-        end(&mut scanner)?;
+        self.found.fill(Raw::MISSING);
+        self.fields(&mut scanner).map_err(|malformed| scanner.explain(malformed))?;
         for (at, (column, raw)) in columns.iter_mut().zip(&self.found).enumerate() {
-            match raw {
-                Some(raw) => append(document, *raw, column).map_err(|reason| self.blame(at, &reason))?,
-                None => column.append_null(),
-            }
+            append(document, *raw, column).map_err(|reason| self.blame(at, &reason))?;
         }
         Ok(true)
     }
@@ -75,44 +59,27 @@ impl JsonDecoder {
         format!("column \"{}\": {reason}", self.names.get(column).map_or("", String::as_str))
     }
 
-    fn fields(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Unreadable> {
-        scanner.at += 1;
-        scanner.skip_space();
-        if scanner.accept(b'}') {
-            return Ok(());
-        }
+    /// Passes over an object, from its opening brace to its end.
+    fn fields(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Malformed> {
         let mut place = 0;
         loop {
-            let column = match self.seen(place, scanner) {
+            let column = match self.shape.pass(place, scanner) {
                 Some(column) => column,
+                None if !another(place, scanner)? => return end(scanner),
                 None => self.read_name(place, scanner)?,
             };
-            let raw = scanner.value(1)?;
+            scanner.skip_space();
+            let start = scanner.at;
+            let kind = scanner.value(1)?;
             if let Some(found) = column.and_then(|column| self.found.get_mut(column)) {
-                *found = Some(raw);
-            }
-            if !scanner.comma(b'}')? {
-                return Ok(());
+                *found = Raw::new(kind, start, scanner.at);
             }
             place += 1;
         }
     }
 
-    /// Passes over the name and colon of the field that stood at this place last time, if it does again.
-    #[inline]
-    fn seen(&self, place: usize, scanner: &mut Scanner<'_>) -> Option<Option<usize>> {
-        let seen = self.shape.get(place)?;
-        let rest = scanner.bytes.get(scanner.at..)?;
-        if seen.lead.is_empty() || !rest.starts_with(&seen.lead) {
-            return None;
-        }
-        scanner.at += seen.lead.len();
-        scanner.skip_space();
-        Some(seen.column)
-    }
-
     /// Reads a field's name and colon and looks the column up.
-    fn read_name(&mut self, place: usize, scanner: &mut Scanner<'_>) -> Result<Option<usize>, Unreadable> {
+    fn read_name(&mut self, place: usize, scanner: &mut Scanner<'_>) -> Result<Option<usize>, Malformed> {
         scanner.expect(b'"', "a field's name")?;
         let start = scanner.at;
         let escaped = scanner.string()?;
@@ -120,58 +87,61 @@ impl JsonDecoder {
         scanner.colon()?;
         let unescaped = if escaped { unescape(name) } else { name.to_vec() };
         let column = self.names.iter().position(|column| column.as_bytes().eq_ignore_ascii_case(&unescaped));
-        if place < SHAPE_FIELDS_MAX {
-            self.shape.resize_with(self.shape.len().max(place + 1), SeenField::default);
-            if let Some(seen) = self.shape.get_mut(place) {
-                seen.lead = [b"\"", name, b"\":"].concat();
-                seen.column = column;
-            }
-        }
+        self.shape.note(place, name, column);
         Ok(column)
     }
 }
 
-/// Documents with more fields than this are looked up by name from there on.
-const SHAPE_FIELDS_MAX: usize = 1000;
-
-fn end(scanner: &mut Scanner<'_>) -> Result<(), Unreadable> {
+/// Passes over what stands before a field's name; false if the object ends instead.
+fn another(place: usize, scanner: &mut Scanner<'_>) -> Result<bool, Malformed> {
+    if place > 0 {
+        return scanner.comma(b'}');
+    }
+    scanner.at += 1;
     scanner.skip_space();
-    if scanner.at == scanner.bytes.len() { Ok(()) } else { Err(scanner.error("the end of the document")) }
+    Ok(!scanner.accept(b'}'))
+}
+
+fn whole_value(scanner: &mut Scanner<'_>) -> Result<Raw, Malformed> {
+    let raw = scanner.raw_value(0)?;
+    end(scanner)?;
+    Ok(raw)
+}
+
+fn end(scanner: &mut Scanner<'_>) -> Result<(), Malformed> {
+    scanner.skip_space();
+    if scanner.at == scanner.bytes.len() { Ok(()) } else { Err(scanner.expected("the end of the document")) }
 }
 
 fn mismatch(raw: Raw, ty: &str) -> Unreadable {
     let found = match raw.kind {
+        Kind::Missing => "nothing",
         Kind::Null => "null",
         Kind::True | Kind::False => "a boolean",
         Kind::Number => "a number",
-        Kind::String { .. } => "a string",
+        Kind::String | Kind::EscapedString => "a string",
         Kind::Array => "an array",
         Kind::Object => "an object",
     };
     format!("expected {ty}, found {found}")
 }
 
-/// The text of a value, without the quotes of a string.
-fn text(document: &[u8], raw: Raw) -> &[u8] {
-    document.get(raw.start..raw.end).unwrap_or_default()
-}
-
 /// Converts a value and appends it.
 fn append(document: &[u8], raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
-    if raw.kind == Kind::Null {
+    if matches!(raw.kind, Kind::Null | Kind::Missing) {
         column.append_null();
         return Ok(());
     }
-    let bytes = text(document, raw);
-    let is_text = matches!(raw.kind, Kind::String { .. });
+    let bytes = raw.bytes(document);
+    let is_text = matches!(raw.kind, Kind::String | Kind::EscapedString);
     let numeric = is_text || raw.kind == Kind::Number;
     match column {
         ColumnBuilder::Boolean(values, nulls) => {
             values.push(match raw.kind {
                 Kind::True => true,
                 Kind::False => false,
-                Kind::String { .. } if bytes.eq_ignore_ascii_case(b"true") => true,
-                Kind::String { .. } if bytes.eq_ignore_ascii_case(b"false") => false,
+                Kind::String if bytes.eq_ignore_ascii_case(b"true") => true,
+                Kind::String if bytes.eq_ignore_ascii_case(b"false") => false,
                 _ => return Err(mismatch(raw, "BOOLEAN")),
             });
             nulls.append_non_null();
@@ -198,7 +168,7 @@ fn append(document: &[u8], raw: Raw, column: &mut ColumnBuilder) -> Result<(), U
         }
         ColumnBuilder::Bytes(builder) if builder.is_text() => {
             match raw.kind {
-                Kind::String { escaped: true } => builder.bytes.extend_from_slice(&unescape(bytes)),
+                Kind::EscapedString => builder.bytes.extend_from_slice(&unescape(bytes)),
                 // Whatever is no string stands for its own text.
                 _ => builder.bytes.extend_from_slice(bytes),
             }
@@ -235,19 +205,16 @@ fn append(document: &[u8], raw: Raw, column: &mut ColumnBuilder) -> Result<(), U
             if raw.kind != Kind::Object {
                 return Err(mismatch(raw, "a STRUCT"));
             }
-            let mut found = vec![None; columns.len()];
+            let mut found = vec![Raw::MISSING; columns.len()];
             each_field(document, raw, |name, raw| {
                 let column = fields.iter().position(|field| field.name().as_bytes().eq_ignore_ascii_case(&name));
                 if let Some(place) = column.and_then(|column| found.get_mut(column)) {
-                    *place = Some(raw);
+                    *place = raw;
                 }
                 Ok(())
             })?;
             for (column, raw) in columns.iter_mut().zip(found) {
-                match raw {
-                    Some(raw) => append(document, raw, column)?,
-                    None => column.append_null(),
-                }
+                append(document, raw, column)?;
             }
             nulls.append_non_null();
         }
@@ -269,46 +236,54 @@ fn integer(bytes: &[u8], numeric: bool) -> Option<i64> {
     })
 }
 
+/// Hands on the items of an array that has been passed over before.
 fn each_item(
     document: &[u8],
     raw: Raw,
     mut visit: impl FnMut(Raw) -> Result<(), Unreadable>,
 ) -> Result<(), Unreadable> {
-    let mut scanner = Scanner { bytes: document, at: raw.start + 1 };
+    let mut scanner = Scanner::within(document, raw.inside());
     scanner.skip_space();
     if scanner.accept(b']') {
         return Ok(());
     }
     loop {
-        visit(scanner.value(1)?)?;
-        if !scanner.comma(b']')? {
+        let item = scanner.raw_value(1).map_err(|malformed| scanner.explain(malformed))?;
+        visit(item)?;
+        if !scanner.comma(b']').map_err(|malformed| scanner.explain(malformed))? {
             return Ok(());
         }
     }
 }
 
+/// Hands on the fields of an object that has been passed over before.
 fn each_field(
     document: &[u8],
     raw: Raw,
     mut visit: impl FnMut(Vec<u8>, Raw) -> Result<(), Unreadable>,
 ) -> Result<(), Unreadable> {
-    let mut scanner = Scanner { bytes: document, at: raw.start + 1 };
+    let mut scanner = Scanner::within(document, raw.inside());
     scanner.skip_space();
     if scanner.accept(b'}') {
         return Ok(());
     }
     loop {
-        scanner.expect(b'"', "a field's name")?;
-        let start = scanner.at;
-        let escaped = scanner.string()?;
-        let name = document.get(start..scanner.at - 1).unwrap_or_default();
-        let name = if escaped { unescape(name) } else { name.to_vec() };
-        scanner.colon()?;
-        visit(name, scanner.value(1)?)?;
-        if !scanner.comma(b'}')? {
+        let (name, value) = named_value(&mut scanner).map_err(|malformed| scanner.explain(malformed))?;
+        visit(name, value)?;
+        if !scanner.comma(b'}').map_err(|malformed| scanner.explain(malformed))? {
             return Ok(());
         }
     }
+}
+
+fn named_value(scanner: &mut Scanner<'_>) -> Result<(Vec<u8>, Raw), Malformed> {
+    scanner.expect(b'"', "a field's name")?;
+    let start = scanner.at;
+    let escaped = scanner.string()?;
+    let name = scanner.bytes.get(start..scanner.at - 1).unwrap_or_default();
+    let name = if escaped { unescape(name) } else { name.to_vec() };
+    scanner.colon()?;
+    Ok((name, scanner.raw_value(1)?))
 }
 
 /// A string's text; its escapes have been checked by the scanner.
@@ -326,7 +301,7 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
             b'r' => out.push(b'\r'),
             b't' => out.push(b'\t'),
             b'u' => {
-                let hex = |from: usize| Scanner { bytes: rest, at: from }.hex().unwrap_or(0xFFFD);
+                let hex = |from: usize| Scanner::within(rest, from).hex().unwrap_or(0xFFFD);
                 let mut code = hex(at + 2);
                 used = at + 6;
                 if (0xD800..0xDC00).contains(&code) {

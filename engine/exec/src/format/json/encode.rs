@@ -1,12 +1,13 @@
 //! Rows to documents.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, StringArray};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float64Type, Int32Type, Int64Type, Time32MillisecondType,
     TimestampMillisecondType,
 };
 
 use super::super::cannot_write;
+use super::block::next_special;
 use crate::Result;
 
 /// Encodes JSON documents.
@@ -28,25 +29,83 @@ impl JsonEncoder {
         Self { columns: columns.iter().enumerate().map(lead).collect(), wrapped }
     }
 
-    pub(crate) fn encode(&self, arrays: &[ArrayRef], row: usize, out: &mut Vec<u8>) -> Result<bool> {
+    /// Makes ready to encode rows of these columns.
+    pub(crate) fn rows<'a>(&'a self, arrays: &'a [ArrayRef]) -> JsonRows<'a> {
+        let columns = self.columns.iter().zip(arrays);
+        let columns = columns.map(|((name, lead), array)| (name.as_str(), lead.as_slice(), Values::new(array)));
+        JsonRows { columns: columns.collect(), wrapped: self.wrapped }
+    }
+}
+
+/// Rows of columns that have been looked at once.
+pub(crate) struct JsonRows<'a> {
+    /// Each column's name, what stands before its value, and its values.
+    columns: Vec<(&'a str, &'a [u8], Values<'a>)>,
+    wrapped: bool,
+}
+
+/// A column's values. The types that most columns have are told apart once a batch and not once a value.
+enum Values<'a> {
+    Text(&'a StringArray),
+    BigInt(&'a Int64Array),
+    Any(&'a ArrayRef),
+}
+
+impl<'a> Values<'a> {
+    fn new(array: &'a ArrayRef) -> Self {
+        match (array.as_string_opt::<i32>(), array.as_primitive_opt::<Int64Type>()) {
+            (Some(text), _) => Self::Text(text),
+            (_, Some(numbers)) => Self::BigInt(numbers),
+            _ => Self::Any(array),
+        }
+    }
+
+    #[inline]
+    fn write(&self, row: usize, column: &str, out: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Self::Text(text) if text.is_valid(row) => write_string(text.value(row), out),
+            Self::BigInt(numbers) if numbers.is_valid(row) => write_integer(numbers.value(row), out),
+            Self::Any(array) => return write_value(array, row, column, out),
+            _ => out.extend_from_slice(b"null"),
+        }
+        Ok(())
+    }
+
+    fn is_null(&self, row: usize) -> bool {
+        match self {
+            Self::Text(text) => text.is_null(row),
+            Self::BigInt(numbers) => numbers.is_null(row),
+            Self::Any(array) => array.is_null(row),
+        }
+    }
+}
+
+impl JsonRows<'_> {
+    /// Appends a row's document; false if the only column is null and stands for itself.
+    #[inline]
+    pub(crate) fn encode(&self, row: usize, out: &mut Vec<u8>) -> Result<bool> {
         if !self.wrapped {
-            let Some((array, (name, _))) = arrays.first().zip(self.columns.first()) else { return Ok(false) };
-            if array.is_null(row) {
+            let Some((name, _, values)) = self.columns.first().filter(|(.., values)| !values.is_null(row)) else {
                 return Ok(false);
-            }
-            write_value(array, row, name, out)?;
+            };
+            values.write(row, name, out)?;
             return Ok(true);
         }
         if self.columns.is_empty() {
             out.push(b'{');
         }
-        for ((name, lead), array) in self.columns.iter().zip(arrays) {
+        for (name, lead, values) in &self.columns {
             out.extend_from_slice(lead);
-            write_value(array, row, name, out)?;
+            values.write(row, name, out)?;
         }
         out.push(b'}');
         Ok(true)
     }
+}
+
+#[inline]
+fn write_integer(value: i64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
 }
 
 /// Appends a value of a column.
@@ -58,9 +117,7 @@ fn write_value(array: &ArrayRef, row: usize, column: &str, out: &mut Vec<u8>) ->
     let mut digits = itoa::Buffer::new();
     match array.data_type() {
         DataType::Utf8 => write_string(array.as_string::<i32>().value(row), out),
-        DataType::Int64 => {
-            out.extend_from_slice(digits.format(array.as_primitive::<Int64Type>().value(row)).as_bytes());
-        }
+        DataType::Int64 => write_integer(array.as_primitive::<Int64Type>().value(row), out),
         DataType::Int32 => {
             out.extend_from_slice(digits.format(array.as_primitive::<Int32Type>().value(row)).as_bytes());
         }
@@ -140,8 +197,15 @@ fn write_double(value: f64, out: &mut Vec<u8>) {
 /// Appends a JSON string.
 fn write_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.push(b'"');
     let bytes = text.as_bytes();
+    if next_special(bytes, 0) == bytes.len() {
+        out.reserve(bytes.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
+    out.push(b'"');
     let mut clean_from = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         if byte >= 0x20 && byte != b'"' && byte != b'\\' {

@@ -1,36 +1,73 @@
 //! A scanner that checks the whole syntax of a document but builds nothing.
 //!
-//! It accepts exactly what RFC 8259 does, with nesting bounded. Strings are passed eight bytes at a
-//! time: a word is looked at as a whole for a quote, a backslash or a control character.
+//! It accepts exactly what RFC 8259 does, with nesting bounded. Strings and numbers are passed a block
+//! at a time (`block.rs`).
 
 use super::super::Unreadable;
+use super::block::{Block, next_special};
 
 /// Arrays and objects may nest this deep.
 const DEPTH_MAX: usize = 127;
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// What a value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// There is no such value.
+    Missing,
     Null,
     True,
     False,
     Number,
-    /// With or without escapes.
-    String {
-        escaped: bool,
-    },
+    String,
+    EscapedString,
     Array,
     Object,
 }
 
-/// A value within the document; a string's range is without its quotes.
+/// A value within the document; a string's range is without its quotes. Small enough to be handed on in
+/// registers: no document has 4 GiB, as no record has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Raw {
+    start: u32,
+    end: u32,
     pub(super) kind: Kind,
-    pub(super) start: usize,
-    pub(super) end: usize,
+}
+
+impl Raw {
+    /// No value.
+    pub(super) const MISSING: Self = Self { start: 0, end: 0, kind: Kind::Missing };
+
+    /// The value of this kind from its first byte to behind its last.
+    #[inline]
+    pub(super) fn new(kind: Kind, start: usize, end: usize) -> Self {
+        let quote = u32::from(matches!(kind, Kind::String | Kind::EscapedString));
+        Self { start: start as u32 + quote, end: end as u32 - quote, kind }
+    }
+
+    /// The value's bytes, without the quotes of a string.
+    #[inline]
+    pub(super) fn bytes(self, document: &[u8]) -> &[u8] {
+        document.get(self.start as usize..self.end as usize).unwrap_or_default()
+    }
+
+    /// The place behind the bracket or brace that an array or object starts with.
+    pub(super) fn inside(self) -> usize {
+        self.start as usize + 1
+    }
+}
+
+/// The document is not JSON; the scanner knows why. It has no size, so that results of the scanner's
+/// many small steps fit into a register.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Malformed;
+
+#[derive(Debug, Clone, Copy)]
+enum Problem {
+    /// What was expected where the scanner stands.
+    Expected(&'static str),
+    /// The string that starts here has bytes that are no text.
+    NotUtf8(usize),
+    TooDeep,
 }
 
 /// A place in a document.
@@ -38,11 +75,20 @@ pub(super) struct Raw {
 pub(super) struct Scanner<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
+    problem: Problem,
+    /// Whether all bytes are ASCII: then no string need be checked.
+    is_ascii: bool,
 }
 
 impl<'a> Scanner<'a> {
+    #[inline]
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, problem: Problem::Expected("JSON"), is_ascii: bytes.is_ascii() }
+    }
+
+    /// A scanner within a document that has been passed over before.
+    pub(super) fn within(bytes: &'a [u8], at: usize) -> Self {
+        Self { bytes, at, problem: Problem::Expected("JSON"), is_ascii: true }
     }
 
     #[inline]
@@ -57,12 +103,24 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    pub(super) fn error(&self, expected: &str) -> Unreadable {
-        match self.bytes.get(self.at) {
-            Some(byte) => {
-                format!("not valid JSON at byte {}: expected {expected}, found {:?}", self.at, char::from(*byte))
+    /// Takes note of what was expected here.
+    #[cold]
+    pub(super) fn expected(&mut self, what: &'static str) -> Malformed {
+        self.problem = Problem::Expected(what);
+        Malformed
+    }
+
+    /// Why the document is not JSON.
+    pub(super) fn explain(&self, _: Malformed) -> Unreadable {
+        match (self.problem, self.bytes.get(self.at)) {
+            (Problem::Expected(what), Some(byte)) => {
+                format!("not valid JSON at byte {}: expected {what}, found {:?}", self.at, char::from(*byte))
             }
-            None => format!("not valid JSON: it ends at byte {} where {expected} was expected", self.at),
+            (Problem::Expected(what), None) => {
+                format!("not valid JSON: it ends at byte {} where {what} was expected", self.at)
+            }
+            (Problem::NotUtf8(start), _) => format!("not valid JSON: the string at byte {start} is not UTF-8"),
+            (Problem::TooDeep, _) => format!("JSON nests more than {DEPTH_MAX} levels deep"),
         }
     }
 
@@ -75,49 +133,60 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    pub(super) fn expect(&mut self, byte: u8, expected: &str) -> Result<(), Unreadable> {
-        if self.accept(byte) { Ok(()) } else { Err(self.error(expected)) }
+    pub(super) fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), Malformed> {
+        if self.accept(byte) { Ok(()) } else { Err(self.expected(expected)) }
     }
 
     /// Passes over one value of any kind.
-    pub(super) fn value(&mut self, depth: usize) -> Result<Raw, Unreadable> {
-        let start = self.at;
-        let kind = match self.peek() {
+    #[inline]
+    pub(super) fn value(&mut self, depth: usize) -> Result<Kind, Malformed> {
+        match self.peek() {
             Some(b'"') => {
                 self.at += 1;
-                let start = self.at;
-                let escaped = self.string()?;
-                return Ok(Raw { kind: Kind::String { escaped }, start, end: self.at - 1 });
-            }
-            Some(b'{') => {
-                self.object(depth)?;
-                Kind::Object
-            }
-            Some(b'[') => {
-                self.array(depth)?;
-                Kind::Array
+                Ok(if self.string()? { Kind::EscapedString } else { Kind::String })
             }
             Some(b'-' | b'0'..=b'9') => {
                 self.number()?;
-                Kind::Number
+                Ok(Kind::Number)
             }
-            Some(b't') => self.word(b"true", Kind::True)?,
-            Some(b'f') => self.word(b"false", Kind::False)?,
-            Some(b'n') => self.word(b"null", Kind::Null)?,
-            _ => return Err(self.error("a value")),
-        };
-        Ok(Raw { kind, start, end: self.at })
+            _ => self.other_value(depth),
+        }
     }
 
-    fn word(&mut self, word: &[u8], kind: Kind) -> Result<Kind, Unreadable> {
+    /// A value that is neither a string nor a number.
+    fn other_value(&mut self, depth: usize) -> Result<Kind, Malformed> {
+        match self.peek() {
+            Some(b'{') => {
+                self.object(depth)?;
+                Ok(Kind::Object)
+            }
+            Some(b'[') => {
+                self.array(depth)?;
+                Ok(Kind::Array)
+            }
+            Some(b't') => self.word(b"true", Kind::True),
+            Some(b'f') => self.word(b"false", Kind::False),
+            Some(b'n') => self.word(b"null", Kind::Null),
+            _ => Err(self.expected("a value")),
+        }
+    }
+
+    /// Passes over one value and tells where it lies.
+    pub(super) fn raw_value(&mut self, depth: usize) -> Result<Raw, Malformed> {
+        let start = self.at;
+        let kind = self.value(depth)?;
+        Ok(Raw::new(kind, start, self.at))
+    }
+
+    fn word(&mut self, word: &[u8], kind: Kind) -> Result<Kind, Malformed> {
         if self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word)) {
             self.at += word.len();
             return Ok(kind);
         }
-        Err(self.error("true, false or null"))
+        Err(self.expected("true, false or null"))
     }
 
-    fn object(&mut self, depth: usize) -> Result<(), Unreadable> {
+    fn object(&mut self, depth: usize) -> Result<(), Malformed> {
         self.deeper(depth)?;
         self.at += 1;
         self.skip_space();
@@ -135,7 +204,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<(), Unreadable> {
+    fn array(&mut self, depth: usize) -> Result<(), Malformed> {
         self.deeper(depth)?;
         self.at += 1;
         self.skip_space();
@@ -150,13 +219,17 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn deeper(&self, depth: usize) -> Result<(), Unreadable> {
-        if depth < DEPTH_MAX { Ok(()) } else { Err(format!("JSON nests more than {DEPTH_MAX} levels deep")) }
+    fn deeper(&mut self, depth: usize) -> Result<(), Malformed> {
+        if depth < DEPTH_MAX {
+            return Ok(());
+        }
+        self.problem = Problem::TooDeep;
+        Err(Malformed)
     }
 
     /// Passes over a colon and the space around it.
     #[inline]
-    pub(super) fn colon(&mut self) -> Result<(), Unreadable> {
+    pub(super) fn colon(&mut self) -> Result<(), Malformed> {
         self.skip_space();
         self.expect(b':', "a colon")?;
         self.skip_space();
@@ -165,7 +238,7 @@ impl<'a> Scanner<'a> {
 
     /// Passes over what follows an item: true if another item comes, false if `close` came.
     #[inline]
-    pub(super) fn comma(&mut self, close: u8) -> Result<bool, Unreadable> {
+    pub(super) fn comma(&mut self, close: u8) -> Result<bool, Malformed> {
         self.skip_space();
         if self.accept(b',') {
             self.skip_space();
@@ -178,31 +251,15 @@ impl<'a> Scanner<'a> {
     /// Passes over a string whose opening quote has been read, including the closing one; true if it
     /// has escapes.
     #[inline]
-    pub(super) fn string(&mut self) -> Result<bool, Unreadable> {
+    pub(super) fn string(&mut self) -> Result<bool, Malformed> {
         let start = self.at;
         let mut escaped = false;
-        let mut high_bits = 0u64;
         loop {
-            let (words, _) = self.bytes.get(self.at..).unwrap_or_default().as_chunks::<8>();
-            let mut passed = 0;
-            for word in words {
-                let word = u64::from_le_bytes(*word);
-                let special = special_bytes(word);
-                if special != 0 {
-                    let before = special.trailing_zeros() / 8;
-                    high_bits |= word & HIGHS & ((1u64 << (before * 8)) - 1);
-                    passed += before as usize;
-                    break;
-                }
-                high_bits |= word & HIGHS;
-                passed += 8;
-            }
-            self.at += passed;
+            self.at = next_special(self.bytes, self.at);
             match self.peek() {
                 Some(b'"') => {
-                    let text = self.bytes.get(start..self.at).unwrap_or_default();
-                    if high_bits != 0 && std::str::from_utf8(text).is_err() {
-                        return Err(format!("not valid JSON: the string at byte {start} is not UTF-8"));
+                    if !self.is_ascii {
+                        self.check_utf8(start)?;
                     }
                     self.at += 1;
                     return Ok(escaped);
@@ -211,17 +268,22 @@ impl<'a> Scanner<'a> {
                     escaped = true;
                     self.escape()?;
                 }
-                Some(byte) if byte < 0x20 => return Err(self.error("no control character in a string")),
-                Some(byte) => {
-                    high_bits |= u64::from(byte & 0x80);
-                    self.at += 1;
-                }
-                None => return Err(self.error("the end of a string")),
+                Some(_) => return Err(self.expected("no control character in a string")),
+                None => return Err(self.expected("the end of a string")),
             }
         }
     }
 
-    fn escape(&mut self) -> Result<(), Unreadable> {
+    fn check_utf8(&mut self, start: usize) -> Result<(), Malformed> {
+        let text = self.bytes.get(start..self.at).unwrap_or_default();
+        if std::str::from_utf8(text).is_ok() {
+            return Ok(());
+        }
+        self.problem = Problem::NotUtf8(start);
+        Err(Malformed)
+    }
+
+    fn escape(&mut self) -> Result<(), Malformed> {
         self.at += 1;
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
@@ -236,37 +298,51 @@ impl<'a> Scanner<'a> {
                         // A leading surrogate must be followed by a trailing one.
                         let escaped = self.accept(b'\\') && self.accept(b'u');
                         if !(escaped && (0xDC00..=0xDFFF).contains(&self.hex()?)) {
-                            return Err(self.error("the second half of a surrogate pair"));
+                            return Err(self.expected("the second half of a surrogate pair"));
                         }
                         Ok(())
                     }
-                    0xDC00..=0xDFFF => Err(self.error("the first half of a surrogate pair before the second")),
+                    0xDC00..=0xDFFF => Err(self.expected("the first half of a surrogate pair before the second")),
                     _ => Ok(()),
                 }
             }
-            _ => Err(self.error("an escape")),
+            _ => Err(self.expected("an escape")),
         }
     }
 
     /// Four hexadecimal digits.
-    pub(super) fn hex(&mut self) -> Result<u32, Unreadable> {
+    pub(super) fn hex(&mut self) -> Result<u32, Malformed> {
         let mut value = 0;
         for _ in 0..4 {
-            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
-            value = value * 16 + digit.ok_or_else(|| self.error("four hexadecimal digits"))?;
+            let Some(digit) = self.peek().and_then(|byte| char::from(byte).to_digit(16)) else {
+                return Err(self.expected("four hexadecimal digits"));
+            };
+            value = value * 16 + digit;
             self.at += 1;
         }
         Ok(value)
     }
 
     #[inline]
-    fn number(&mut self) -> Result<(), Unreadable> {
+    fn number(&mut self) -> Result<(), Malformed> {
+        let digits = Block::at(self.bytes, self.at).map_or(0, Block::digits);
+        let end = self.at + digits;
+        // Nearly every number is a few digits up to the next field.
+        let is_plain = matches!(self.bytes.get(end), Some(b',' | b'}'));
+        if is_plain && digits > 0 && (digits == 1 || self.peek() != Some(b'0')) {
+            self.at = end;
+            return Ok(());
+        }
+        self.any_number()
+    }
+
+    fn any_number(&mut self) -> Result<(), Malformed> {
         self.accept(b'-');
         if !self.accept(b'0') && self.digits() == 0 {
-            return Err(self.error("a digit"));
+            return Err(self.expected("a digit"));
         }
         if self.accept(b'.') && self.digits() == 0 {
-            return Err(self.error("a digit behind the point"));
+            return Err(self.expected("a digit behind the point"));
         }
         if matches!(self.peek(), Some(b'e' | b'E')) {
             self.at += 1;
@@ -274,7 +350,7 @@ impl<'a> Scanner<'a> {
                 self.accept(b'-');
             }
             if self.digits() == 0 {
-                return Err(self.error("a digit of the exponent"));
+                return Err(self.expected("a digit of the exponent"));
             }
         }
         Ok(())
@@ -288,15 +364,4 @@ impl<'a> Scanner<'a> {
         }
         self.at - start
     }
-}
-
-/// The high bit of each byte that is a quote, a backslash or a control character. Bits above the lowest
-/// one set may be wrong, as borrows run upwards.
-#[inline]
-fn special_bytes(word: u64) -> u64 {
-    let zero_bytes = |x: u64| x.wrapping_sub(ONES) & !x & HIGHS;
-    let quote = zero_bytes(word ^ (ONES * b'"' as u64));
-    let backslash = zero_bytes(word ^ (ONES * b'\\' as u64));
-    let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-    quote | backslash | control
 }
