@@ -47,7 +47,7 @@ pub enum Response {
     Message(String),
     /// A result that is whole.
     Rows(RowSet),
-    /// A result that goes on.
+    /// A result that comes bit by bit, and may go on for ever.
     Stream(RowStream),
 }
 
@@ -164,8 +164,8 @@ impl Engine {
         let statement = parse_statement(text)?;
         match &statement {
             Statement::Query(query) if query.emit.is_some() => self.push(query, settings).map(Response::Stream),
-            Statement::Query(_) => self.pull(text, None).map(Response::Rows),
-            Statement::BatchQuery { text, reason } => self.pull(text, Some(reason)).map(Response::Rows),
+            Statement::Query(_) => self.pull(text, None).map(Response::Stream),
+            Statement::BatchQuery { text, reason } => self.pull(text, Some(reason)).map(Response::Stream),
             Statement::InsertValues(insert) => self.insert_values(insert).map(Response::Message),
             Statement::Show(what) => self.show(what, settings).map(Response::Rows),
             Statement::Describe(what) => self.describe(what).map(Response::Rows),

@@ -22,7 +22,7 @@ mod task;
 pub use engine::{Engine, EngineOptions, QueryInfo, Response, SourceInfo};
 pub use error::{Error, Result};
 pub use query::QueryStatus;
-pub use rows::{RowSet, RowStream, StreamEvent};
+pub use rows::{Row, RowSet, RowStream, Skipped, StreamEvent};
 pub use settings::Settings;
 
 pub use millstream_plan::parse_time;

@@ -28,11 +28,26 @@ impl RowSet {
     }
 }
 
-/// What a result that does not end sends.
+/// A row of a result that comes bit by bit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The cells; of a row that is deleted only the key's are not null.
+    pub cells: Vec<Value>,
+    /// Whether a table's row of this key is gone.
+    pub is_deletion: bool,
+}
+
+impl From<Vec<Value>> for Row {
+    fn from(cells: Vec<Value>) -> Self {
+        Self { cells, is_deletion: false }
+    }
+}
+
+/// What a result that comes bit by bit sends.
 #[derive(Debug)]
 pub enum StreamEvent {
     /// More rows.
-    Rows(Vec<Vec<Value>>),
+    Rows(Vec<Row>),
     /// How many records lie before the end of the topics, and how many had to be read at first.
     Progress {
         /// Still to be read.
@@ -48,14 +63,30 @@ pub enum StreamEvent {
     Idle,
 }
 
-/// A result that goes on until it is dropped.
+/// A result that comes bit by bit until it ends or is dropped.
 #[derive(Debug)]
 pub struct RowStream {
     /// The columns' names and types.
     pub columns: Vec<(String, String)>,
+    /// Whether it ends by itself.
+    pub is_bounded: bool,
+    /// The places of the key columns if the rows are those of a table: then a row takes the place of the
+    /// earlier one of its key.
+    pub table_keys: Option<Vec<usize>>,
+    /// What there was to read before the place that the query starts from, if there was anything.
+    pub skipped: Option<Skipped>,
     receiver: Receiver<StreamEvent>,
     cancelled: Arc<AtomicBool>,
     on_drop: OnDrop,
+}
+
+/// Records that a query does not read, since it starts at what was the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// The stream or table.
+    pub source: String,
+    /// How many records it has before that place.
+    pub records: i64,
 }
 
 struct OnDrop(Option<Box<dyn FnOnce() + Send>>);
@@ -73,7 +104,24 @@ impl RowStream {
         cancelled: Arc<AtomicBool>,
         on_drop: impl FnOnce() + Send + 'static,
     ) -> Self {
-        Self { columns, receiver, cancelled, on_drop: OnDrop(Some(Box::new(on_drop))) }
+        let on_drop = OnDrop(Some(Box::new(on_drop)));
+        Self { columns, is_bounded: false, table_keys: None, skipped: None, receiver, cancelled, on_drop }
+    }
+
+    /// Waits for a result that ends.
+    ///
+    /// # Errors
+    /// Why the query has failed.
+    pub fn collect(self) -> Result<RowSet, String> {
+        let mut rows = Vec::new();
+        loop {
+            match self.receiver.recv() {
+                Ok(StreamEvent::Rows(more)) => rows.extend(more.into_iter().map(|row| row.cells)),
+                Ok(StreamEvent::Failed(reason)) => return Err(reason),
+                Ok(StreamEvent::End) | Err(_) => return Ok(RowSet { columns: self.columns.clone(), rows }),
+                Ok(_) => {}
+            }
+        }
     }
 
     /// What comes next; [`StreamEvent::Idle`] if nothing comes in time.
@@ -97,13 +145,14 @@ impl Drop for RowStream {
 }
 
 /// The rows of a batch, without ROWTIME; of a row that is deleted only the key is shown.
-pub(crate) fn rows_of(batch: &Batch, keys: &[usize]) -> Vec<Vec<Value>> {
+pub(crate) fn rows_of(batch: &Batch, keys: &[usize]) -> Vec<Row> {
     let columns = batch.rows.columns();
     let columns = columns.get(..columns.len().saturating_sub(1)).unwrap_or_default();
     let row_of = |row: usize| {
         let shown = |at: usize| batch.is_live(row) || keys.contains(&at);
         let cells = columns.iter().enumerate();
-        cells.map(|(at, column)| if shown(at) { value_at(column, row) } else { Value::Null }).collect()
+        let cells = cells.map(|(at, column)| if shown(at) { value_at(column, row) } else { Value::Null });
+        Row { cells: cells.collect(), is_deletion: !batch.is_live(row) }
     };
     (0..batch.len()).map(row_of).collect()
 }

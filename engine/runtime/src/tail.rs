@@ -64,6 +64,18 @@ impl Tail {
         Ok(())
     }
 
+    /// Starts the thread of a result that ends.
+    pub(crate) fn start_bounded(
+        self,
+        what: &'static str,
+        columns: Vec<(String, String)>,
+        work: impl FnOnce(&Reader) -> Result<()> + Send + 'static,
+    ) -> Result<RowStream> {
+        let mut stream = self.start(what, columns, work)?;
+        stream.is_bounded = true;
+        Ok(stream)
+    }
+
     /// Starts the thread, which ends with `work`.
     pub(crate) fn start(
         self,

@@ -104,10 +104,9 @@ impl Reader {
         let shared = Arc::new(Shared::default());
         let (wishes, wished) = channel();
         let thread = {
-            let shared = Arc::clone(&shared);
-            let servers = servers.to_owned();
+            let (shared, cluster) = (Arc::clone(&shared), servers.to_owned());
             let builder = std::thread::Builder::new().name("kafka-reader".to_owned());
-            builder.spawn(move || run(&consumer, &shared, &wished, &servers)).map_err(|source| Error::Io {
+            builder.spawn(move || run(&consumer, &shared, &wished, &cluster)).map_err(|source| Error::Io {
                 action: "start a thread for",
                 path: servers.into(),
                 source: Arc::new(source),

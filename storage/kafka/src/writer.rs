@@ -10,7 +10,7 @@ use millstream_log::record::BatchReader;
 use millstream_log::{Error, GroupOffset, Promise, Result, Ticket, TopicPartition, WriteBatch};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerGroupMetadata};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::message::{DeliveryResult, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
@@ -220,27 +220,23 @@ impl Transactions {
                 list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*offset))
                     .map_err(refused)?;
             }
-            let metadata = self.group(group)?;
+            self.join(group)?;
+            let Some((_, metadata)) = self.groups.iter().find(|(name, _)| name == group) else { continue };
             self.client.send_offsets_to_transaction(&list, metadata, TIMEOUT).map_err(refused)?;
         }
         self.client.commit_transaction(TIMEOUT).map_err(refused)?;
         tickets.iter().try_for_each(|ticket| ticket.wait().map(drop))
     }
 
-    fn group(&mut self, group: &str) -> Result<&ConsumerGroupMetadata> {
-        let at = match self.groups.iter().position(|(name, _)| name == group) {
-            Some(at) => at,
-            None => {
-                let mut config = self.config.clone();
-                let consumer: std::result::Result<BaseConsumer, _> = config.set("group.id", group).create();
-                let consumer = consumer.map_err(|error| cluster("join a group on", &self.servers, error))?;
-                let metadata = consumer.group_metadata().ok_or(KafkaError::Canceled);
-                let metadata = metadata.map_err(|error| cluster("join a group on", &self.servers, error))?;
-                self.groups.push((group.to_owned(), metadata));
-                self.groups.len() - 1
-            }
-        };
-        let found = self.groups.get(at).map(|(_, metadata)| metadata);
-        found.ok_or_else(|| cluster("join a group on", &self.servers, KafkaError::Canceled))
+    /// Asks for what moving a group's offsets needs, once.
+    fn join(&mut self, group: &str) -> Result<()> {
+        if self.groups.iter().any(|(name, _)| name == group) {
+            return Ok(());
+        }
+        let refused = |error| cluster("join a group on", &self.servers, error);
+        let consumer: BaseConsumer = self.config.clone().set("group.id", group).create().map_err(refused)?;
+        let metadata = consumer.group_metadata().ok_or_else(|| refused(KafkaError::Canceled))?;
+        self.groups.push((group.to_owned(), metadata));
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@ use millstream_sql::{Diagnostic, Value};
 
 use super::Engine;
 use crate::tail::{Reader, Tail};
-use crate::{Result, RowStream, StreamEvent};
+use crate::{Result, Row, RowStream, StreamEvent};
 
 const FETCH_BYTES: usize = 256 << 10;
 
@@ -57,7 +57,7 @@ impl Printer {
                 }
                 continue;
             }
-            if !reader.hand_on(StreamEvent::Rows(rows)) || self.limit == Some(0) {
+            if !reader.hand_on(StreamEvent::Rows(rows.into_iter().map(Row::from).collect())) || self.limit == Some(0) {
                 return Ok(());
             }
         }

@@ -1,23 +1,50 @@
 //! Pull queries: any SQL that DataFusion knows, over tables as they are now and streams from their
 //! beginning to now.
 
+mod refusal;
+mod spelling;
+
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use arrow::array::RecordBatch;
-use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use millstream_exec::value_at;
 use millstream_function::registry;
-use millstream_plan::{ROWTIME, sql_type};
-use millstream_sql::{Diagnostic, TokenKind, tokenize};
+use millstream_plan::{Catalog, ROWTIME, sql_type};
+use millstream_sql::Diagnostic;
 
 use super::Engine;
 use crate::materialized::{SourceTable, columns_of};
-use crate::{Error, Result, RowSet};
+use crate::tail::{Reader, Tail};
+use crate::{Error, Result, Row, RowStream, StreamEvent};
+use refusal::refusal;
+use spelling::{to_batch_sql, words};
 
 impl Engine {
-    /// Answers a query. `reason` is why it is no streaming query, to be told if it is no batch query either.
-    pub(super) fn pull(&self, text: &str, reason: Option<&Diagnostic>) -> Result<RowSet> {
+    /// Answers a query, planned here and executed on a thread of its own, so that whoever asked can go away.
+    /// `reason` is why it is no streaming query, to be told if it is no batch query either.
+    pub(super) fn pull(&self, text: &str, reason: Option<&Diagnostic>) -> Result<RowStream> {
         let catalog = self.state().catalog.clone();
+        let names = words(text);
+        let context = self.pull_context(&catalog, &names)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let runtime = runtime.map_err(|source| Error::Start { what: "a pull query", source })?;
+        let frame = runtime.block_on(context.sql(&to_batch_sql(text)));
+        let frame = frame.map_err(|error| refusal(&error, reason, &catalog, text))?;
+        let columns = columns(&frame, &names, &catalog);
+        Tail::new().start_bounded("a pull query", columns, move |reader| {
+            runtime.block_on(async {
+                let batches = frame.execute_stream().await?;
+                hand_on_all(batches, reader).await
+            })
+        })
+    }
+
+    /// What a query may name: the functions, and those sources that occur in its text.
+    fn pull_context(&self, catalog: &Catalog, names: &[String]) -> Result<SessionContext> {
         let config = SessionConfig::new()
             .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
             .with_information_schema(false);
@@ -25,9 +52,8 @@ impl Engine {
         for (_, udf) in registry().scalars() {
             context.register_udf(udf.as_ref().clone());
         }
-        let words = words(text);
-        for source in catalog.sources().filter(|source| words.contains(&source.name)) {
-            let named = |name: &&&str| words.iter().any(|word| word == **name);
+        for source in catalog.sources().filter(|source| names.contains(&source.name)) {
+            let named = |name: &&&str| names.iter().any(|word| word == **name);
             let system: Vec<&str> = ["ROWPARTITION", "ROWOFFSET"].iter().filter(named).copied().collect();
             let table = SourceTable {
                 log: Arc::clone(&self.log),
@@ -38,99 +64,40 @@ impl Engine {
             };
             context.register_table(datafusion::common::TableReference::bare(source.name.as_str()), Arc::new(table))?;
         }
-        let batch_sql = to_batch_sql(text);
-        let runtime = tokio::runtime::Builder::new_current_thread().build();
-        let runtime = runtime.map_err(|source| Error::Start { what: "a pull query", source })?;
-        let result = runtime.block_on(async {
-            let frame = context.sql(&batch_sql).await?;
-            let schema = Arc::clone(frame.schema().inner());
-            frame.collect().await.map(|batches| (schema, batches))
-        });
-        match (result, reason) {
-            (Ok((schema, batches)), _) => Ok(row_set(&schema, &batches)),
-            (Err(error), reason) => Err(refusal(&error.strip_backtrace(), reason, &catalog, text)),
+        Ok(context)
+    }
+}
+
+/// Hands batches on until there are no more or the reader has gone. DataFusion's operators give way now and then;
+/// whether anybody still waits is looked at whenever they do.
+async fn hand_on_all(mut batches: SendableRecordBatchStream, reader: &Reader) -> Result<()> {
+    loop {
+        let next = poll_fn(|task| if reader.has_gone() { Poll::Ready(None) } else { batches.as_mut().poll_next(task) });
+        let Some(batch) = next.await else { return Ok(()) };
+        if !reader.hand_on(StreamEvent::Rows(rows(&batch?))) {
+            return Ok(());
         }
     }
 }
 
-/// What to say when DataFusion refuses: a source that does not exist is the commonest reason.
-fn refusal(error: &str, reason: Option<&Diagnostic>, catalog: &millstream_plan::Catalog, text: &str) -> Error {
-    if let Some((_, rest)) = error.split_once("table '") {
-        let name = rest.split('\'').next().unwrap_or_default().rsplit('.').next().unwrap_or_default();
-        let place = tokenize(text).into_iter().find(|token| token.span.of(text).eq_ignore_ascii_case(name));
-        let ident =
-            millstream_sql::Ident { name: name.to_owned(), span: place.map(|token| token.span).unwrap_or_default() };
-        if let Err(diagnostic) = catalog.expect(&ident) {
-            return diagnostic.into();
-        }
-    }
-    let message = error.split_once(": ").map_or(error, |(_, message)| message);
-    let mut diagnostic = Diagnostic::new("E0350", format!("the query cannot be answered: {message}"));
-    if let Some(reason) = reason {
-        diagnostic = diagnostic.note(format!("it is no streaming query because {}", reason.message));
-    }
-    diagnostic.into()
+fn rows(batch: &RecordBatch) -> Vec<Row> {
+    let row = |row: usize| Row::from(batch.columns().iter().map(|column| value_at(column, row)).collect::<Vec<_>>());
+    (0..batch.num_rows()).map(row).collect()
 }
 
-/// The names that occur in a text, as the dialect spells them.
-fn words(text: &str) -> Vec<String> {
-    let word = |token: millstream_sql::Token| match token.kind {
-        TokenKind::Word => Some(token.span.of(text).to_uppercase()),
-        TokenKind::QuotedName => Some(inner(token.span.of(text))),
-        _ => None,
+/// The result's columns. One that the text gives no name has the dialect's: `KSQL_COL_` and its place.
+fn columns(frame: &DataFrame, names: &[String], catalog: &Catalog) -> Vec<(String, String)> {
+    let is_column =
+        |name: &String| name.starts_with("WINDOW") || catalog.sources().any(|source| source.column(name).is_some());
+    let column = |(at, field): (usize, &Arc<arrow::datatypes::Field>)| {
+        let name = field.name();
+        // A field of a struct has the field's name.
+        let inner = name.strip_suffix(']').and_then(|name| name.rsplit_once('[')).map(|(_, inner)| inner.to_owned());
+        let name =
+            [Some(name.clone()), inner].into_iter().flatten().find(|name| names.contains(name) || is_column(name));
+        let ty = field.data_type();
+        let ty = sql_type(ty).map_or_else(|| ty.to_string(), |ty| ty.to_string());
+        (name.unwrap_or_else(|| format!("KSQL_COL_{at}")), ty)
     };
-    tokenize(text).into_iter().filter_map(word).collect()
-}
-
-fn inner(quoted: &str) -> String {
-    let mark = quoted.chars().next().unwrap_or('"');
-    let text = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-    text.replace(&format!("{mark}{mark}"), &mark.to_string())
-}
-
-/// The dialect's spelling in standard SQL: names in upper case unless quoted, backticks as double quotes,
-/// and `a->b` as `a['b']`.
-fn to_batch_sql(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut after_arrow = false;
-    for token in tokenize(text) {
-        let piece = token.span.of(text);
-        match token.kind {
-            TokenKind::Symbol if piece == "->" => after_arrow = true,
-            TokenKind::Space if after_arrow => {}
-            TokenKind::Word | TokenKind::QuotedName if after_arrow => {
-                let name = if token.kind == TokenKind::Word { piece.to_uppercase() } else { inner(piece) };
-                out.push_str(&format!("['{}']", name.replace('\'', "''")));
-                after_arrow = false;
-            }
-            TokenKind::Word => out.push_str(&piece.to_uppercase()),
-            TokenKind::QuotedName => out.push_str(&format!("\"{}\"", inner(piece).replace('"', "\"\""))),
-            _ => out.push_str(piece),
-        }
-    }
-    out
-}
-
-fn row_set(schema: &arrow::datatypes::Schema, batches: &[RecordBatch]) -> RowSet {
-    let ty = |ty| sql_type(ty).map_or_else(|| ty.to_string(), |ty| ty.to_string());
-    let columns = schema.fields().iter().map(|field| (field.name().clone(), ty(field.data_type()))).collect();
-    let rows_of = |batch: &RecordBatch| {
-        (0..batch.num_rows())
-            .map(|row| batch.columns().iter().map(|column| value_at(column, row)).collect())
-            .collect::<Vec<_>>()
-    };
-    RowSet { columns, rows: batches.iter().flat_map(rows_of).collect() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_dialect_is_spelt_as_batch_sql() {
-        assert_eq!(
-            to_batch_sql("select a->b, `x y`, 'a->b' from t -- c"),
-            "SELECT A['B'], \"x y\", 'a->b' FROM T -- c"
-        );
-    }
+    frame.schema().inner().fields().iter().enumerate().map(column).collect()
 }

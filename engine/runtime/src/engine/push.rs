@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use millstream_exec::{Context, Leaf, Pipeline};
 use millstream_log::{Log, TopicPartition};
-use millstream_plan::{Op, Output, plan_query};
-use millstream_sql::{Query, Value};
+use millstream_plan::{Op, Output, Relation, plan_query};
+use millstream_sql::Query;
 
 use super::Engine;
 use crate::input::Input;
 use crate::rows::rows_of;
 use crate::tail::{Reader, Tail};
 use crate::task::next_batch;
-use crate::{Result, RowStream, Settings, StreamEvent};
+use crate::{Result, Row, RowStream, Settings, Skipped, StreamEvent};
 
 /// How long a busy query gathers updates of one key before it hands them on.
 const EPOCH: Duration = Duration::from_millis(100);
@@ -36,6 +36,7 @@ impl Engine {
         let columns = plan.columns.iter().map(|column| (column.name.clone(), column.ty.to_string())).collect();
         let (pipeline, leaves) = Pipeline::whole(&plan.root)?;
         let (mut inputs, mut tail) = (Vec::new(), Tail::new());
+        let mut skipped: Option<Skipped> = None;
         for (at, leaf) in leaves.iter().enumerate() {
             let Leaf::Scan(node) = leaf else { continue };
             let Op::Scan { source, .. } = &node.op else { continue };
@@ -44,6 +45,10 @@ impl Engine {
                 let (start, end) = self.log.offsets(&partition)?;
                 // A table's rows of before are what a join looks up, whatever the stream starts from.
                 let from = if settings.from_earliest() || pipeline.is_join_table(at) { start } else { end };
+                if from > start {
+                    let source = source.name.clone();
+                    skipped.get_or_insert(Skipped { source, records: 0 }).records += from - start;
+                }
                 tail.watch(&*self.log, &partition)?;
                 inputs.push(Input::new(&*self.log, partition, at, leaf.decoder()?, from, None)?);
             }
@@ -59,7 +64,11 @@ impl Engine {
             merge,
             total,
         };
-        tail.start("a push query", columns, move |reader| query.until_done(reader))
+        let is_table = plan.root.relation == Relation::Table;
+        let table_keys = is_table.then(|| plan.root.keys.clone());
+        let mut stream = tail.start("a push query", columns, move |reader| query.until_done(reader))?;
+        (stream.table_keys, stream.skipped) = (table_keys, skipped);
+        Ok(stream)
     }
 }
 
@@ -84,7 +93,7 @@ impl PushQuery {
         Ok(())
     }
 
-    fn epoch(&mut self, reader: &Reader) -> Result<(Vec<Vec<Value>>, bool)> {
+    fn epoch(&mut self, reader: &Reader) -> Result<(Vec<Row>, bool)> {
         let mut context = Context::default();
         let mut out = Vec::new();
         let started = Instant::now();
@@ -109,7 +118,7 @@ impl PushQuery {
     }
 
     /// Hands rows on, up to the limit; false if there is nothing more to do.
-    fn send(&mut self, mut rows: Vec<Vec<Value>>, reader: &Reader) -> bool {
+    fn send(&mut self, mut rows: Vec<Row>, reader: &Reader) -> bool {
         if rows.is_empty() {
             return true;
         }
