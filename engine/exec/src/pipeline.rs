@@ -212,7 +212,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
         Op::Filter { input, predicate } => {
             let predicate = Evaluator::new(predicate, &input.schema)?;
             if node.relation == Relation::Table {
-                (Box::new(TableFilter::new(predicate, node.keys.clone())), "TableFilter")
+                (Box::new(TableFilter::new(predicate, node.keys.clone(), input.window())), "TableFilter")
             } else {
                 (Box::new(Filter::new(predicate)), "Filter")
             }

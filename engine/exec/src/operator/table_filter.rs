@@ -1,9 +1,11 @@
 //! `HAVING`, and `WHERE` on a table.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::buffer::BooleanBuffer;
+use millstream_plan::WindowSpec;
+use millstream_plan::sql::ast::WindowKind;
 
 use super::{Operator, State, StateChange};
 use crate::{Batch, Context, Error, Evaluator, Result, codec};
@@ -17,19 +19,35 @@ use crate::{Batch, Context, Error, Evaluator, Result, codec};
 ///          (b, n=0) →
 /// ```
 ///
-/// State: the keys that passed. A key goes when it is deleted.
+/// State: the keys that passed. A key goes when it is deleted, or when its window is closed, for then nothing
+/// can come for it any more.
 #[derive(Debug)]
 pub(crate) struct TableFilter {
     predicate: Evaluator,
     keys: Vec<usize>,
+    window: Option<WindowSpec>,
     passed: HashSet<Vec<u8>>,
+    /// Keys that passed, by when their windows close; some of them may have been deleted since.
+    closing: BTreeMap<i64, HashSet<Vec<u8>>>,
+    /// The greatest ROWTIME so far: that of the aggregate below, whose every row is in some window.
+    stream_time: i64,
     /// Keys that came or went since the last drain.
     changed: HashMap<Vec<u8>, bool>,
 }
 
 impl TableFilter {
-    pub(crate) fn new(predicate: Evaluator, keys: Vec<usize>) -> Self {
-        Self { predicate, keys, passed: HashSet::new(), changed: HashMap::new() }
+    pub(crate) fn new(predicate: Evaluator, keys: Vec<usize>, window: Option<WindowSpec>) -> Self {
+        let (passed, changed) = (HashSet::new(), HashMap::new());
+        Self { predicate, keys, window, passed, closing: BTreeMap::new(), stream_time: -1, changed }
+    }
+
+    /// Takes note of when a key's window closes; its end is the last value in the key.
+    fn close_later(&mut self, key: &[u8]) {
+        let (Some(window), Some((_, end))) = (self.window, key.split_last_chunk::<8>()) else { return };
+        // The gap belongs to a session, so it is closed from the millisecond after on.
+        let gap_ms = if let WindowKind::Session { gap_ms } = window.kind { gap_ms.saturating_add(1) } else { 0 };
+        let closes_at = i64::from_le_bytes(*end).saturating_add(gap_ms).saturating_add(window.grace_ms);
+        self.closing.entry(closes_at).or_default().insert(key.to_vec());
     }
 }
 
@@ -39,12 +57,17 @@ impl Operator for TableFilter {
         let passes = passes.as_boolean_opt().ok_or_else(|| Error::Internal("a condition is not boolean".to_owned()))?;
         let mut keys: Vec<ArrayRef> = self.keys.iter().map(|at| batch.column(*at).cloned()).collect::<Result<_>>()?;
         keys.extend(batch.window.iter().flatten().cloned());
+        let latest = batch.rowtimes()?.values().iter().max().copied();
+        self.stream_time = latest.unwrap_or(-1).max(self.stream_time);
         let (mut keep, mut live) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         for row in 0..batch.len() {
             let mut key = Vec::new();
             codec::write_row(&keys, row, &mut key)?;
             let passes_now = batch.is_live(row) && passes.is_valid(row) && passes.value(row);
             let passed = if passes_now { !self.passed.insert(key.clone()) } else { self.passed.remove(&key) };
+            if passes_now && !passed {
+                self.close_later(&key);
+            }
             if passes_now != passed {
                 self.changed.insert(key, passes_now);
             }
@@ -55,6 +78,20 @@ impl Operator for TableFilter {
         kept = kept.filter(&BooleanArray::from(keep))?;
         if !kept.is_empty() {
             out.push(kept);
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, _: &mut Context, _: &mut Vec<Batch>) -> Result<()> {
+        while let Some(entry) = self.closing.first_entry() {
+            if *entry.key() > self.stream_time {
+                break;
+            }
+            for key in entry.remove() {
+                if self.passed.remove(&key) {
+                    self.changed.insert(key, false);
+                }
+            }
         }
         Ok(())
     }
@@ -76,6 +113,7 @@ impl State for TableFilter {
         for (key, value) in entries {
             if value.is_some() {
                 self.passed.insert(key.to_vec());
+                self.close_later(key);
             } else {
                 self.passed.remove(*key);
             }
