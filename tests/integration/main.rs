@@ -5,6 +5,7 @@ mod architecture;
 mod cli;
 mod flights;
 mod formats;
+mod operators;
 mod oracle;
 mod pipeline;
 mod queries;
