@@ -15,6 +15,7 @@ mod history;
 mod query;
 mod row;
 mod session;
+mod session_offset;
 mod stream_stream;
 mod stream_table;
 mod table_filter;
