@@ -1,12 +1,13 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Streaming SQL in one binary: without a command, a shell over the log in the data directory.
 #[derive(Debug, Parser)]
-#[command(name = "millstream", version, max_term_width = 100)]
+#[command(name = "millstream", bin_name = "millstream", version, max_term_width = 100)]
 pub(crate) struct Arguments {
     /// The data directory; it is created if it is missing.
     #[arg(long, global = true, value_name = "DIR", default_value = "./millstream-data")]
@@ -40,16 +41,31 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ROWS")]
     pub(crate) limit: Option<usize>,
 
-    /// Fail when a statement takes longer than so many seconds.
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) timeout: Option<f64>,
+    /// Fail when a statement takes longer: 5s, 500ms, 2m, or a number of seconds.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) timeout: Option<Duration>,
 
-    /// End a push query when no row has come for so many seconds.
-    #[arg(long, value_name = "SECONDS")]
-    pub(crate) until_idle: Option<f64>,
+    /// End a push query when no row has come for so long.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) until_idle: Option<Duration>,
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// A time as it is written on the command line.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor = match text.get(digits.len()..).unwrap_or_default() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => f64::NAN,
+    };
+    let seconds = digits.trim().parse::<f64>().unwrap_or(f64::NAN) * factor;
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| format!("expected a time such as 5s, 500ms or 2m, found \"{text}\""))
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

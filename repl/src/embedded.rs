@@ -1,15 +1,17 @@
 //! The engine in this process, as the shell's session.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_function::registry;
 use millstream_log::{EmbeddedLog, Log, LogOptions};
 use millstream_runtime::{Engine, EngineOptions, Error, Response, RowStream, Settings, StreamEvent};
-use millstream_shell::{Event, Outcome, RowSource, Session, Table};
-use millstream_sql::Names;
+use millstream_shell::{Event, Outcome, Row, RowSource, Session, Table};
+use millstream_sql::{Names, Value};
 
 use crate::arguments::Arguments;
+use crate::demo::Demo;
 use crate::failure::{Failure, Result};
 
 /// Opens the log in the data directory.
@@ -19,8 +21,11 @@ pub(crate) fn open_log(arguments: &Arguments) -> Result<EmbeddedLog> {
 
 /// An engine with the settings of one user.
 pub(crate) struct EmbeddedSession {
+    // Ends before the engine does.
+    demo: Option<Demo>,
     engine: Engine,
     settings: Settings,
+    data: PathBuf,
 }
 
 impl EmbeddedSession {
@@ -28,7 +33,7 @@ impl EmbeddedSession {
         let log: Arc<dyn Log> = Arc::new(open_log(arguments)?);
         let engine = Engine::open(log, &EngineOptions::default());
         let engine = engine.map_err(|error| Failure::unavailable(error.to_string()))?;
-        Ok(Self { engine, settings: Settings::default() })
+        Ok(Self { demo: None, engine, settings: Settings::default(), data: arguments.data.clone() })
     }
 }
 
@@ -38,24 +43,61 @@ impl Session for EmbeddedSession {
             Ok(Response::Message(message)) => Ok(Outcome::Message(message)),
             Ok(Response::Rows(rows)) => Ok(Outcome::Table(Table { columns: rows.columns, rows: rows.rows })),
             Ok(Response::Stream(stream)) => Ok(Outcome::Stream(Box::new(Rows(stream)))),
-            Err(Error::Statement(diagnostic)) => {
-                Err(millstream_shell::Failure { text: diagnostic.render(statement.trim()) })
-            }
-            Err(error) => Err(millstream_shell::Failure { text: format!("error: {error}") }),
+            Err(Error::Statement(diagnostic)) => Err(millstream_shell::Failure::Statement(diagnostic)),
+            Err(error) => Err(millstream_shell::Failure::Other(error.to_string())),
         }
     }
 
     fn names(&self) -> Names {
         let sources = self.engine.sources().into_iter();
-        let functions = registry().names().into_iter();
+        let signature = |overloads: &[millstream_function::Overload], name: &str| {
+            overloads.first().map(|overload| overload.describe(name)).unwrap_or_default()
+        };
+        let scalars = registry().scalars().map(|(function, _)| (function.name, &function.overloads));
+        let aggregates = registry().aggregates().map(|function| (function.name, &function.overloads));
         let topics = self.engine.log().topics().unwrap_or_default();
         Names {
             sources: sources.map(|source| (source.name, source.kind.to_owned(), source.columns)).collect(),
             topics: topics.iter().filter(|topic| !topic.name.starts_with('_')).map(|t| t.name.to_string()).collect(),
-            functions: functions.map(|name| (name, "function".to_owned())).collect(),
+            functions: scalars
+                .chain(aggregates)
+                .map(|(name, overloads)| (name.to_owned(), signature(overloads, name)))
+                .collect(),
             queries: self.engine.queries().into_iter().map(|query| query.id).collect(),
             settings: self.settings.all().map(|(name, value, ..)| (name.to_owned(), value.to_owned())).collect(),
         }
+    }
+
+    fn lag(&self) -> Table {
+        let columns = [("query", "STRING"), ("topic", "STRING"), ("partition", "INT"), ("read to", "BIGINT")];
+        let columns = columns.into_iter().chain([("end", "BIGINT"), ("behind", "BIGINT")]);
+        let row = |lag: millstream_runtime::PartitionLag| {
+            vec![
+                Value::String(lag.query),
+                Value::String(lag.topic),
+                Value::Integer(lag.partition.into()),
+                Value::Integer(lag.position),
+                Value::Integer(lag.end),
+                Value::Integer(lag.end - lag.position),
+            ]
+        };
+        Table {
+            columns: columns.map(|(name, ty)| (name.to_owned(), ty.to_owned())).collect(),
+            rows: self.engine.lag().into_iter().map(row).collect(),
+        }
+    }
+
+    fn place(&self) -> String {
+        format!("the embedded log in {}", self.data.display())
+    }
+
+    fn demo(&mut self, run: bool) -> std::result::Result<(), String> {
+        self.demo = None;
+        if run {
+            let demo = Demo::start(Arc::clone(self.engine.log()));
+            self.demo = Some(demo.map_err(|error| error.to_string())?);
+        }
+        Ok(())
     }
 }
 
@@ -66,9 +108,22 @@ impl RowSource for Rows {
         &self.0.columns
     }
 
+    fn is_bounded(&self) -> bool {
+        self.0.is_bounded
+    }
+
+    fn table_keys(&self) -> Option<&[usize]> {
+        self.0.table_keys.as_deref()
+    }
+
+    fn skipped(&self) -> Option<(&str, i64)> {
+        self.0.skipped.as_ref().map(|skipped| (skipped.source.as_str(), skipped.records))
+    }
+
     fn next(&mut self, timeout: Duration) -> Event {
+        let row = |row: millstream_runtime::Row| Row { cells: row.cells, is_deletion: row.is_deletion };
         match self.0.next(timeout) {
-            StreamEvent::Rows(rows) => Event::Rows(rows),
+            StreamEvent::Rows(rows) => Event::Rows(rows.into_iter().map(row).collect()),
             StreamEvent::Progress { behind, total } => Event::Progress { behind, total },
             StreamEvent::End => Event::End,
             StreamEvent::Failed(reason) => Event::Failed(reason),

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod consume;
+mod demo;
 mod embedded;
 mod failure;
 mod produce;

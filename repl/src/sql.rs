@@ -1,9 +1,9 @@
 //! The shell and scripts.
 
-use std::io::{IsTerminal, Read, Write};
+use std::ffi::OsStr;
+use std::io::{BufReader, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use millstream_shell::{Color, Format, Script, Shell, ShellOptions, interactive, run_scripts};
 
@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
     let options = options(arguments, scripts.is_none())?;
     let is_interactive = options.is_terminal;
     let interrupted = Arc::clone(&options.interrupted);
+    // Only the interrupt key is caught: a program that is asked to end by SIGTERM does, and its log survives that.
     let handler = move || {
         // The second one in a row ends the program whatever it does.
         if interrupted.swap(true, Ordering::AcqRel) && !is_interactive {
@@ -36,7 +37,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
     let exit = match scripts {
         Some(scripts) => {
             let mut out = std::io::stdout().lock();
-            let exit = run_scripts(&mut shell, &scripts, arguments.keep_going, &mut out)?;
+            let exit = run_scripts(&mut shell, scripts, arguments.keep_going, &mut out)?;
             out.flush()?;
             exit
         }
@@ -48,18 +49,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
 /// The scripts to run, `None` for a shell on a terminal.
 fn scripts(arguments: &Arguments) -> Result<Option<Vec<Script>>> {
     let mut scripts = Vec::new();
+    let lines =
+        || Script::Lines { name: "standard input".to_owned(), lines: Box::new(BufReader::new(std::io::stdin())) };
     for path in &arguments.file {
+        if path.as_os_str() == OsStr::new("-") {
+            scripts.push(lines());
+            continue;
+        }
         let text = std::fs::read_to_string(path)
             .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-        scripts.push(Script { name: path.display().to_string(), text });
+        scripts.push(Script::Text { name: path.display().to_string(), text });
     }
-    scripts.extend(arguments.execute.iter().map(|text| Script { name: "-e".to_owned(), text: text.clone() }));
+    scripts.extend(arguments.execute.iter().map(|text| Script::Text { name: "-e".to_owned(), text: text.clone() }));
     if scripts.is_empty() && !std::io::stdin().is_terminal() {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
-        scripts.push(Script { name: "standard input".to_owned(), text });
+        scripts.push(lines());
     }
     Ok(if scripts.is_empty() { None } else { Some(scripts) })
+}
+
+/// Whether the terminal's encoding knows more than ASCII; where there is no terminal it does not matter.
+fn knows_unicode() -> bool {
+    let locale =
+        ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(std::env::var_os).find(|value| !value.is_empty());
+    let is_utf8 =
+        |locale: std::ffi::OsString| locale.to_string_lossy().to_uppercase().replace('-', "").contains("UTF8");
+    std::env::var_os("TERM").is_none_or(|term| term != "dumb") && locale.is_none_or(is_utf8)
 }
 
 fn options(arguments: &Arguments, is_interactive: bool) -> Result<ShellOptions> {
@@ -76,19 +90,15 @@ fn options(arguments: &Arguments, is_interactive: bool) -> Result<ShellOptions> 
         ColorChoice::Always => Color::Always,
         ColorChoice::Never => Color::Never,
     };
-    let seconds = |name: &str, value: Option<f64>| {
-        value
-            .map(Duration::try_from_secs_f64)
-            .transpose()
-            .map_err(|_| Failure::usage(format!("{name} needs a number of seconds")))
-    };
     Ok(ShellOptions {
         format,
         color: color.on(stdout_is_terminal),
+        color_errors: color.on(std::io::stderr().is_terminal()),
+        unicode: !stdout_is_terminal || knows_unicode(),
         is_terminal: is_interactive && stdout_is_terminal,
         limit: arguments.limit,
-        timeout: seconds("--timeout", arguments.timeout)?,
-        until_idle: seconds("--until-idle", arguments.until_idle)?,
+        timeout: arguments.timeout,
+        until_idle: arguments.until_idle,
         interrupted: Arc::new(AtomicBool::new(false)),
     })
 }

@@ -79,6 +79,21 @@ pub struct QueryInfo {
     pub statement: String,
 }
 
+/// How far a persistent query has read a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionLag {
+    /// The query's id.
+    pub query: String,
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The offset of the first record that is not read yet.
+    pub position: i64,
+    /// The offset behind the last record.
+    pub end: i64,
+}
+
 /// The engine over a log.
 pub struct Engine {
     log: Arc<dyn Log>,
@@ -220,6 +235,12 @@ impl Engine {
             columns: source.columns().map(|column| (column.name.clone(), column.ty.to_string())).collect(),
         };
         state.catalog.sources().map(info).collect()
+    }
+
+    /// How far every persistent query is, partition by partition.
+    #[must_use]
+    pub fn lag(&self) -> Vec<PartitionLag> {
+        self.state().queries.values().flat_map(|query| query.partition_lags(&*self.log)).collect()
     }
 
     /// All persistent queries.

@@ -19,7 +19,7 @@ mod sink;
 mod tail;
 mod task;
 
-pub use engine::{Engine, EngineOptions, QueryInfo, Response, SourceInfo};
+pub use engine::{Engine, EngineOptions, PartitionLag, QueryInfo, Response, SourceInfo};
 pub use error::{Error, Result};
 pub use query::QueryStatus;
 pub use rows::{Row, RowSet, RowStream, Skipped, StreamEvent};

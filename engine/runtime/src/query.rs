@@ -15,7 +15,7 @@ use crate::pool::{Handle, Pool};
 use crate::processing_log::ProcessingLog;
 use crate::sink::Sink;
 use crate::task::{Changelog, Task};
-use crate::{Result, Settings};
+use crate::{PartitionLag, Result, Settings};
 
 /// What a query does at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -305,12 +305,17 @@ impl PersistentQuery {
 
     /// How many records its tasks have still to read.
     pub(crate) fn lag(&self, log: &dyn Log) -> i64 {
-        let behind = |partition: &TopicPartition| {
+        self.partition_lags(log).map(|lag| (lag.end - lag.position).max(0)).sum()
+    }
+
+    /// How far it is in each partition that it reads.
+    pub(crate) fn partition_lags<'q>(&'q self, log: &'q dyn Log) -> impl Iterator<Item = PartitionLag> + 'q {
+        self.reads.iter().filter_map(move |partition| {
             let (start, end) = log.offsets(partition).ok()?;
-            let read = log.group_offset(&self.group, partition).ok()?.unwrap_or(start);
-            Some((end - read).max(0))
-        };
-        self.reads.iter().filter_map(behind).sum()
+            let position = log.group_offset(&self.group, partition).ok()?.unwrap_or(start);
+            let (query, topic) = (self.shared.id.clone(), partition.topic.to_string());
+            Some(PartitionLag { query, topic, partition: partition.partition, position, end })
+        })
     }
 
     pub(crate) fn pause(&self) {

@@ -70,12 +70,22 @@ impl Diagnostic {
     /// The diagnostic with the lines of the source it speaks of, as compilers print it.
     #[must_use]
     pub fn render(&self, source: &str) -> String {
+        self.render_at(source, |line, column| format!("line {line}, column {column}"))
+    }
+
+    /// The same for a statement of a script, of which so many lines come before it.
+    #[must_use]
+    pub fn render_in(&self, source: &str, script: &str, lines_before: usize) -> String {
+        self.render_at(source, |line, column| format!("{script}:{}:{column}", line + lines_before))
+    }
+
+    fn render_at(&self, source: &str, place_name: impl Fn(usize, usize) -> String) -> String {
         let mut out = format!("error[{}]: {}\n", self.code, self.message);
         let places: Vec<Place<'_>> = self.labels.iter().map(|label| Place::of(label, source)).collect();
         let width = places.iter().map(|place| place.line.to_string().len()).max().unwrap_or(0);
         for (index, place) in places.iter().enumerate() {
             if index == 0 {
-                let _ = writeln!(out, "{:width$}--> line {}, column {}", "", place.line, place.column);
+                let _ = writeln!(out, "{:width$}--> {}", "", place_name(place.line, place.column));
                 let _ = writeln!(out, "{:width$} |", "");
             }
             let _ = writeln!(out, "{:width$} | {}", place.line, place.text);

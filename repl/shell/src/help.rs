@@ -1,5 +1,9 @@
 //! What `help` says.
 
+use millstream_sql::{EXPLAINED, closest};
+
+use crate::commands::COMMANDS;
+
 /// Topics of help: the words that choose it, a line for the overview, and the text.
 const TOPICS: &[(&str, &str, &str)] = &[
     (
@@ -46,7 +50,7 @@ const TOPICS: &[(&str, &str, &str)] = &[
     (
         "SHOW",
         "list what there is",
-        "SHOW STREAMS | TABLES | TOPICS | QUERIES | FUNCTIONS | PROPERTIES | TYPES;\n\n\
+        "SHOW STREAMS | TABLES | TOPICS | QUERIES | FUNCTIONS | PROPERTIES | TYPES | VARIABLES;\n\n\
          SHOW QUERIES;\nDESCRIBE clicks EXTENDED;",
     ),
     (
@@ -70,43 +74,138 @@ const TOPICS: &[(&str, &str, &str)] = &[
         "SET 'setting' = 'value';\nUNSET 'setting';\n\n\
          SET 'auto.offset.reset' = 'earliest';\nSHOW PROPERTIES;",
     ),
+    (
+        "JOIN",
+        "bring two sources together",
+        "stream [LEFT] JOIN table ON stream.column = table.key\n\
+         stream [LEFT | RIGHT | FULL] JOIN stream WITHIN 1 HOUR [GRACE PERIOD 5 MINUTES] ON a.column = b.column\n\n\
+         SELECT c.page, u.name FROM clicks c LEFT JOIN users u ON c.user_id = u.id EMIT CHANGES;\n\
+         SELECT * FROM clicks c JOIN orders o WITHIN 10 MINUTES ON c.user_id = o.user_id EMIT CHANGES;",
+    ),
+    (
+        "DESCRIBE",
+        "show what a stream, table or function is",
+        "DESCRIBE name [EXTENDED];\nDESCRIBE FUNCTION name;\n\nDESCRIBE clicks EXTENDED;\nDESCRIBE FUNCTION SUBSTRING;",
+    ),
+    (
+        "EXPLAIN",
+        "show how a query is run",
+        "EXPLAIN query_id;\nEXPLAIN SELECT …;\n\nEXPLAIN CTAS_PER_PAGE_3;\n\
+         EXPLAIN SELECT page, COUNT(*) FROM clicks GROUP BY page EMIT CHANGES;",
+    ),
+    (
+        "ALTER",
+        "add columns",
+        "ALTER STREAM | TABLE name ADD COLUMN column TYPE [, …];\n\nALTER STREAM clicks ADD COLUMN agent STRING;\n\
+         ALTER TABLE users ADD COLUMN city STRING;",
+    ),
+    (
+        "CREATE TYPE",
+        "name a type",
+        "CREATE TYPE name AS TYPE;\nDROP TYPE name;\n\nCREATE TYPE address AS STRUCT<city STRING, zip STRING>;\n\
+         CREATE STREAM visits (id INT, at address) WITH (KAFKA_TOPIC='visits', VALUE_FORMAT='JSON', PARTITIONS=1);",
+    ),
+    (
+        "DEFINE",
+        "name a text that statements can use",
+        "DEFINE name = 'value';   then ${name} stands for value\nUNDEFINE name;\n\n\
+         DEFINE page = '/';\nSELECT * FROM clicks WHERE page = '${page}' EMIT CHANGES;",
+    ),
+    (
+        "RUN SCRIPT",
+        "run the statements of a file",
+        "RUN SCRIPT 'file';\n\nRUN SCRIPT 'queries/flights/query.sql';\n@queries/flights/query.sql",
+    ),
+    (
+        "TYPES",
+        "the types of columns",
+        "BOOLEAN, INT, BIGINT, DOUBLE, DECIMAL(precision, scale), STRING, BYTES, DATE, TIME, TIMESTAMP,\n\
+         ARRAY<type>, MAP<STRING, type>, STRUCT<name type, …>\n\n\
+         SELECT ARRAY[1, 2][1], STRUCT(a := 1)->a, CAST('2024-01-01' AS DATE);\nDESCRIBE clicks;",
+    ),
 ];
 
-const COMMANDS: &str = "\
-Commands of the shell, without a semicolon:
-  help [statement]        this, or a statement's syntax with examples
-  output FORMAT           table, box, vertical, json, ndjson, csv, tsv, markdown, raw
-  run script 'FILE'       run a file of statements
-  define NAME = 'VALUE'   then ${NAME} stands for VALUE; undefine NAME
-  history, clear, version, exit
-  \\d [name]  \\topics  \\queries  \\timing  \\demo";
+/// Where the documentation is.
+const DOCUMENTATION: &str = "docs/sql.md has all of it";
 
-/// The overview, or the help on a statement.
-pub(crate) fn help(about: &str) -> String {
-    let about = about.trim().trim_end_matches(';').to_uppercase();
-    if about.is_empty() {
-        let lines: Vec<String> = TOPICS.iter().map(|(name, what, _)| format!("  {name:<15} {what}")).collect();
-        return format!("Statements end with a semicolon:\n{}\n\n{COMMANDS}", lines.join("\n"));
-    }
-    let found = TOPICS.iter().find(|(name, ..)| *name == about).or_else(|| {
-        TOPICS.iter().find(|(name, ..)| name.split(' ').any(|word| about.starts_with(word)) || name.contains(&about))
-    });
-    match found {
-        Some((name, what, text)) => format!("{name}: {what}\n\n{text}"),
-        None => {
-            let names: Vec<&str> = TOPICS.iter().map(|(name, ..)| *name).collect();
-            format!("there is no help on \"{about}\"\nhelp: there is on {}", names.join(", "))
-        }
-    }
+fn commands() -> String {
+    let line = |known: &crate::commands::Known| {
+        let spelling = known.spellings.first().copied().unwrap_or_default();
+        format!("  {:<24} {}", format!("{spelling} {}", known.usage), known.says)
+    };
+    let lines: Vec<String> = COMMANDS.iter().map(line).collect();
+    format!(
+        "Commands of the shell, without a semicolon:\n{}\n\nTab completes, Ctrl-R searches the history, Ctrl-C ends what runs, Ctrl-D leaves.",
+        lines.join("\n")
+    )
 }
 
-/// What `\demo` runs.
-pub(crate) const DEMO: &str = "\
-CREATE STREAM IF NOT EXISTS demo_orders (customer STRING KEY, item STRING, amount DOUBLE) \
-WITH (KAFKA_TOPIC='demo_orders', VALUE_FORMAT='JSON', PARTITIONS=1);
-SET 'auto.offset.reset' = 'earliest';
-CREATE TABLE IF NOT EXISTS demo_totals AS SELECT customer, COUNT(*) AS orders, SUM(amount) AS total \
-FROM demo_orders GROUP BY customer EMIT CHANGES;
-INSERT INTO demo_orders VALUES ('ada', 'tea', 4.5), ('bob', 'milk', 1.2), ('ada', 'cake', 7.25), ('cem', 'tea', 4.5);
-SELECT customer, item, amount FROM demo_orders WHERE amount > 4 EMIT CHANGES LIMIT 3;
-SELECT customer, item, amount FROM demo_orders ORDER BY amount DESC;";
+/// The names that there is help on.
+pub(crate) fn topics() -> impl Iterator<Item = &'static str> {
+    TOPICS.iter().map(|(name, ..)| *name)
+}
+
+/// The overview, or the help on a statement or an error's code; the name of a function if that is meant.
+pub(crate) fn help<'f>(about: &str, functions: &'f [String]) -> Result<String, &'f str> {
+    let about = about.trim().trim_end_matches(';').to_uppercase();
+    let about = about.strip_prefix("FUNCTION ").unwrap_or(&about).trim();
+    if about.is_empty() {
+        let lines: Vec<String> = TOPICS.iter().map(|(name, what, _)| format!("  {name:<15} {what}")).collect();
+        return Ok(format!("Statements end with a semicolon:\n{}\n\n{}", lines.join("\n"), commands()));
+    }
+    if let Some(explained) = EXPLAINED.iter().find(|explained| explained.code == about) {
+        let millstream_sql::Explained { code, text, wrong, right } = explained;
+        return Ok(format!("{code}: {text}\n\nrefused: {wrong}\nright:   {right}"));
+    }
+    let text = |(name, what, text): &(&str, &str, &str)| format!("{name}: {what}\n\n{text}\n\n{DOCUMENTATION}");
+    if let Some(topic) = TOPICS.iter().find(|(name, ..)| *name == about) {
+        return Ok(text(topic));
+    }
+    if let Some(function) = functions.iter().find(|name| *name == about) {
+        return Err(function);
+    }
+    let by_word = |(name, ..): &&(&str, &str, &str)| name.split(' ').any(|word| about.split(' ').any(|w| w == word));
+    if let Some(topic) =
+        TOPICS.iter().find(|(name, ..)| name.starts_with(about)).or_else(|| TOPICS.iter().find(by_word))
+    {
+        return Ok(text(topic));
+    }
+    let close = closest(about, topics());
+    if let Some(topic) = close.and_then(|close| TOPICS.iter().find(|(name, ..)| *name == close)) {
+        return Ok(text(topic));
+    }
+    if let Some(function) = closest(about, functions.iter().map(String::as_str)) {
+        return Err(function);
+    }
+    let names: Vec<&str> = topics().collect();
+    Ok(format!(
+        "there is no help on \"{about}\"\nhelp: there is on {}, every function and every common error's code",
+        names.join(", ")
+    ))
+}
+
+/// What `\demo` declares and shows.
+pub(crate) struct Demo {
+    /// Names and statements.
+    pub(crate) declarations: [(&'static str, &'static str); 2],
+    pub(crate) text: &'static str,
+}
+
+pub(crate) const DEMO: Demo = Demo {
+    declarations: [
+        (
+            "demo_orders",
+            "CREATE STREAM IF NOT EXISTS demo_orders (customer STRING KEY, item STRING, amount DOUBLE) \
+             WITH (KAFKA_TOPIC='demo_orders', VALUE_FORMAT='JSON', PARTITIONS=1);",
+        ),
+        (
+            "demo_totals",
+            "CREATE TABLE IF NOT EXISTS demo_totals AS SELECT item, COUNT(*) AS orders, SUM(amount) AS total \
+             FROM demo_orders WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY item EMIT CHANGES;",
+        ),
+    ],
+    text: "Orders come into the stream demo_orders from now on, ten a second; \\demo stop ends them. Try:\n\n\
+           SELECT customer, item, amount FROM demo_orders WHERE amount > 5 EMIT CHANGES LIMIT 5;\n\
+           SELECT item, orders, total FROM demo_totals ORDER BY total DESC LIMIT 5;\n\
+           SELECT customer, COUNT(*) AS orders FROM demo_orders GROUP BY customer EMIT CHANGES;",
+};

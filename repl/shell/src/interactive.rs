@@ -1,7 +1,9 @@
 //! The shell on a terminal.
 
+use std::fs::{DirBuilder, OpenOptions};
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use millstream_sql::split_statements;
 use rustyline::error::ReadlineError;
@@ -9,7 +11,8 @@ use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor as LineEditor};
 
 use crate::Exit;
-use crate::editor::{Editor, is_command};
+use crate::commands::is_command;
+use crate::editor::Editor;
 use crate::shell::{Shell, Step};
 
 const PROMPT: &str = "millstream> ";
@@ -31,20 +34,25 @@ pub fn interactive(shell: &mut Shell<'_>) -> io::Result<Exit> {
     editor.set_helper(Some(Editor::new(shell.options.color)));
     let history = history_file();
     if let Some(path) = &history {
-        // A first start has no history.
+        // A file that cannot be read is a shell without a memory, no reason not to open.
         let _ = editor.load_history(path);
+        shell.history.extend(editor.history().iter().cloned());
     }
-    shell.report("Millstream. Statements end with ';'. help lists them, \\demo shows some at work, Ctrl-D leaves.")?;
+    shell.report(&format!(
+        "Millstream {} over {}. Statements end with ';'. help lists them, \\demo shows some at work, Ctrl-D leaves.",
+        env!("CARGO_PKG_VERSION"),
+        shell.session.place()
+    ))?;
     loop {
         if let Some(helper) = editor.helper_mut() {
             *helper.names.borrow_mut() = shell.session.names();
         }
         match editor.readline(PROMPT) {
             Ok(input) => {
-                if !carries_secret(&input) && !input.trim().is_empty() {
-                    editor.add_history_entry(input.as_str()).map_err(io::Error::other)?;
-                    shell.history.push(input.clone());
+                if let Some(helper) = editor.helper_mut() {
+                    helper.is_first = false;
                 }
+                remember(&mut editor, shell, history.as_deref(), &input);
                 if run(shell, &input)? == Step::Leave {
                     break;
                 }
@@ -54,24 +62,31 @@ pub fn interactive(shell: &mut Shell<'_>) -> io::Result<Exit> {
             Err(error) => return Err(io::Error::other(error)),
         }
     }
-    if let Some(path) = &history {
-        save_history(&mut editor, path)?;
-    }
     Ok(Exit::Ok)
+}
+
+type Line = LineEditor<Editor, FileHistory>;
+
+/// Keeps what was typed, in the file too, so that nothing is lost with the process.
+fn remember(editor: &mut Line, shell: &mut Shell<'_>, file: Option<&Path>, input: &str) {
+    if input.trim().is_empty() || input.starts_with(char::is_whitespace) || carries_secret(input) {
+        return;
+    }
+    shell.history.push(input.to_owned());
+    let added = editor.add_history_entry(input).unwrap_or(false);
+    if let (true, Some(path)) = (added, file) {
+        // A shell that cannot remember still works.
+        let _ = editor.append_history(path);
+    }
 }
 
 fn run(shell: &mut Shell<'_>, input: &str) -> io::Result<Step> {
     let mut out = io::stdout();
-    if is_command(input)
-        && let Some(step) = shell.command(input, &mut out)?
-    {
-        return Ok(step);
+    if is_command(input) {
+        return shell.run(input.trim().trim_end_matches(';'), &mut out);
     }
     for piece in split_statements(input) {
-        let step = match shell.command(piece.text, &mut out)? {
-            Some(step) => step,
-            None => shell.statement(piece.text, &mut out)?,
-        };
+        let step = shell.run(piece.text, &mut out)?;
         if step != Step::Done {
             return Ok(step);
         }
@@ -90,16 +105,9 @@ fn history_file() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
     let dir = state.filter(|dir| dir.is_absolute()).or_else(home)?.join("millstream");
-    std::fs::create_dir_all(&dir).ok()?;
-    Some(dir.join("history"))
-}
-
-fn save_history(editor: &mut LineEditor<Editor, FileHistory>, path: &PathBuf) -> io::Result<()> {
-    editor.save_history(path).map_err(io::Error::other)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    }
-    Ok(())
+    DirBuilder::new().recursive(true).mode(0o700).create(&dir).ok()?;
+    let path = dir.join("history");
+    // Made with its mode before anything is written to it: it is for its owner only at every moment.
+    OpenOptions::new().create(true).append(true).mode(0o600).open(&path).ok()?;
+    Some(path)
 }

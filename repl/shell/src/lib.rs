@@ -3,6 +3,8 @@
 //! It is: a line editor that knows the dialect, scripts, and results in many forms, over a [`Session`] that
 //! runs the statements. It is not: an engine; it depends on nothing but the language.
 
+mod brackets;
+mod commands;
 mod editor;
 mod format;
 mod help;
@@ -16,7 +18,7 @@ mod style;
 pub use format::Format;
 pub use interactive::interactive;
 pub use script::{Script, run_scripts};
-pub use session::{Event, Failure, Outcome, RowSource, Session, Table};
+pub use session::{Event, Failure, Outcome, Row, RowSource, Session, Table};
 pub use shell::{Shell, ShellOptions};
 pub use style::Color;
 

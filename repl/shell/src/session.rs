@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millstream_sql::{Names, Value};
+use millstream_sql::{Diagnostic, Names, Value};
 
 /// A result that is whole.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -13,11 +13,20 @@ pub struct Table {
     pub rows: Vec<Vec<Value>>,
 }
 
-/// What comes of a result that goes on.
+/// A row of a result that comes bit by bit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    /// The cells.
+    pub cells: Vec<Value>,
+    /// Whether a table's row of this key is gone.
+    pub is_deletion: bool,
+}
+
+/// What comes of a result that comes bit by bit.
 #[derive(Debug)]
 pub enum Event {
     /// More rows.
-    Rows(Vec<Vec<Value>>),
+    Rows(Vec<Row>),
     /// How many records are still to be read of how many there were at first.
     Progress {
         /// Still to be read.
@@ -33,10 +42,16 @@ pub enum Event {
     Idle,
 }
 
-/// A result that goes on until it is dropped.
+/// A result that comes bit by bit until it ends or is dropped.
 pub trait RowSource {
     /// Names and types.
     fn columns(&self) -> &[(String, String)];
+    /// Whether it ends by itself.
+    fn is_bounded(&self) -> bool;
+    /// The places of the key columns if the rows are a table's.
+    fn table_keys(&self) -> Option<&[usize]>;
+    /// A source and how many of its records the query does not read because it starts behind them.
+    fn skipped(&self) -> Option<(&str, i64)>;
     /// What comes next, at most after `timeout`.
     fn next(&mut self, timeout: Duration) -> Event;
 }
@@ -47,15 +62,17 @@ pub enum Outcome {
     Message(String),
     /// A whole result.
     Table(Table),
-    /// A result that goes on.
+    /// A result that comes bit by bit.
     Stream(Box<dyn RowSource>),
 }
 
 /// Why a statement was refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The message, with the line it is about and a caret if there is one.
-    pub text: String,
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// The statement is wrong, at a place.
+    Statement(Box<Diagnostic>),
+    /// Something else went wrong.
+    Other(String),
 }
 
 /// Runs statements, in this process or at a server.
@@ -63,9 +80,21 @@ pub trait Session {
     /// Runs one statement.
     ///
     /// # Errors
-    /// Why it was refused, to be shown as it is.
+    /// Why it was refused.
     fn execute(&mut self, statement: &str) -> Result<Outcome, Failure>;
 
     /// The names to complete with.
     fn names(&self) -> Names;
+
+    /// Each persistent query's progress: query, topic, partition, offset read to, end.
+    fn lag(&self) -> Table;
+
+    /// Where the engine runs, in a few words.
+    fn place(&self) -> String;
+
+    /// Fills sample topics for as long as the session lasts, or no longer.
+    ///
+    /// # Errors
+    /// Why they cannot be filled.
+    fn demo(&mut self, run: bool) -> Result<(), String>;
 }

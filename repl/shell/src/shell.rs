@@ -1,17 +1,23 @@
 //! Statements and commands, one after the other.
 
+mod changelog;
+mod perform;
+mod sink;
+mod stream;
+
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use millstream_sql::{Statement, parse_statement, substitute};
+use millstream_sql::ast::Show;
+use millstream_sql::{Diagnostic, Statement, Value, parse_statement, substitute};
 
-use crate::help::{DEMO, help};
-use crate::render::Renderer;
+use crate::render::{Frame, Renderer};
 use crate::style::Role;
-use crate::{Event, Exit, Format, Outcome, RowSource, Session};
+use crate::{Exit, Failure, Format, Outcome, Session, Table};
+use sink::Files;
 
 /// How the shell behaves.
 #[derive(Debug, Clone)]
@@ -20,6 +26,10 @@ pub struct ShellOptions {
     pub format: Format,
     /// Whether results may have colours.
     pub color: bool,
+    /// Whether messages may have colours.
+    pub color_errors: bool,
+    /// Whether the terminal knows more than ASCII.
+    pub unicode: bool,
     /// Whether somebody sits before it: then acknowledgements, footers and progress are written.
     pub is_terminal: bool,
     /// The greatest number of rows of a result.
@@ -32,12 +42,34 @@ pub struct ShellOptions {
     pub interrupted: Arc<AtomicBool>,
 }
 
+/// When a row is shown with a line a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Expanded {
+    Off,
+    On,
+    /// When it is wider than the terminal.
+    Auto,
+}
+
+/// What is shown of a push query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    Tail,
+    Changelog,
+}
+
 /// A session and what the user has chosen.
 pub struct Shell<'a> {
     pub(crate) session: Box<dyn Session + 'a>,
     pub(crate) options: ShellOptions,
     pub(crate) variables: BTreeMap<String, String>,
     timing: bool,
+    expanded: Expanded,
+    view: View,
+    files: Files,
+    /// The last result and the last query, to be shown or asked again.
+    last: Option<Table>,
+    last_query: Option<String>,
     pub(crate) history: Vec<String>,
 }
 
@@ -49,6 +81,15 @@ pub(crate) enum Step {
     Leave,
 }
 
+/// Where a statement stands in a script.
+#[derive(Debug, Clone, Copy)]
+struct Origin<'o> {
+    /// The script's name.
+    name: &'o str,
+    /// How many lines of it come before the statement.
+    lines_before: usize,
+}
+
 /// Scripts that run scripts may nest this deep.
 const SCRIPT_DEPTH_MAX: usize = 16;
 /// How often a waiting result looks for the interrupt key.
@@ -58,7 +99,18 @@ impl<'a> Shell<'a> {
     /// A shell over a session.
     #[must_use]
     pub fn new(session: Box<dyn Session + 'a>, options: ShellOptions) -> Self {
-        Self { session, options, variables: BTreeMap::new(), timing: false, history: Vec::new() }
+        Self {
+            session,
+            options,
+            variables: BTreeMap::new(),
+            timing: false,
+            expanded: Expanded::Off,
+            view: View::Tail,
+            files: Files::default(),
+            last: None,
+            last_query: None,
+            history: Vec::new(),
+        }
     }
 
     /// Defines a variable.
@@ -66,61 +118,37 @@ impl<'a> Shell<'a> {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
-    /// Runs a command of the shell if the line is one.
-    pub(crate) fn command(&mut self, line: &str, out: &mut dyn Write) -> io::Result<Option<Step>> {
-        let line = line.trim().trim_end_matches(';').trim();
-        let (word, rest) = line.split_once(char::is_whitespace).map_or((line, ""), |(word, rest)| (word, rest.trim()));
-        let text = match word.to_ascii_lowercase().as_str() {
-            "help" | "\\help" | "\\h" | "\\?" => help(rest),
-            "exit" | "quit" | "\\q" => return Ok(Some(Step::Leave)),
-            "version" => format!("millstream {}", env!("CARGO_PKG_VERSION")),
-            "server" => "the engine runs in this process".to_owned(),
-            "clear" => "\x1b[2J\x1b[H".to_owned(),
-            "history" => self.history.join("\n"),
-            "output" | "\\output" => self.set_output(rest),
-            "\\x" => self.set_output("vertical"),
-            "\\timing" => {
-                self.timing = !self.timing;
-                format!("timing is {}", if self.timing { "on" } else { "off" })
-            }
-            "\\topics" => return self.statement("SHOW TOPICS", out).map(Some),
-            "\\queries" | "\\lag" => return self.statement("SHOW QUERIES", out).map(Some),
-            "\\d" if rest.is_empty() => {
-                self.statement("SHOW STREAMS", out)?;
-                return self.statement("SHOW TABLES", out).map(Some);
-            }
-            "\\d" => return self.statement(&format!("DESCRIBE {rest} EXTENDED"), out).map(Some),
-            "\\demo" => return self.script(DEMO, "\\demo", 0, out).map(Some),
-            "request" if rest.to_ascii_lowercase().starts_with("pipelining") => {
-                "statements run one after the other".to_owned()
-            }
-            "set" if rest.to_ascii_lowercase().starts_with("cli") => "tables are as wide as their values".to_owned(),
-            command if command.starts_with('\\') => {
-                self.report(&format!("error: command {command} is not known\nhelp: type help"))?;
-                return Ok(Some(Step::Failed(Exit::Failed)));
-            }
-            _ => return Ok(None),
-        };
-        writeln!(out, "{text}")?;
-        Ok(Some(Step::Done))
+    /// Runs one command or statement that somebody typed.
+    pub(crate) fn run(&mut self, text: &str, out: &mut dyn Write) -> io::Result<Step> {
+        self.run_at(text, 0, None, out)
     }
 
-    fn set_output(&mut self, name: &str) -> String {
-        match Format::parse(name) {
-            Some(format) => {
-                self.options.format = format;
-                format!("output is {}", name.to_lowercase())
-            }
-            None => format!("error: output \"{name}\" is not known\nhelp: it is one of {}", Format::names()),
+    fn run_at(
+        &mut self,
+        text: &str,
+        depth: usize,
+        origin: Option<Origin<'_>>,
+        out: &mut dyn Write,
+    ) -> io::Result<Step> {
+        let mut sink = self.files.over(out);
+        match self.command(text, depth, &mut sink)? {
+            Some(step) => Ok(step),
+            None => self.statement_from(text, depth, origin, &mut sink),
         }
     }
 
-    /// Runs one statement and writes what it gives.
-    pub(crate) fn statement(&mut self, text: &str, out: &mut dyn Write) -> io::Result<Step> {
-        self.statement_at(text, 0, out)
+    fn statement_at(&mut self, text: &str, depth: usize, out: &mut dyn Write) -> io::Result<Step> {
+        self.statement_from(text, depth, None, out)
     }
 
-    fn statement_at(&mut self, text: &str, depth: usize, out: &mut dyn Write) -> io::Result<Step> {
+    /// Runs one statement and writes what it gives.
+    fn statement_from(
+        &mut self,
+        text: &str,
+        depth: usize,
+        origin: Option<Origin<'_>>,
+        out: &mut dyn Write,
+    ) -> io::Result<Step> {
         if self.options.is_terminal {
             // An interrupt that came while the user was typing was meant for the line.
             self.options.interrupted.store(false, Ordering::Release);
@@ -130,10 +158,13 @@ impl<'a> Shell<'a> {
         let variables = &self.variables;
         let text = match substitute(text, |name| variables.get(name).cloned()) {
             Ok(text) => text,
-            Err(diagnostic) => return self.refuse(&diagnostic.render(text)),
+            Err(diagnostic) => return self.refuse(&diagnostic, text, origin),
         };
         match parse_statement(&text) {
             Ok(Statement::Define { name, value }) => {
+                if self.options.is_terminal {
+                    self.report(&format!("variable {name} is '{value}'"))?;
+                }
                 self.variables.insert(name, value);
                 return Ok(Step::Done);
             }
@@ -142,6 +173,13 @@ impl<'a> Shell<'a> {
                 return Ok(Step::Done);
             }
             Ok(Statement::RunScript { path }) => return self.run_file(&path, depth + 1, out),
+            Ok(Statement::Show(Show::Variables)) => {
+                let text = |text: &String| Value::String(text.clone());
+                let rows = self.variables.iter().map(|(name, value)| vec![text(name), text(value)]).collect();
+                let columns = ["name", "value"].map(|name| (name.to_owned(), "STRING".to_owned())).to_vec();
+                return self.table(Table { columns, rows }, Instant::now(), out);
+            }
+            Ok(Statement::Query(_) | Statement::BatchQuery { .. }) => self.last_query = Some(text.clone()),
             _ => {}
         }
         let started = Instant::now();
@@ -149,7 +187,7 @@ impl<'a> Shell<'a> {
             Ok(Outcome::Message(message)) => {
                 let plan = text.trim_start().to_ascii_uppercase().starts_with("EXPLAIN");
                 if plan {
-                    writeln!(out, "{message}")?;
+                    writeln!(out, "{}", message.trim_end())?;
                 } else if self.options.is_terminal {
                     self.report(&message)?;
                 }
@@ -158,83 +196,42 @@ impl<'a> Shell<'a> {
             }
             Ok(Outcome::Table(mut table)) => {
                 table.rows.truncate(self.options.limit.unwrap_or(usize::MAX));
-                let mut renderer = self.renderer(&table.columns);
-                if !table.rows.is_empty() {
-                    renderer.rows(&table.rows, out)?;
-                }
-                renderer.end(out)?;
-                self.footer(Some(table.rows.len()), started)?;
-                Ok(Step::Done)
+                self.table(table, started, out)
             }
-            Ok(Outcome::Stream(mut rows)) => self.stream(&mut *rows, started, out),
-            Err(failure) => self.refuse(&failure.text),
+            Ok(Outcome::Stream(rows)) => self.stream(rows, started, out),
+            Err(Failure::Statement(diagnostic)) => self.refuse(&diagnostic, text.trim(), origin),
+            Err(Failure::Other(reason)) => {
+                self.report_error(&reason)?;
+                self.report_origin(origin)?;
+                Ok(Step::Failed(Exit::Failed))
+            }
         }
     }
 
-    fn renderer(&self, columns: &[(String, String)]) -> Renderer {
-        let width = if self.options.is_terminal { terminal_size::terminal_size() } else { None };
-        let width = width.map(|(terminal_size::Width(width), _)| usize::from(width));
-        Renderer::new(self.options.format, columns, self.options.color, width)
-    }
-
-    /// Writes rows as they come until the result ends, is interrupted or one of the limits is reached.
-    fn stream(&mut self, rows: &mut dyn RowSource, started: Instant, out: &mut dyn Write) -> io::Result<Step> {
-        let mut renderer = self.renderer(rows.columns());
-        let mut count = 0;
-        let mut last_row = Instant::now();
-        let mut catching_up = false;
-        let step = loop {
-            if self.options.interrupted.swap(false, Ordering::AcqRel) {
-                break if self.options.is_terminal { Step::Done } else { Step::Failed(Exit::Interrupted) };
-            }
-            if self.options.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
-                self.report("error: the statement took longer than --timeout")?;
-                break Step::Failed(Exit::Timeout);
-            }
-            if self.options.until_idle.is_some_and(|idle| last_row.elapsed() >= idle) {
-                break Step::Done;
-            }
-            match rows.next(POLL) {
-                Event::Rows(mut batch) => {
-                    self.progress(&mut catching_up, 0, 0)?;
-                    let left = self.options.limit.map_or(usize::MAX, |limit| limit - count);
-                    batch.truncate(left);
-                    count += batch.len();
-                    last_row = Instant::now();
-                    renderer.rows(&batch, out)?;
-                    if self.options.limit == Some(count) {
-                        break Step::Done;
-                    }
-                }
-                Event::Progress { behind, total } => self.progress(&mut catching_up, behind, total)?,
-                Event::Idle => {}
-                Event::End => break Step::Done,
-                Event::Failed(reason) => {
-                    self.report(&format!("error: {reason}"))?;
-                    break Step::Failed(Exit::Failed);
-                }
-            }
-        };
-        self.progress(&mut catching_up, 0, 0)?;
+    /// Writes a whole result and keeps it to be shown again.
+    fn table(&mut self, table: Table, started: Instant, out: &mut dyn Write) -> io::Result<Step> {
+        let mut renderer = self.renderer(&table.columns, false);
+        if !table.rows.is_empty() {
+            renderer.rows(&table.rows, out)?;
+        }
         renderer.end(out)?;
-        self.footer(Some(count), started)?;
-        Ok(step)
+        self.footer(Some(table.rows.len()), started)?;
+        self.last = Some(table);
+        Ok(Step::Done)
     }
 
-    /// One line on the terminal while a query reads what was there before it.
-    fn progress(&self, shown: &mut bool, behind: i64, total: i64) -> io::Result<()> {
-        if !self.options.is_terminal || (!*shown && behind < 10_000) {
-            return Ok(());
-        }
-        let mut error = io::stderr().lock();
-        if behind < 10_000 {
-            *shown = false;
-            return write!(error, "\r\x1b[K");
-        }
-        *shown = true;
-        let percent = 100 - behind.min(total) * 100 / total.max(1);
-        write!(error, "\r\x1b[Kcatching up {percent} % · {behind} of {total} records to read")?;
-        error.flush()
+    fn renderer(&self, columns: &[(String, String)], is_endless: bool) -> Renderer {
+        let size = if self.options.is_terminal { terminal_size::terminal_size() } else { None };
+        let frame = Frame {
+            color: self.options.color,
+            unicode: self.options.unicode,
+            width: size.map(|(terminal_size::Width(width), _)| usize::from(width)),
+            // Of a result that ends one header is enough.
+            height: size.filter(|_| is_endless).map(|(_, terminal_size::Height(height))| usize::from(height)),
+            vertical_if_wide: self.expanded == Expanded::Auto,
+        };
+        let format = if self.expanded == Expanded::On { Format::Vertical } else { self.options.format };
+        Renderer::new(format, columns, frame)
     }
 
     fn footer(&self, rows: Option<usize>, started: Instant) -> io::Result<()> {
@@ -251,51 +248,76 @@ impl<'a> Shell<'a> {
         if parts.is_empty() {
             return Ok(());
         }
-        self.report(&Role::Dim.paint(&format!("({})", parts.join(", ")), self.options.color))
+        self.report(&Role::Dim.paint(&format!("({})", parts.join(", ")), self.options.color_errors))
     }
 
     pub(crate) fn report(&self, message: &str) -> io::Result<()> {
         writeln!(io::stderr().lock(), "{message}")
     }
 
-    fn refuse(&self, text: &str) -> io::Result<Step> {
-        let (head, rest) = text.split_once(": ").unwrap_or((text, ""));
-        let head = if rest.is_empty() {
-            head.to_owned()
-        } else {
-            format!("{}: ", Role::Error.paint(head, self.options.color))
+    /// Reports an error that has no place in a statement.
+    fn report_error(&self, reason: &str) -> io::Result<()> {
+        self.report(&format!("{}: {reason}", Role::Error.paint("error", self.options.color_errors)))
+    }
+
+    /// Reports what is wrong with a statement, at its place in the script if it is from one.
+    fn refuse(&self, diagnostic: &Diagnostic, text: &str, origin: Option<Origin<'_>>) -> io::Result<Step> {
+        let rendered = match origin {
+            Some(Origin { name, lines_before }) => diagnostic.render_in(text, name, lines_before),
+            None => diagnostic.render(text),
         };
-        self.report(&format!("{head}{rest}"))?;
+        let (head, rest) = rendered.split_once(": ").unwrap_or((&rendered, ""));
+        self.report(&format!("{}: {rest}", Role::Error.paint(head, self.options.color_errors)))?;
+        if diagnostic.labels.is_empty() {
+            self.report_origin(origin)?;
+        }
         Ok(Step::Failed(Exit::Failed))
     }
 
-    fn run_file(&mut self, path: &str, depth: usize, out: &mut dyn Write) -> io::Result<Step> {
-        if depth > SCRIPT_DEPTH_MAX {
-            return self.refuse(&format!("error: scripts run each other more than {SCRIPT_DEPTH_MAX} deep: {path}"));
+    fn report_origin(&self, origin: Option<Origin<'_>>) -> io::Result<()> {
+        match origin {
+            Some(Origin { name, lines_before }) => self.report(&format!("  in {name}:{}", lines_before + 1)),
+            None => Ok(()),
         }
-        match std::fs::read_to_string(path) {
+    }
+
+    fn run_file(&mut self, path: &str, depth: usize, out: &mut dyn Write) -> io::Result<Step> {
+        let outcome = if depth > SCRIPT_DEPTH_MAX {
+            Err(format!("scripts run each other more than {SCRIPT_DEPTH_MAX} deep: {path}"))
+        } else {
+            std::fs::read_to_string(path).map_err(|error| format!("cannot read script {path}: {error}"))
+        };
+        match outcome {
             Ok(text) => self.script(&text, path, depth, out),
-            Err(error) => self.refuse(&format!("error: cannot read script {path}: {error}")),
+            Err(reason) => {
+                self.report_error(&reason)?;
+                Ok(Step::Failed(Exit::Failed))
+            }
         }
     }
 
     /// Runs statements until one fails.
-    pub(crate) fn script(&mut self, text: &str, name: &str, depth: usize, out: &mut dyn Write) -> io::Result<Step> {
+    fn script(&mut self, text: &str, name: &str, depth: usize, out: &mut dyn Write) -> io::Result<Step> {
         for piece in millstream_sql::split_statements(text) {
-            let step = match self.command(piece.text, out)? {
-                Some(step) => step,
-                None => self.statement_at(piece.text, depth, out)?,
-            };
-            match step {
-                Step::Done => {}
-                Step::Leave => return Ok(Step::Leave),
-                Step::Failed(exit) => {
-                    let before = text.get(..piece.span.start).unwrap_or_default();
-                    self.report(&format!("  in {name}, line {}", before.matches('\n').count() + 1))?;
-                    return Ok(Step::Failed(exit));
-                }
+            let step = self.piece(&piece, text, name, 0, depth, out)?;
+            if step != Step::Done {
+                return Ok(step);
             }
         }
         Ok(Step::Done)
+    }
+
+    /// Runs a piece of a script; `lines_before` come before the text that it is a piece of.
+    pub(crate) fn piece(
+        &mut self,
+        piece: &millstream_sql::Piece<'_>,
+        text: &str,
+        name: &str,
+        lines_before: usize,
+        depth: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<Step> {
+        let before = text.get(..piece.span.start).unwrap_or_default().matches('\n').count();
+        self.run_at(piece.text, depth, Some(Origin { name, lines_before: lines_before + before }), out)
     }
 }

@@ -32,6 +32,8 @@ pub(crate) enum Role {
     Number,
     Comment,
     Unknown,
+    /// A bracket whose partner is at the cursor.
+    Bracket,
     Dim,
     Error,
 }
@@ -44,6 +46,7 @@ impl Role {
             Self::Number => "36",
             Self::Comment | Self::Dim => "90",
             Self::Unknown => "4",
+            Self::Bracket => "1;33",
             Self::Error => "1;31",
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! `tests/broker/start DIR` starts one; `MILLSTREAM_KAFKA` names its address.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, missing_docs)]
+
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -190,6 +190,16 @@ impl StreamStreamJoin {
         Ok(())
     }
 
+    /// A row without a key has no partner, nor will it have one (KIP-962).
+    fn add_keyless(&self, side: usize, columns: &[ArrayRef], at: usize, time: i64, output: &mut Output) -> Result<()> {
+        if !self.sides.get(side).is_some_and(|side| side.is_outer) {
+            return Ok(());
+        }
+        let mut row = Vec::new();
+        codec::write_row(columns, at, &mut row)?;
+        output.push(side, Some(&row), None, time)
+    }
+
     /// Hands on the rows for which no partner can come any more.
     fn close(&mut self, latest: i64, output: &mut Output) -> Result<()> {
         while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 < latest) {
@@ -284,8 +294,11 @@ impl Operator for StreamStreamJoin {
         let columns = columns.get(..columns.len().saturating_sub(1)).unwrap_or_default();
         let times = batch.rowtimes()?;
         for at in 0..batch.len() {
-            // A row without a key or a value has nothing to join by.
-            if key_column.is_null(at) || !batch.is_live(at) {
+            if !batch.is_live(at) {
+                continue;
+            }
+            if key_column.is_null(at) {
+                self.add_keyless(input, columns, at, times.value(at), &mut output)?;
                 continue;
             }
             let (mut key, mut row) = (Vec::new(), Vec::new());

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, new_null_array};
-use arrow::datatypes::DataType;
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, new_null_array};
+use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
 use datafusion::common::ScalarValue;
 
@@ -26,21 +26,30 @@ pub(super) fn all() -> Vec<AggregateFunction> {
 
 #[derive(Debug)]
 struct ByOffset {
-    values: Vec<Option<ScalarValue>>,
+    values: Vec<Option<Arrived>>,
     ty: DataType,
     latest: bool,
+    /// The number that the next value gets.
+    next: i64,
+}
+
+/// A value and its place in the order of arrival, which is not the order of sessions that merge.
+#[derive(Debug, Clone)]
+struct Arrived {
+    number: i64,
+    value: ScalarValue,
 }
 
 impl ByOffset {
     fn new(args: &[DataType], latest: bool) -> Self {
-        Self { values: Vec::new(), ty: args.first().cloned().unwrap_or(DataType::Null), latest }
+        Self { values: Vec::new(), ty: args.first().cloned().unwrap_or(DataType::Null), latest, next: 0 }
     }
 
-    fn offer(&mut self, slot: u32, value: ScalarValue) -> Result<(), ArrowError> {
+    fn offer(&mut self, slot: u32, arrived: Arrived) -> Result<(), ArrowError> {
         let latest = self.latest;
         let kept = at(&mut self.values, slot)?;
-        if latest || kept.is_none() {
-            *kept = Some(value);
+        if kept.as_ref().is_none_or(|kept| (arrived.number > kept.number) == latest) {
+            *kept = Some(arrived);
         }
         Ok(())
     }
@@ -59,7 +68,9 @@ impl GroupStates for ByOffset {
         let values = argument(args, 0)?;
         for (row, &slot) in slots.iter().enumerate() {
             if values.is_valid(row) {
-                self.offer(slot, ScalarValue::try_from_array(values, row).map_err(failed)?)?;
+                let value = ScalarValue::try_from_array(values, row).map_err(failed)?;
+                self.offer(slot, Arrived { number: self.next, value })?;
+                self.next += 1;
             }
         }
         Ok(())
@@ -67,7 +78,7 @@ impl GroupStates for ByOffset {
 
     fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {
         match at(&mut self.values, from)?.take() {
-            Some(value) => self.offer(into, value),
+            Some(arrived) => self.offer(into, arrived),
             None => Ok(()),
         }
     }
@@ -77,27 +88,33 @@ impl GroupStates for ByOffset {
             return Ok(new_null_array(&self.ty, 0));
         }
         let null = ScalarValue::try_from(&self.ty).map_err(failed)?;
-        let value = |slot: &u32| self.values.get(*slot as usize).cloned().flatten().unwrap_or_else(|| null.clone());
+        let arrived = |slot: &u32| self.values.get(*slot as usize)?.as_ref();
+        let value = |slot: &u32| arrived(slot).map_or_else(|| null.clone(), |arrived| arrived.value.clone());
         ScalarValue::iter_to_array(slots.iter().map(value)).map_err(failed)
     }
 
     fn state(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {
-        let known = |slot: &u32| Some(self.values.get(*slot as usize).is_some_and(Option::is_some));
-        Ok(vec![self.evaluate(slots)?, Arc::new(slots.iter().map(known).collect::<BooleanArray>())])
+        let number = |slot: &u32| self.values.get(*slot as usize)?.as_ref().map(|arrived| arrived.number);
+        Ok(vec![self.evaluate(slots)?, Arc::new(slots.iter().map(number).collect::<Int64Array>())])
     }
 
     fn restore(&mut self, slots: &[u32], state: &[ArrayRef]) -> Result<(), ArrowError> {
-        let (values, known) = (argument(state, 0)?, argument(state, 1)?.as_boolean());
-        for (row, &slot) in slots.iter().enumerate() {
-            let value =
-                if known.value(row) { Some(ScalarValue::try_from_array(values, row).map_err(failed)?) } else { None };
-            *at(&mut self.values, slot)? = value;
+        let (values, numbers) = (argument(state, 0)?, argument(state, 1)?.as_primitive::<Int64Type>());
+        for (row, (&slot, number)) in slots.iter().zip(numbers).enumerate() {
+            let value = |number| {
+                Ok::<_, ArrowError>(Arrived {
+                    number,
+                    value: ScalarValue::try_from_array(values, row).map_err(failed)?,
+                })
+            };
+            *at(&mut self.values, slot)? = number.map(value).transpose()?;
+            self.next = self.next.max(number.map_or(0, |number| number + 1));
         }
         Ok(())
     }
 
     fn state_types(&self) -> Vec<DataType> {
-        vec![self.ty.clone(), DataType::Boolean]
+        vec![self.ty.clone(), DataType::Int64]
     }
 
     fn clear(&mut self, slot: u32) {

@@ -28,7 +28,16 @@ impl Engine {
         if extended {
             let mut detail = |name: &str, value: String| rows.push(row(name, value, "property"));
             detail("kind", source.noun().to_owned());
-            detail("topic", format!("{} ({} partitions)", source.topic, source.partitions));
+            let partitions = if source.partitions == 1 { "partition" } else { "partitions" };
+            detail("topic", format!("{} ({} {partitions})", source.topic, source.partitions));
+            if let Some(topic) = self.log.topic(&source.topic)? {
+                let retention = match (topic.config.compact, topic.config.retention_ms) {
+                    (true, _) => "the newest record of each key".to_owned(),
+                    (_, ..0) => "for ever".to_owned(),
+                    (_, ms) => format!("{ms} ms"),
+                };
+                detail("retention", retention);
+            }
             detail("key format", source.key_format.kind.to_string());
             detail("value format", source.value_format.kind.to_string());
             if let Some(timestamp) = &source.timestamp {
