@@ -55,8 +55,13 @@ fn scripts(arguments: &Arguments) -> Result<Option<Vec<Script>>> {
     }
     scripts.extend(arguments.execute.iter().map(|text| Script { name: "-e".to_owned(), text: text.clone() }));
     if scripts.is_empty() && !std::io::stdin().is_terminal() {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text)?;
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let position = error.utf8_error().valid_up_to();
+            let help = "statements are text in UTF-8; `millstream produce` loads data";
+            Failure::new(format!("standard input is not UTF-8 at byte {position}\nhelp: {help}"))
+        })?;
         scripts.push(Script { name: "standard input".to_owned(), text });
     }
     Ok(if scripts.is_empty() { None } else { Some(scripts) })
