@@ -283,3 +283,11 @@ fn a_command_that_can_no_longer_be_carried_out_is_told_of_and_stops_nothing_else
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("CREATE STREAM gone") && told[0].contains("does not exist"), "{told:?}");
 }
+
+#[test]
+fn functions_of_the_dialect_work_in_pull_queries_too() {
+    let mut session = Session::new();
+    session.run(CLICKS);
+    insert(&mut session, "clicks", &[("abc", 1, 1)]);
+    assert_eq!(session.pull("SELECT UCASE(k), len(k), Upper(k), v FROM clicks WHERE LEN(k) = 3"), ["ABC 3 ABC 1"]);
+}
