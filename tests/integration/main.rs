@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod architecture;
+mod bad_input;
 mod cli;
 mod flights;
 mod formats;
+mod kills;
 mod operators;
 mod oracle;
 mod pipeline;

@@ -58,7 +58,7 @@ impl Session {
     fn pull(&mut self, statement: &str) -> Vec<String> {
         self.settle();
         match self.engine.execute(statement, &mut self.settings) {
-            Ok(Response::Rows(rows)) => rows.rows.iter().map(|row| line(row)).collect(),
+            Ok(Response::Stream(rows)) => rows.collect().unwrap().rows.iter().map(|row| line(row)).collect(),
             other => panic!("{statement}: {other:?}"),
         }
     }
@@ -77,9 +77,9 @@ impl Session {
         let mut lines = Vec::new();
         while (lines.len() as i64) < count {
             if let millstream_runtime::StreamEvent::Rows(rows) = stream.next(Duration::from_secs(10)) {
-                let record = |row: &Vec<millstream_sql::Value>| {
-                    let millstream_sql::Value::Timestamp(time) = row[0] else { panic!() };
-                    format!("{} {} @{time}", row[3], row[4])
+                let record = |row: &millstream_runtime::Row| {
+                    let millstream_sql::Value::Timestamp(time) = row.cells[0] else { panic!() };
+                    format!("{} {} @{time}", row.cells[3], row.cells[4])
                 };
                 lines.extend(rows.iter().map(record));
             } else {
@@ -282,4 +282,12 @@ fn a_command_that_can_no_longer_be_carried_out_is_told_of_and_stops_nothing_else
     let told = session.pull("SELECT what, reason FROM ksql_processing_log");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("CREATE STREAM gone") && told[0].contains("does not exist"), "{told:?}");
+}
+
+#[test]
+fn functions_of_the_dialect_work_in_pull_queries_too() {
+    let mut session = Session::new();
+    session.run(CLICKS);
+    insert(&mut session, "clicks", &[("abc", 1, 1)]);
+    assert_eq!(session.pull("SELECT UCASE(k), len(k), Upper(k), v FROM clicks WHERE LEN(k) = 3"), ["ABC 3 ABC 1"]);
 }

@@ -1,6 +1,6 @@
 //! The flights pipeline under `kill -9`.
 //!
-//! A week of flights is loaded in 20 parts. In each round the program is killed twice: once while it
+//! The whole year under kills is in `kills`; this one is fast. A week of flights is loaded in 20 parts. In each round the program is killed twice: once while it
 //! loads a part, once while the queries process it, at times from 5 to 600 ms after its start. Rounds
 //! with little time follow such with much, so that some are killed in the recovery from the one before,
 //! some while statements are run, some between two commits, and some when all is done. In
@@ -51,9 +51,9 @@ const LIVES_MS: [(u64, u64); 20] = [
 const PLANES_LIFE_MS: u64 = 30;
 
 /// The fields that tell a record from all others of its topic.
-type Identity = Vec<String>;
+pub(crate) type Identity = Vec<String>;
 
-fn identity_of_line(topic: &Topic, header: &str, line: &str) -> Identity {
+pub(crate) fn identity_of_line(topic: &Topic, header: &str, line: &str) -> Identity {
     let place = |field: &&str| header.split(',').position(|column| column == *field).unwrap();
     topic.identity.iter().map(|field| line.split(',').nth(place(field)).unwrap().to_owned()).collect()
 }
@@ -68,7 +68,7 @@ fn identity_of_record(topic: &Topic, record: &str) -> Identity {
 }
 
 /// The records of a topic, each of which must be there once only.
-fn loaded(data: &Path, topic: &Topic) -> BTreeSet<Identity> {
+pub(crate) fn loaded(data: &Path, topic: &Topic) -> BTreeSet<Identity> {
     // The first process of all makes the data directory, and is killed like the others.
     if !data.exists() || support::record_count(data, topic.name) == 0 {
         return BTreeSet::new();
@@ -104,7 +104,7 @@ fn load_in_spite_of_a_kill(data: &Path, topic: &Topic, header: &str, lines: &[&s
 }
 
 /// The values of the joined stream and how often each is there more in one run than in the other.
-fn differences(found: &[String], expected: &[String]) -> Vec<(String, i64)> {
+pub(crate) fn differences(found: &[String], expected: &[String]) -> Vec<(String, i64)> {
     let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
     found.iter().for_each(|record| *counts.entry(record).or_default() += 1);
     expected.iter().for_each(|record| *counts.entry(record).or_default() -= 1);

@@ -13,6 +13,10 @@ pub(crate) const IDLE: &str = "SELECT * FROM KSQL_PROCESSING_LOG EMIT CHANGES";
 
 /// How long persistent queries may take to read everything, also in a debug build.
 const CATCH_UP_MAX: Duration = Duration::from_secs(1200);
+/// A data directory whose files have not changed for so long is at rest, or nearly.
+const AT_REST: Duration = Duration::from_secs(3);
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long one process stays open at most before the queries' progress is looked at.
 const STAY_SECONDS_MAX: u64 = 8;
 
@@ -100,6 +104,8 @@ pub(crate) fn records(data: &Path, topic: &str) -> Vec<String> {
 /// of the rows came into it. Once the sources are read to their end, the second answer cannot.
 pub(crate) fn wait_until_caught_up(data: &Path) {
     let started = Instant::now();
+    // One process does most of it: each start reads the whole state again.
+    stay_while_files_change(data);
     let script = format!("{IDLE}; SHOW QUERIES; SHOW QUERIES");
     let mut stay_seconds = 1;
     loop {
@@ -115,5 +121,35 @@ pub(crate) fn wait_until_caught_up(data: &Path) {
         }
         assert!(started.elapsed() < CATCH_UP_MAX, "the queries do not catch up: {answer}");
         stay_seconds = (stay_seconds * 2).min(STAY_SECONDS_MAX);
+    }
+}
+
+/// Keeps the data directory open by one process as long as its files change, then ends that in order.
+fn stay_while_files_change(data: &Path) {
+    let mut process = millstream(data, &["-e", IDLE]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    let (mut sizes, mut changed) = (Vec::new(), Instant::now());
+    while changed.elapsed() < AT_REST && started.elapsed() < CATCH_UP_MAX {
+        thread::sleep(LOOK_EVERY);
+        let mut now = Vec::new();
+        file_sizes(data, &mut now);
+        if now != sizes {
+            (sizes, changed) = (now, Instant::now());
+        }
+    }
+    let interrupt = ["-INT", &process.id().to_string()];
+    assert!(Command::new("kill").args(interrupt).status().unwrap().success());
+    // Whether it had failed shows as soon as the next one asks.
+    process.wait().unwrap();
+}
+
+/// The paths and sizes of the files below a folder; what goes while it is looked at is left out.
+fn file_sizes(folder: &Path, sizes: &mut Vec<(PathBuf, u64)>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => file_sizes(&entry.path(), sizes),
+            Ok(metadata) => sizes.push((entry.path(), metadata.len())),
+            Err(_) => {}
+        }
     }
 }

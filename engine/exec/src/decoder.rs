@@ -102,7 +102,7 @@ impl SourceDecoder {
             targets.iter().map(|target| ColumnBuilder::new(&target.ty)).collect()
         };
         let records = SourceRecords {
-            format: format!("{} {}", source.value_format.kind, source.name),
+            format: format!("{} {} from topic {}", source.value_format.kind, source.name, source.topic),
             is_table: source.is_table(),
             has_key: !source.key.is_empty(),
             key: Decoder::new(source.key_format, source.key.len(), true, &keys),

@@ -91,12 +91,16 @@ pub(crate) fn all() -> Vec<ScalarFunction> {
 pub(crate) struct Udf {
     function: Arc<ScalarFunction>,
     signature: Signature,
+    /// The name in lower case: batch SQL looks every function up by that.
+    aliases: [String; 1],
 }
 
 impl Udf {
     pub(crate) fn of(function: &Arc<ScalarFunction>) -> Arc<ScalarUDF> {
         let volatility = if function.name == "RANDOM" { Volatility::Volatile } else { Volatility::Immutable };
-        let udf = Self { function: Arc::clone(function), signature: Signature::user_defined(volatility) };
+        let (function, signature) = (Arc::clone(function), Signature::user_defined(volatility));
+        let aliases = [function.name.to_ascii_lowercase()];
+        let udf = Self { function, signature, aliases };
         Arc::new(ScalarUDF::new_from_impl(udf))
     }
 }
@@ -118,6 +122,10 @@ impl Hash for Udf {
 impl ScalarUDFImpl for Udf {
     fn name(&self) -> &str {
         self.function.name
+    }
+
+    fn aliases(&self) -> &[String] {
+        &self.aliases
     }
 
     fn signature(&self) -> &Signature {

@@ -58,7 +58,8 @@ impl Resolver<'_> {
             DataType::Boolean => Ok(lower_predicate(expr)),
             other => {
                 let message = format!("a condition must be BOOLEAN, this is {}", type_name(&other));
-                Err(wrong(message, ast.span, "not a condition"))
+                let help = "compare it with something, as in x = 1";
+                Err(Box::new(wrong(message, ast.span, "not a condition").help(help)))
             }
         }
     }
@@ -91,8 +92,7 @@ impl Resolver<'_> {
             }
             ExprKind::In { operand, list, negated } => {
                 let equal = list.iter().map(|item| self.comparison(BinaryOp::Eq, operand, item));
-                let any = equal.reduce(|any, item| Ok(binary(any?, Operator::Or, item?)));
-                Ok(negate(any.unwrap_or_else(|| Ok(lit(false)))?, *negated))
+                Ok(negate(any_of(equal.collect::<Result<_>>()?), *negated))
             }
             ExprKind::Like { operand, pattern, escape, negated } => {
                 let (operand, pattern) = (self.text(operand)?, self.text(pattern)?);
@@ -225,7 +225,7 @@ impl Resolver<'_> {
         if op == BinaryOp::Concat || !numbers {
             let message =
                 format!("cannot apply {} to {} and {}", op.symbol(), type_name(&left_type), type_name(&right_type));
-            return Err(wrong(message, place, ""));
+            return Err(Box::new(wrong(message, place, "").help(CONVERT)));
         }
         let is_decimal = |ty: &DataType| matches!(ty, DataType::Decimal128(..));
         if (is_decimal(&left_type) || is_decimal(&right_type))
@@ -303,7 +303,7 @@ impl Resolver<'_> {
             let help = "aggregates belong into SELECT and HAVING of a query with GROUP BY";
             return Err(Box::new(Diagnostic::new("E0242", message).at(place, "").help(help)));
         }
-        if star {
+        if star && registry().scalar(&name.name).is_some() {
             return Err(wrong(format!("function {} does not take *", name.name), place, ""));
         }
         // DataFusion's COALESCE and CASE are lazy; ours need no more than values.
@@ -343,8 +343,28 @@ pub(crate) fn no_overload(
     Box::new(Diagnostic::new("E0207", message).at(place, "").note(format!("it takes: {}", known.join(", "))))
 }
 
+/// What to do about a value of another type.
+const CONVERT: &str = "convert it with CAST(… AS …)";
+
 fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
     Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
+}
+
+/// Whether one of the terms is true, as a tree of little height: a list may have thousands of items, and
+/// a chain as long would overflow the stack of whoever walks it.
+fn any_of(mut terms: Vec<Expr>) -> Expr {
+    while terms.len() > 1 {
+        let mut pairs = terms.into_iter();
+        terms = std::iter::from_fn(|| {
+            let left = pairs.next()?;
+            Some(match pairs.next() {
+                Some(right) => binary(left, Operator::Or, right),
+                None => left,
+            })
+        })
+        .collect();
+    }
+    terms.pop().unwrap_or_else(|| lit(false))
 }
 
 fn negate(expr: Expr, negated: bool) -> Expr {
@@ -479,5 +499,5 @@ pub fn constant(ast: &Ast, target: &DataType, catalog: &Catalog) -> Result<Expr>
         return Ok(cast_to(expr, &from, target));
     }
     let message = format!("expected {}, found {}", type_name(target), type_name(&from));
-    Err(wrong(message, ast.span, "of another type"))
+    Err(Box::new(wrong(message, ast.span, "of another type").help(CONVERT)))
 }

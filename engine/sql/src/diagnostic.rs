@@ -80,7 +80,7 @@ impl Diagnostic {
     }
 
     fn render_at(&self, source: &str, place_name: impl Fn(usize, usize) -> String) -> String {
-        let mut out = format!("error[{}]: {}\n", self.code, self.message);
+        let mut out = format!("error[{}]: {}\n", self.code, shown(&self.message));
         let places: Vec<Place<'_>> = self.labels.iter().map(|label| Place::of(label, source)).collect();
         let width = places.iter().map(|place| place.line.to_string().len()).max().unwrap_or(0);
         for (index, place) in places.iter().enumerate() {
@@ -102,10 +102,27 @@ impl Diagnostic {
     }
 }
 
+/// So much of a line is shown before and behind the start of what is marked.
+const LINE_CHARS_MAX: usize = 120;
+/// So much of a message is shown: it may name what was written, and that may be megabytes.
+const TEXT_CHARS_MAX: usize = 1_000;
+
+/// The text, or its two ends if it is very long, without what a terminal would obey.
+fn shown(text: &str) -> String {
+    let visible = |c: char| if c.is_control() && !matches!(c, '\t' | '\n') { char::REPLACEMENT_CHARACTER } else { c };
+    let half = TEXT_CHARS_MAX / 2;
+    let Some((middle, _)) = text.char_indices().nth(half) else { return text.chars().map(visible).collect() };
+    let tail_start = text.char_indices().rev().nth(half - 1).map_or(middle, |(at, _)| at);
+    let (head, tail) = text.split_at(middle);
+    let between = if tail_start > middle { "…" } else { "" };
+    let tail = if tail_start > middle { text.get(tail_start..).unwrap_or_default() } else { tail };
+    head.chars().chain(between.chars()).chain(tail.chars()).map(visible).collect()
+}
+
 struct Place<'a> {
     line: usize,
     column: usize,
-    text: &'a str,
+    text: String,
     indent: String,
     length: usize,
     label: &'a str,
@@ -119,12 +136,20 @@ impl<'a> Place<'a> {
         let text = source.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
         let lead = source.get(line_start..start).unwrap_or_default();
         let marked = source.get(start..label.span.end.min(line_start + text.len())).unwrap_or_default();
+        let (line, column) = (before.matches('\n').count() + 1, lead.chars().count() + 1);
+        // Of a long line the part around the place.
+        let skipped = lead.char_indices().rev().nth(LINE_CHARS_MAX - 1).map_or(0, |(at, _)| at);
+        let lead = lead.get(skipped..).unwrap_or_default();
+        let tail = text.get(skipped + lead.len()..).unwrap_or_default();
+        let tail_end = tail.char_indices().nth(LINE_CHARS_MAX).map_or(tail.len(), |(at, _)| at);
+        let (before, behind) = (if skipped > 0 { "…" } else { "" }, if tail_end < tail.len() { "…" } else { "" });
+        let blank = |c: char| if c == '\t' { '\t' } else { ' ' };
         Self {
-            line: before.matches('\n').count() + 1,
-            column: lead.chars().count() + 1,
-            text,
-            indent: lead.chars().map(|c| if c == '\t' { '\t' } else { ' ' }).collect(),
-            length: marked.chars().count().max(1),
+            line,
+            column,
+            text: shown(&format!("{before}{lead}{}{behind}", tail.get(..tail_end).unwrap_or_default())),
+            indent: before.chars().map(|_| ' ').chain(lead.chars().map(blank)).collect(),
+            length: marked.chars().take(LINE_CHARS_MAX).count().max(1),
             label: &label.text,
         }
     }

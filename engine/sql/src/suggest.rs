@@ -1,11 +1,20 @@
 //! "Did you mean …?"
 
+/// Nobody mistypes a longer name, and the distance takes the product of both lengths to find.
+const CHARS_MAX: usize = 100;
+
 /// The candidate that is closest to what was written, if one is close enough to be a slip.
 #[must_use]
 pub fn closest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = written.chars().take(CHARS_MAX + 1).count();
+    if length > CHARS_MAX {
+        return None;
+    }
     let written = written.to_uppercase();
-    let slips_max = (written.chars().count() / 3).max(1);
-    let scored = candidates.into_iter().map(|name| (distance(&written, &name.to_uppercase()), name));
+    let slips_max = (length / 3).max(1);
+    let is_near = |name: &&str| name.chars().take(CHARS_MAX * 2).count().abs_diff(length) <= slips_max;
+    let near = candidates.into_iter().filter(is_near);
+    let scored = near.map(|name| (distance(&written, &name.to_uppercase()), name));
     scored.filter(|(slips, _)| *slips <= slips_max).min().map(|(_, name)| name)
 }
 

@@ -77,7 +77,7 @@ impl fmt::Display for SqlType {
                 }
                 f.write_str(">")
             }
-            Self::Named(name) => f.write_str(name),
+            Self::Named(name) => f.write_str(&quote_if_needed(name)),
         }
     }
 }

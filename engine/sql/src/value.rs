@@ -82,6 +82,8 @@ impl Value {
             Self::Null => "NULL".to_owned(),
             Self::Boolean(value) => if *value { "TRUE" } else { "FALSE" }.to_owned(),
             Self::Double(value) => format!("{value:E}"),
+            // Without its point it would be an integer.
+            Self::Decimal(value, 0) if i64::try_from(*value).is_ok() => format!("{value}."),
             Self::Integer(_) | Self::Decimal(..) => self.to_string(),
             other => format!("'{}'", other.to_string().replace('\'', "''")),
         }

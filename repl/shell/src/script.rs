@@ -80,7 +80,8 @@ impl Run<'_, '_> {
             }
             let line = String::from_utf8(line).map_err(|_| {
                 let at = lines_before + text.matches('\n').count() + 1;
-                io::Error::new(io::ErrorKind::InvalidData, format!("line {at} of {name} is no text: expected UTF-8"))
+                let help = "statements are text in UTF-8; `millstream produce` loads data";
+                io::Error::new(io::ErrorKind::InvalidData, format!("{name} is not UTF-8 in line {at}\nhelp: {help}"))
             })?;
             text.push_str(&line);
             let is_open = millstream_sql::split_statements(&text).last().is_some_and(|piece| !piece.is_complete);

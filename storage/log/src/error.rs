@@ -72,7 +72,7 @@ pub enum Error {
         owner: String,
     },
     /// The operating system refused a file operation.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}\nhelp: {}", path.display(), what_to_do(source))]
     Io {
         /// What was tried.
         action: &'static str,
@@ -106,6 +106,20 @@ pub enum Error {
         /// The sequence that was due.
         expected: i32,
     },
+}
+
+/// How to get the operating system to agree.
+fn what_to_do(source: &io::Error) -> &'static str {
+    use io::ErrorKind::{NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match source.kind() {
+        StorageFull | QuotaExceeded => "make room on the disk; nothing that was acknowledged is lost",
+        PermissionDenied => "give this user the right to write there, or choose another directory with --data",
+        ReadOnlyFilesystem => "choose a directory on a file system that can be written, with --data",
+        NotADirectory | io::ErrorKind::AlreadyExists => {
+            "a file stands where a folder must be; choose another directory with --data"
+        }
+        _ => "see that the disk works and that the data directory can be written, or choose another one with --data",
+    }
 }
 
 /// What the user can do about an error.

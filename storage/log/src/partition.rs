@@ -331,18 +331,24 @@ fn read_batches(buffers: &Arc<Buffers>, place: &Place, offset: i64, limit: i64, 
         let (mut from, mut to) = (None, 0);
         let mut needed = None;
         while let Some(rest) = buffer.get(to..) {
-            match split_batch(rest).map_err(|error| damaged(to, &error.to_string()))? {
-                Some((header, _, _)) if header.base_offset >= limit => break,
-                Some((header, batch, _)) => {
+            match split_batch(rest) {
+                // What comes before the damage can be read; the next fetch starts at the damage and reports it.
+                Err(_) if from.is_some() => break,
+                Err(error) => return Err(damaged(to, &error.to_string())),
+                Ok(Some((header, _, _))) if header.base_offset >= limit => break,
+                Ok(Some((header, batch, _))) => {
                     if header.last_offset() >= offset {
                         if !crc_matches(&header, batch) {
+                            if from.is_some() {
+                                break;
+                            }
                             return Err(damaged(to, "the CRC of a batch does not match"));
                         }
                         from.get_or_insert(to);
                     }
                     to += header.size_bytes;
                 }
-                None => {
+                Ok(None) => {
                     needed = BatchHeader::parse(rest).ok().map(|header| header.size_bytes);
                     break;
                 }

@@ -49,8 +49,12 @@ impl Engine {
             .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
             .with_information_schema(false);
         let context = SessionContext::new_with_config(config);
-        for (_, udf) in registry().scalars() {
-            context.register_udf(udf.as_ref().clone());
+        // What DataFusion has itself, under the same name, takes all that batch SQL may hand to it.
+        let own = context.state();
+        for (function, udf) in registry().scalars() {
+            if !own.scalar_functions().contains_key(&function.name.to_ascii_lowercase()) {
+                context.register_udf(udf.as_ref().clone());
+            }
         }
         for source in catalog.sources().filter(|source| names.contains(&source.name)) {
             let named = |name: &&&str| names.iter().any(|word| word == **name);

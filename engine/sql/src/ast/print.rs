@@ -34,6 +34,33 @@ impl<T: Display> Display for List<'_, T> {
     }
 }
 
+/// An expression with an operator beside it: what would take in more than itself stands in brackets.
+struct Operand<'a>(&'a Expr);
+
+impl Display for Operand<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0.kind {
+            ExprKind::Lambda { .. } => write!(f, "({})", self.0),
+            _ => write!(f, "{}", self.0),
+        }
+    }
+}
+
+/// An expression before `->` or `[`, or behind a sign, which bind more tightly than a sign before it; and
+/// `--` would start a comment.
+struct Primary<'a>(&'a Expr);
+
+impl Display for Primary<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let has_sign = match &self.0.kind {
+            ExprKind::Unary { op, .. } => *op != UnaryOp::Not,
+            ExprKind::Literal(value) => value.to_literal().starts_with('-'),
+            _ => false,
+        };
+        if has_sign { write!(f, "({})", self.0) } else { write!(f, "{}", Operand(self.0)) }
+    }
+}
+
 fn not(negated: bool) -> &'static str {
     if negated { "NOT " } else { "" }
 }
@@ -45,25 +72,30 @@ impl Display for Expr {
             ExprKind::Column { source: Some(source), name } => write!(f, "{source}.{name}"),
             ExprKind::Column { source: None, name } => write!(f, "{name}"),
             ExprKind::Unary { op, operand } => match op {
-                UnaryOp::Not => write!(f, "(NOT {operand})"),
-                UnaryOp::Minus => write!(f, "-{operand}"),
-                UnaryOp::Plus => write!(f, "+{operand}"),
+                UnaryOp::Not => write!(f, "(NOT {})", Operand(operand)),
+                UnaryOp::Minus => write!(f, "-{}", Primary(operand)),
+                UnaryOp::Plus => write!(f, "+{}", Primary(operand)),
             },
-            ExprKind::Binary { op, left, right } => write!(f, "({left} {} {right})", op.symbol()),
-            ExprKind::IsNull { operand, negated } => write!(f, "({operand} IS {}NULL)", not(*negated)),
+            ExprKind::Binary { op, left, right } => {
+                write!(f, "({} {} {})", Operand(left), op.symbol(), Operand(right))
+            }
+            ExprKind::IsNull { operand, negated } => {
+                write!(f, "({} IS {}NULL)", Operand(operand), not(*negated))
+            }
             ExprKind::IsDistinct { left, right, negated } => {
-                write!(f, "({left} IS {}DISTINCT FROM {right})", not(*negated))
+                write!(f, "({} IS {}DISTINCT FROM {})", Operand(left), not(*negated), Operand(right))
             }
             ExprKind::Between { operand, low, high, negated } => {
+                let (operand, low, high) = (Operand(operand), Operand(low), Operand(high));
                 write!(f, "({operand} {}BETWEEN {low} AND {high})", not(*negated))
             }
             ExprKind::In { operand, list, negated } => {
-                write!(f, "({operand} {}IN ({}))", not(*negated), List(list))
+                write!(f, "({} {}IN ({}))", Operand(operand), not(*negated), List(list))
             }
             ExprKind::Like { operand, pattern, escape, negated } => {
-                write!(f, "({operand} {}LIKE {pattern}", not(*negated))?;
+                write!(f, "({} {}LIKE {}", Operand(operand), not(*negated), Operand(pattern))?;
                 if let Some(escape) = escape {
-                    write!(f, " ESCAPE '{escape}'")?;
+                    write!(f, " ESCAPE '{}'", if *escape == '\'' { "''".to_owned() } else { escape.to_string() })?;
                 }
                 f.write_str(")")
             }
@@ -81,8 +113,8 @@ impl Display for Expr {
                 f.write_str(" END)")
             }
             ExprKind::Cast { operand, ty } => write!(f, "CAST({operand} AS {ty})"),
-            ExprKind::Field { operand, name } => write!(f, "{operand}->{name}"),
-            ExprKind::Index { operand, index } => write!(f, "{operand}[{index}]"),
+            ExprKind::Field { operand, name } => write!(f, "{}->{name}", Primary(operand)),
+            ExprKind::Index { operand, index } => write!(f, "{}[{index}]", Primary(operand)),
             ExprKind::Call { name, star: true, .. } => write!(f, "{}(*)", name.name),
             ExprKind::Call { name, args, distinct, .. } => {
                 write!(f, "{}({}{})", name.name, if *distinct { "DISTINCT " } else { "" }, List(args))

@@ -8,17 +8,26 @@ use crate::{Diagnostic, Ident, Span, Token, TokenKind, closest, tokenize};
 /// overflowing the stack.
 const DEPTH_MAX: usize = 100;
 
+/// A chain such as `a + b + c` is a tree that is as high as the chain is long; whoever walks or drops
+/// a higher one could overflow the stack.
+const HEIGHT_MAX: usize = 500;
+
+/// So much of a token is repeated in a message.
+const SHOWN_CHARS_MAX: usize = 60;
+
 pub(super) struct Cursor<'a> {
     source: &'a str,
     tokens: Vec<Token>,
     index: usize,
     depth: usize,
+    /// The height of the highest tree made since the innermost [`Cursor::nested`] began.
+    height: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub(super) fn new(source: &'a str) -> Self {
         let tokens = tokenize(source).into_iter().filter(|token| !token.kind.is_trivia()).collect();
-        Self { source, tokens, index: 0, depth: 0 }
+        Self { source, tokens, index: 0, depth: 0, height: 0 }
     }
 
     pub(super) fn source(&self) -> &'a str {
@@ -74,12 +83,25 @@ impl<'a> Cursor<'a> {
     pub(super) fn nested<T>(&mut self, parse: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth >= DEPTH_MAX {
             let message = format!("the statement nests more than {DEPTH_MAX} levels deep");
-            return Err(Box::new(Diagnostic::new("E0104", message).at(self.here(), "too deep")));
+            return Err(Box::new(Diagnostic::new("E0104", message).at(self.here(), "too deep").help("take it apart")));
         }
         self.depth += 1;
+        let outer = std::mem::take(&mut self.height);
         let parsed = parse(self);
+        self.height = outer.max(self.height + 1);
         self.depth -= 1;
         parsed
+    }
+
+    /// Notes that what was parsed since the innermost [`Cursor::nested`] began goes below a new node.
+    pub(super) fn link(&mut self) -> Result<()> {
+        self.height += 1;
+        if self.height <= HEIGHT_MAX {
+            return Ok(());
+        }
+        let message = format!("the expression chains more than {HEIGHT_MAX} operators");
+        let help = "split it, or compare with a list: x IN (…, …)";
+        Err(Box::new(Diagnostic::new("E0104", message).at(self.here(), "too long").help(help)))
     }
 
     /// Whether the next tokens are these words or symbols.
@@ -89,6 +111,12 @@ impl<'a> Cursor<'a> {
                 matches!(token.kind, TokenKind::Word | TokenKind::Symbol) && self.text(token).eq_ignore_ascii_case(word)
             })
         })
+    }
+
+    /// Whether this word stands anywhere from here on, not counting names in quotes.
+    pub(super) fn has_word(&self, word: &str) -> bool {
+        let rest = self.tokens.get(self.index..).unwrap_or_default();
+        rest.iter().any(|token| token.kind == TokenKind::Word && self.text(*token).eq_ignore_ascii_case(word))
     }
 
     /// Reads these space-separated words or symbols if they come next.
@@ -175,16 +203,20 @@ impl<'a> Cursor<'a> {
             return Box::new(Diagnostic::new("E0101", message).at(here, "ends here"));
         };
         let text = self.text(token);
+        let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+        let cut = if shown.len() < text.len() { "…" } else { "" };
         let diagnostic = match token.kind {
             TokenKind::Unterminated => {
                 let what = if text.starts_with("/*") { "comment" } else { "quote" };
                 return Box::new(
                     Diagnostic::new("E0102", format!("the {what} that starts here is never closed"))
-                        .at(Span::new(token.span.start, token.span.start + 1), "starts here"),
+                        .at(Span::new(token.span.start, token.span.start + 1), "starts here")
+                        .help(format!("close the {what}")),
                 );
             }
-            TokenKind::Unknown => Diagnostic::new("E0103", format!("the character {text:?} has no meaning here")),
-            _ => Diagnostic::new("E0101", format!("expected {expected}, found \"{text}\"")),
+            TokenKind::Unknown => Diagnostic::new("E0103", format!("the character {text:?} has no meaning here"))
+                .help("remove it, or put it in quotes if it belongs to a name or a string"),
+            _ => Diagnostic::new("E0101", format!("expected {expected}, found \"{shown}{cut}\"")),
         };
         let diagnostic = diagnostic.at(here, "not expected here");
         let slip = token.kind == TokenKind::Word && !is_keyword(text);

@@ -26,9 +26,11 @@ fn binary(cursor: &mut Cursor<'_>, level: u8) -> Result<Expr> {
             let start = left.span;
             if level <= COMPARISON && at_predicate(cursor) {
                 left = predicate(cursor, left)?;
+                cursor.link()?;
             } else if let Some((op, op_level)) = operator(cursor).filter(|(_, op_level)| *op_level >= level) {
                 cursor.next();
                 let right = binary(cursor, op_level + 1)?;
+                cursor.link()?;
                 let kind = ExprKind::Binary { op, left: Box::new(left), right: Box::new(right) };
                 left = Expr { kind, span: cursor.since(start) };
             } else {
@@ -162,6 +164,7 @@ fn postfix(cursor: &mut Cursor<'_>) -> Result<Expr> {
         } else {
             return Ok(*operand);
         };
+        cursor.link()?;
         expr = Expr { kind, span: cursor.since(start) };
     }
 }
@@ -195,7 +198,10 @@ fn primary(cursor: &mut Cursor<'_>) -> Result<Expr> {
             Err(_) => decimal(cursor, text),
         },
         TokenKind::Decimal => decimal(cursor, text),
-        TokenKind::Float => literal(cursor, Value::Double(text.parse().unwrap_or(f64::NAN))),
+        TokenKind::Float => match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => literal(cursor, Value::Double(value)),
+            _ => Err(cursor.unexpected("a number that a DOUBLE can hold")),
+        },
         TokenKind::Symbol if text == "(" => parenthesised(cursor),
         TokenKind::Word => match text.to_ascii_uppercase().as_str() {
             "NULL" => literal(cursor, Value::Null),

@@ -121,12 +121,11 @@ fn word(cursor: &mut Cursor<'_>) -> Result<String> {
 fn select(cursor: &mut Cursor<'_>) -> Result<Statement> {
     let mark = cursor.mark();
     let parsed = query(cursor).and_then(|query| cursor.finish(query));
-    let emits = cursor.source().to_ascii_uppercase().contains("EMIT");
     match parsed {
         Ok(query) => Ok(Statement::Query(Box::new(query))),
-        Err(reason) if !emits && !matches!(reason.code, "E0102" | "E0104" | "E0107") => {
+        Err(reason) if !matches!(reason.code, "E0102" | "E0104" | "E0107") => {
             cursor.rewind(mark);
-            Ok(batch_query(cursor, *reason))
+            if cursor.has_word("EMIT") { Err(reason) } else { Ok(batch_query(cursor, *reason)) }
         }
         Err(reason) => Err(reason),
     }
@@ -284,7 +283,7 @@ fn explain(cursor: &mut Cursor<'_>) -> Result<Explain> {
     if cursor.peek_at(1).is_none_or(|token| cursor.text(token) == ";") {
         return Ok(Explain::Query(query_id(cursor)?));
     }
-    let statement = Box::new(statement(cursor)?);
+    let statement = Box::new(cursor.nested(statement)?);
     let text = cursor.source().get(start..).unwrap_or_default().trim().trim_end_matches(';').to_owned();
     Ok(Explain::Statement { statement, text })
 }
