@@ -1,0 +1,179 @@
+//! The log of one case: in memory, with everything in partition 0, the clock at 0, and an end that the
+//! runner moves, so that a query gets one record at a time.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use millstream_log::record::{BatchBuilder, BatchReader};
+use millstream_log::{
+    Appended, EmbeddedLog, Fetched, GroupOffset, Isolation, Log, LogOptions, Producer, Result, Ticket, TopicInfo,
+    TopicPartition, TopicSpec, Watch, WriteBatch,
+};
+
+const FETCH_BYTES: usize = 1 << 20;
+
+/// What stands behind the name of the topic that takes what the engine writes to an input topic.
+const WRITTEN: &str = ".written";
+
+/// A record of a topic.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: Option<Vec<u8>>,
+    pub(crate) timestamp_ms: i64,
+    pub(crate) headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+/// An in-memory log between the engine and the runner.
+pub(crate) struct CaseLog {
+    inner: EmbeddedLog,
+    /// Topics that are read only from the case's inputs: what the engine writes to them goes elsewhere.
+    inputs: BTreeSet<String>,
+    /// Where the engine finds the end of a topic, if not at its end. Moved by the runner between the
+    /// runs of a query, read by the query's tasks.
+    ends: Mutex<HashMap<String, i64>>,
+}
+
+impl CaseLog {
+    pub(crate) fn open(inputs: BTreeSet<String>) -> Result<Self> {
+        Ok(Self { inner: EmbeddedLog::open(LogOptions::in_memory())?, inputs, ends: Mutex::default() })
+    }
+
+    /// Makes a topic unless it is there.
+    pub(crate) fn ensure_topic(&self, name: &str, partitions: i32) -> Result<()> {
+        if self.topic(name)?.is_none() {
+            self.create_topic(&TopicSpec::new(name, partitions).kept_for_ever())?;
+        }
+        Ok(())
+    }
+
+    /// Appends an input, as a batch of its own.
+    pub(crate) fn append_input(&self, topic: &str, record: &Stored) -> Result<()> {
+        let mut batch = BatchBuilder::new();
+        let headers: Vec<_> = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        batch.push_with_headers(record.timestamp_ms, record.key.as_deref(), record.value.as_deref(), &headers);
+        self.inner.append(&TopicPartition::new(topic, 0), batch.finish()?)?.ticket.wait()
+    }
+
+    /// Lets the engine see no more than this of a topic, or all of it.
+    pub(crate) fn show(&self, topic: &str, end: Option<i64>) {
+        let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        match end {
+            Some(end) => ends.insert(topic.to_owned(), end),
+            None => ends.remove(topic),
+        };
+    }
+
+    /// How many records a topic has, whatever the engine sees of them.
+    pub(crate) fn len(&self, topic: &str) -> i64 {
+        self.inner.offsets(&TopicPartition::new(topic, 0)).map_or(0, |(_, end)| end)
+    }
+
+    /// What the engine has written to a topic.
+    pub(crate) fn written(&self, topic: &str) -> Result<Vec<Stored>> {
+        let partition = self.place(&TopicPartition::new(topic, 0));
+        let mut records = Vec::new();
+        if self.inner.topic(&partition.topic)?.is_none() {
+            return Ok(records);
+        }
+        let (mut offset, end) = self.inner.offsets(&partition)?;
+        while offset < end {
+            let fetched = self.inner.fetch(&partition, offset, FETCH_BYTES, Isolation::ReadCommitted)?;
+            for batch in fetched.batches() {
+                for record in BatchReader::new(batch?)?.iter() {
+                    let record = record?;
+                    let headers = record
+                        .headers()
+                        .map(|header| header.map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec))));
+                    records.push(Stored {
+                        headers: headers.collect::<Result<_>>()?,
+                        key: record.key.map(<[u8]>::to_vec),
+                        value: record.value.map(<[u8]>::to_vec),
+                        timestamp_ms: record.timestamp_ms,
+                    });
+                }
+            }
+            offset = fetched.next_offset(end);
+        }
+        Ok(records)
+    }
+
+    /// Where a batch that the engine writes goes.
+    fn place(&self, to: &TopicPartition) -> TopicPartition {
+        if self.inputs.contains(&*to.topic) {
+            return TopicPartition::new(format!("{}{WRITTEN}", to.topic), 0);
+        }
+        TopicPartition::new(Arc::clone(&to.topic), 0)
+    }
+}
+
+impl Log for CaseLog {
+    fn create_topic(&self, spec: &TopicSpec) -> Result<TopicInfo> {
+        if self.inputs.contains(&spec.name) {
+            self.inner.create_topic(&TopicSpec::new(format!("{}{WRITTEN}", spec.name), 1).kept_for_ever())?;
+        }
+        self.inner.create_topic(spec)
+    }
+
+    fn delete_topic(&self, name: &str) -> Result<()> {
+        if self.inputs.contains(name) {
+            self.inner.delete_topic(&format!("{name}{WRITTEN}"))?;
+        }
+        self.inner.delete_topic(name)
+    }
+
+    fn topics(&self) -> Result<Vec<TopicInfo>> {
+        let mut topics = self.inner.topics()?;
+        topics.retain(|topic| topic.name.strip_suffix(WRITTEN).is_none_or(|name| !self.inputs.contains(name)));
+        Ok(topics)
+    }
+
+    fn topic(&self, name: &str) -> Result<Option<TopicInfo>> {
+        self.inner.topic(name)
+    }
+
+    fn fetch(&self, from: &TopicPartition, offset: i64, bytes_max: usize, isolation: Isolation) -> Result<Fetched> {
+        self.inner.fetch(from, offset, bytes_max, isolation)
+    }
+
+    fn append(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Appended> {
+        self.inner.append(&self.place(to), batch)
+    }
+
+    fn write(&self, mut batch: WriteBatch) -> Result<Ticket> {
+        for (to, _) in &mut batch.batches {
+            *to = self.place(to);
+        }
+        self.inner.write(batch)
+    }
+
+    fn init_producer(&self, transactional_id: &str) -> Result<Producer> {
+        self.inner.init_producer(transactional_id)
+    }
+
+    fn end_transaction(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket> {
+        self.inner.end_transaction(producer, commit, offsets)
+    }
+
+    fn group_offset(&self, group: &str, partition: &TopicPartition) -> Result<Option<i64>> {
+        self.inner.group_offset(group, partition)
+    }
+
+    fn delete_group(&self, group: &str) -> Result<()> {
+        self.inner.delete_group(group)
+    }
+
+    fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64)> {
+        let (start, end) = self.inner.offsets(partition)?;
+        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok((start, ends.get(&*partition.topic).map_or(end, |shown| end.min(*shown))))
+    }
+
+    fn watch(&self, partition: &TopicPartition, callback: Arc<dyn Fn() + Send + Sync>) -> Result<Watch> {
+        self.inner.watch(partition, callback)
+    }
+
+    fn now_ms(&self) -> i64 {
+        0
+    }
+}
