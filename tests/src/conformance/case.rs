@@ -11,8 +11,8 @@ const SCHEMA_FORMATS: [&str; 4] = ["AVRO", "PROTOBUF", "PROTOBUF_NOSR", "JSON_SR
 pub(crate) struct Case {
     pub(crate) statements: Vec<String>,
     pub(crate) properties: Vec<(String, String)>,
-    /// The topics that exist before, with their number of partitions.
-    pub(crate) topics: Vec<(String, i32)>,
+    /// The topics that exist before, with their number of partitions if the case gives it.
+    pub(crate) topics: Vec<(String, Option<i32>)>,
     pub(crate) inputs: Vec<Record>,
     pub(crate) outputs: Vec<Record>,
     pub(crate) expect_error: bool,
@@ -54,8 +54,8 @@ impl Case {
         let statements: Vec<String> = list("statements").iter().map(Json::to_text).collect();
         let properties = json.get("properties").map(Json::fields).unwrap_or_default();
         let topics = list("topics").iter().filter_map(|topic| {
-            let partitions = topic.get("partitions").and_then(Json::as_i64).unwrap_or(1);
-            Some((text(topic, "name")?, i32::try_from(partitions).unwrap_or(1)))
+            let partitions = topic.get("partitions").and_then(Json::as_i64);
+            Some((text(topic, "name")?, partitions.and_then(|count| i32::try_from(count).ok())))
         });
         let push_first = json.get("inputConditions").and_then(|conditions| conditions.get("waitForActivePushQuery"));
         Ok(Self {

@@ -1,5 +1,5 @@
-//! The log of one case: in memory, with everything in partition 0, the clock at 0, and an end that the
-//! runner moves, so that a query gets one record at a time.
+//! The log of one case: in memory, with the clock at 0. A case that runs record by record has everything
+//! in partition 0, and an end that the runner moves, so that a query gets one record at a time.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use millstream_log::record::{BatchBuilder, BatchReader};
 use millstream_log::{
     Appended, EmbeddedLog, Fetched, GroupOffset, Isolation, Log, LogOptions, Producer, Result, Ticket, TopicInfo,
-    TopicPartition, TopicSpec, Watch, WriteBatch,
+    TopicPartition, TopicSpec, Watch, WriteBatch, partition_for_key,
 };
 
 const FETCH_BYTES: usize = 1 << 20;
@@ -27,15 +27,16 @@ pub(crate) struct Stored {
 /// An in-memory log between the engine and the runner.
 pub(crate) struct CaseLog {
     inner: EmbeddedLog,
-    /// Topics that are read only from the case's inputs: what the engine writes to them goes elsewhere.
-    inputs: BTreeSet<String>,
+    /// Topics that are read only from the case's inputs: what the engine writes to them goes elsewhere, and
+    /// what it writes to others goes to partition 0. `None`: everything goes where the engine says.
+    inputs: Option<BTreeSet<String>>,
     /// Where the engine finds the end of a topic, if not at its end. Moved by the runner between the
     /// runs of a query, read by the query's tasks.
     ends: Mutex<HashMap<String, i64>>,
 }
 
 impl CaseLog {
-    pub(crate) fn open(inputs: BTreeSet<String>) -> Result<Self> {
+    pub(crate) fn open(inputs: Option<BTreeSet<String>>) -> Result<Self> {
         Ok(Self { inner: EmbeddedLog::open(LogOptions::in_memory())?, inputs, ends: Mutex::default() })
     }
 
@@ -47,12 +48,17 @@ impl CaseLog {
         Ok(())
     }
 
-    /// Appends an input, as a batch of its own.
-    pub(crate) fn append_input(&self, topic: &str, record: &Stored) -> Result<()> {
+    /// Appends an input, as a batch of its own, to the partition of its key.
+    pub(crate) fn append_input(&self, topic: &str, record: &Stored, inner_key: Option<&[u8]>) -> Result<()> {
+        let count = self.inner.topic(topic)?.map_or(1, |topic| topic.partitions);
+        let partition = match inner_key {
+            Some(key) if self.inputs.is_none() => partition_for_key(key, count),
+            _ => 0,
+        };
         let mut batch = BatchBuilder::new();
         let headers: Vec<_> = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
         batch.push_with_headers(record.timestamp_ms, record.key.as_deref(), record.value.as_deref(), &headers);
-        self.inner.append(&TopicPartition::new(topic, 0), batch.finish()?)?.ticket.wait()
+        self.inner.append(&TopicPartition::new(topic, partition), batch.finish()?)?.ticket.wait()
     }
 
     /// Lets the engine see no more than this of a topic, or all of it.
@@ -64,21 +70,23 @@ impl CaseLog {
         };
     }
 
-    /// How many records a topic has, whatever the engine sees of them.
+    /// How many records a topic has in partition 0, whatever the engine sees of them.
     pub(crate) fn len(&self, topic: &str) -> i64 {
         self.inner.offsets(&TopicPartition::new(topic, 0)).map_or(0, |(_, end)| end)
     }
 
-    /// What the engine has written to a topic.
-    pub(crate) fn written(&self, topic: &str) -> Result<Vec<Stored>> {
-        let partition = self.place(&TopicPartition::new(topic, 0));
+    /// What the engine has written to a topic, by partition; also the inputs where they are not kept apart.
+    pub(crate) fn written(&self, topic: &str) -> Result<Vec<Vec<Stored>>> {
+        let first = self.place(&TopicPartition::new(topic, 0));
+        let Some(topic) = self.inner.topic(&first.topic)? else { return Ok(Vec::new()) };
+        topic.topic_partitions().map(|partition| self.records(&partition)).collect()
+    }
+
+    fn records(&self, partition: &TopicPartition) -> Result<Vec<Stored>> {
         let mut records = Vec::new();
-        if self.inner.topic(&partition.topic)?.is_none() {
-            return Ok(records);
-        }
-        let (mut offset, end) = self.inner.offsets(&partition)?;
+        let (mut offset, end) = self.inner.offsets(partition)?;
         while offset < end {
-            let fetched = self.inner.fetch(&partition, offset, FETCH_BYTES, Isolation::ReadCommitted)?;
+            let fetched = self.inner.fetch(partition, offset, FETCH_BYTES, Isolation::ReadCommitted)?;
             for batch in fetched.batches() {
                 for record in BatchReader::new(batch?)?.iter() {
                     let record = record?;
@@ -100,23 +108,28 @@ impl CaseLog {
 
     /// Where a batch that the engine writes goes.
     fn place(&self, to: &TopicPartition) -> TopicPartition {
-        if self.inputs.contains(&*to.topic) {
-            return TopicPartition::new(format!("{}{WRITTEN}", to.topic), 0);
+        match &self.inputs {
+            Some(inputs) if inputs.contains(&*to.topic) => TopicPartition::new(format!("{}{WRITTEN}", to.topic), 0),
+            Some(_) => TopicPartition::new(Arc::clone(&to.topic), 0),
+            None => to.clone(),
         }
-        TopicPartition::new(Arc::clone(&to.topic), 0)
+    }
+
+    fn is_input(&self, topic: &str) -> bool {
+        self.inputs.as_ref().is_some_and(|inputs| inputs.contains(topic))
     }
 }
 
 impl Log for CaseLog {
     fn create_topic(&self, spec: &TopicSpec) -> Result<TopicInfo> {
-        if self.inputs.contains(&spec.name) {
+        if self.is_input(&spec.name) {
             self.inner.create_topic(&TopicSpec::new(format!("{}{WRITTEN}", spec.name), 1).kept_for_ever())?;
         }
         self.inner.create_topic(spec)
     }
 
     fn delete_topic(&self, name: &str) -> Result<()> {
-        if self.inputs.contains(name) {
+        if self.is_input(name) {
             self.inner.delete_topic(&format!("{name}{WRITTEN}"))?;
         }
         self.inner.delete_topic(name)
@@ -124,7 +137,7 @@ impl Log for CaseLog {
 
     fn topics(&self) -> Result<Vec<TopicInfo>> {
         let mut topics = self.inner.topics()?;
-        topics.retain(|topic| topic.name.strip_suffix(WRITTEN).is_none_or(|name| !self.inputs.contains(name)));
+        topics.retain(|topic| topic.name.strip_suffix(WRITTEN).is_none_or(|name| !self.is_input(name)));
         Ok(topics)
     }
 

@@ -8,8 +8,8 @@ use super::case::{Record, Window};
 use super::case_log::Stored;
 use super::json::Json;
 
-/// An input as it lies in its topic.
-pub(crate) fn encode(record: &Record, source: Option<&Source>) -> Stored {
+/// An input as it lies in its topic, and the length of its key without the window.
+pub(crate) fn encode(record: &Record, source: Option<&Source>) -> (Stored, usize) {
     let mut key = match source {
         Some(source) => part_bytes(&record.key, source.key_format, &source.key),
         None => untyped_bytes(&record.key),
@@ -18,6 +18,7 @@ pub(crate) fn encode(record: &Record, source: Option<&Source>) -> Stored {
         Some(source) => part_bytes(&record.value, source.value_format, &source.value),
         None => untyped_bytes(&record.value),
     };
+    let inner_length = key.as_ref().map_or(0, Vec::len);
     if let (Some(key), Some(window)) = (&mut key, record.window) {
         // As Kafka Streams encodes windowed keys.
         if window.is_session {
@@ -25,7 +26,8 @@ pub(crate) fn encode(record: &Record, source: Option<&Source>) -> Stored {
         }
         key.extend_from_slice(&window.start.to_be_bytes());
     }
-    Stored { key, value, timestamp_ms: record.timestamp_ms.unwrap_or(0), headers: record.headers.clone() }
+    let timestamp_ms = record.timestamp_ms.unwrap_or(0);
+    (Stored { key, value, timestamp_ms, headers: record.headers.clone() }, inner_length)
 }
 
 /// The key of a record, and its window if the source's keys have windows.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::case::{Case, Record};
-use super::session::{Session, statements};
+use super::session::{Flow, Session, statements};
 use super::{compare, post, refusal};
 
 /// Runs a case.
@@ -11,7 +11,7 @@ use super::{compare, post, refusal};
 /// # Errors
 /// The first difference from what the case expects.
 pub(crate) fn run(case: &Case) -> Result<(), String> {
-    let mut session = Session::open(case, true)?;
+    let mut session = Session::open(case, Flow::RecordByRecord)?;
     let statements = statements(case);
     for (at, text) in statements.iter().enumerate() {
         match session.execute(text) {
@@ -40,8 +40,13 @@ fn check_outputs(session: &Session, case: &Case) -> Result<(), String> {
         let source =
             session.source_over(topic).ok_or_else(|| format!("topic {topic}: no stream or table is over it"))?;
         let found = session.log.written(topic).map_err(|error| error.to_string())?;
-        compare::records(&expected, &found, source, !case.inputs.is_empty())
-            .map_err(|difference| format!("topic {topic}: {difference}"))?;
+        compare::records(
+            &expected,
+            found.first().map(Vec::as_slice).unwrap_or_default(),
+            source,
+            !case.inputs.is_empty(),
+        )
+        .map_err(|difference| format!("topic {topic}: {difference}"))?;
     }
     Ok(())
 }

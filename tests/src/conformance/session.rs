@@ -19,6 +19,18 @@ const SETTINGS: [(&str, &str); 3] = [
     ("millstream.dialect.strict", "true"),
 ];
 
+/// The number of partitions of topics that a case of `rest` says nothing of; some of its results show it.
+const REST_PARTITIONS: i32 = 4;
+
+/// How records come to queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// One after another, all in partition 0; topics with inputs are read from these and nothing else.
+    RecordByRecord,
+    /// All at once, each in the partition of its key.
+    InBulk,
+}
+
 /// An engine on a log of its own.
 pub(crate) struct Session {
     pub(crate) log: Arc<CaseLog>,
@@ -28,6 +40,8 @@ pub(crate) struct Session {
     sources: Vec<Arc<Source>>,
     /// The ids of the persistent queries in the order of their creation.
     queries: Vec<String>,
+    /// The number of partitions of topics that nothing is said of.
+    partitions: i32,
 }
 
 /// The single statements of a case.
@@ -36,15 +50,16 @@ pub(crate) fn statements(case: &Case) -> Vec<&str> {
 }
 
 impl Session {
-    /// Opens an engine that has the case's topics and settings. With `inputs_apart`, topics with inputs are
-    /// read from these and nothing else.
-    pub(crate) fn open(case: &Case, inputs_apart: bool) -> Result<Self, String> {
-        let inputs: BTreeSet<String> = case.inputs.iter().map(|record| record.topic.clone()).collect();
-        let log =
-            CaseLog::open(if inputs_apart { inputs } else { BTreeSet::new() }).map_err(|error| error.to_string())?;
+    /// Opens an engine that has the case's topics and settings.
+    pub(crate) fn open(case: &Case, flow: Flow) -> Result<Self, String> {
+        let (inputs, default_partitions) = match flow {
+            Flow::RecordByRecord => (Some(case.inputs.iter().map(|record| record.topic.clone()).collect()), 1),
+            Flow::InBulk => (None, REST_PARTITIONS),
+        };
+        let log = CaseLog::open(inputs).map_err(|error| error.to_string())?;
         let log = Arc::new(log);
         for (topic, partitions) in &case.topics {
-            log.ensure_topic(topic, *partitions).map_err(|error| error.to_string())?;
+            log.ensure_topic(topic, partitions.unwrap_or(default_partitions)).map_err(|error| error.to_string())?;
         }
         let mut settings = Settings::default();
         for (name, value) in SETTINGS {
@@ -56,7 +71,7 @@ impl Session {
         }
         let options = EngineOptions { threads: 0, ..EngineOptions::default() };
         let engine = Engine::open(Arc::clone(&log) as Arc<dyn Log>, &options).map_err(|error| error.to_string())?;
-        Ok(Self { log, engine, settings, sources: Vec::new(), queries: Vec::new() })
+        Ok(Self { log, engine, settings, sources: Vec::new(), queries: Vec::new(), partitions: default_partitions })
     }
 
     /// Runs one statement. The topic that it declares a source over is there before.
@@ -66,7 +81,7 @@ impl Session {
             && create.with.get("PARTITIONS").is_none()
         {
             // A name that no topic can have is for the statement to be refused for.
-            let _ = self.log.ensure_topic(topic, 1);
+            let _ = self.log.ensure_topic(topic, self.partitions);
         }
         let response = self.engine.execute(text, &mut self.settings)?;
         self.take_note();
@@ -96,9 +111,12 @@ impl Session {
     /// Appends inputs to their topics.
     pub(crate) fn produce<'a>(&self, inputs: impl IntoIterator<Item = &'a Record>) -> Result<(), String> {
         for input in inputs {
-            let record = codec::encode(input, self.source_over(&input.topic).map(Arc::as_ref));
-            let appended =
-                self.log.ensure_topic(&input.topic, 1).and_then(|()| self.log.append_input(&input.topic, &record));
+            let (record, inner_length) = codec::encode(input, self.source_over(&input.topic).map(Arc::as_ref));
+            let inner_key = record.key.as_ref().and_then(|key| key.get(..inner_length));
+            let appended = self
+                .log
+                .ensure_topic(&input.topic, self.partitions)
+                .and_then(|()| self.log.append_input(&input.topic, &record, inner_key));
             appended.map_err(|error| error.to_string())?;
         }
         Ok(())
