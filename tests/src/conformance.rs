@@ -24,6 +24,8 @@ mod report;
 mod rest_case;
 mod session;
 mod suite;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
