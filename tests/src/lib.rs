@@ -1,4 +1,6 @@
-//! What the benchmarks share: generated page views and the machine's own counters.
+//! What the programs of this package share: the conformance cases, generated page views and the
+//! machine's own counters.
 
+pub mod conformance;
 pub mod counters;
 pub mod page_views;

@@ -2,6 +2,7 @@
 
 mod change;
 mod describe;
+mod drive;
 mod insert;
 mod print;
 mod pull;
@@ -29,7 +30,8 @@ use crate::{Result, RowSet, RowStream, Settings};
 pub struct EngineOptions {
     /// What internal topics' names start with.
     pub service_id: String,
-    /// The number of compute threads; by default one a core.
+    /// The number of compute threads; by default one a core. With none, queries run only when they are
+    /// driven by hand ([`Engine::run_until_idle`]).
     pub threads: usize,
 }
 

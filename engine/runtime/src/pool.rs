@@ -91,6 +91,26 @@ impl Pool {
     pub(crate) fn handle(&self) -> Arc<Handle> {
         Arc::new(Handle { state: AtomicU8::new(IDLE), task: Mutex::new(None), pool: Arc::clone(&self.shared) })
     }
+
+    /// In a pool without threads, wakes these tasks and runs them here until all are idle. Other tasks that
+    /// they wake stay in the queue.
+    pub(crate) fn run_until_idle(&self, tasks: &[Arc<Handle>]) {
+        if !self.threads.is_empty() {
+            return;
+        }
+        tasks.iter().for_each(Handle::wake);
+        loop {
+            let next = {
+                let ready = &mut locked(&self.shared.queue).ready;
+                let at = ready.iter().position(|waiting| tasks.iter().any(|task| Arc::ptr_eq(task, waiting)));
+                at.and_then(|at| ready.remove(at))
+            };
+            match next {
+                Some(task) => task.run(),
+                None => return,
+            }
+        }
+    }
 }
 
 impl Drop for Pool {
@@ -227,5 +247,19 @@ mod tests {
         handle.stop();
         handle.wake();
         assert!(turns.recv_timeout(Duration::from_millis(50)).is_err());
+    }
+
+    #[test]
+    fn without_threads_only_the_tasks_that_are_named_run() {
+        let pool = Pool::start(0).unwrap();
+        let (done, turns) = channel();
+        let [driven, waiting] = [pool.handle(), pool.handle()];
+        driven.start(Box::new(Count { turns: 0, done: done.clone() }));
+        waiting.start(Box::new(Count { turns: 10, done }));
+        pool.run_until_idle(&[Arc::clone(&driven)]);
+        assert_eq!(turns.try_recv(), Ok(3));
+        assert!(turns.try_recv().is_err());
+        pool.run_until_idle(&[waiting]);
+        assert_eq!(turns.try_recv(), Ok(11));
     }
 }

@@ -96,7 +96,7 @@ pub(crate) struct PersistentQuery {
     pub(crate) plan: QueryPlan,
     /// The settings that it was created under.
     pub(crate) settings: Settings,
-    handles: Vec<Arc<Handle>>,
+    pub(crate) handles: Vec<Arc<Handle>>,
     /// Topics that are of no use without the query.
     internal_topics: Vec<String>,
     group: String,

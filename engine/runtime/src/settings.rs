@@ -15,6 +15,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "0: every record's update is handed on; else updates of one key within an epoch are merged",
     ),
     ("ksql.internal.topic.replicas", "1", "replicas of internal topics"),
+    (
+        "millstream.dialect.strict",
+        "false",
+        "true keeps the refusals of ksqlDB for pull queries, which could be answered otherwise",
+    ),
     ("ksql.service.id", "default_", "what internal topics' names start with"),
 ];
 
@@ -64,6 +69,7 @@ impl Settings {
             {
                 return refuse("a whole number from 0 on");
             }
+            "millstream.dialect.strict" if !matches!(value, "true" | "false") => return refuse("true or false"),
             "ksql.service.id" => return refuse("it to be given when the program is started"),
             _ => {}
         }
