@@ -164,6 +164,136 @@ fn results_come_in_the_form_that_was_asked_for() {
     expect(data.path(), &["-e", nothing], 0, "", "");
 }
 
+/// Compares a text with a file of `golden`, which `UPDATE_GOLDEN=1` writes anew.
+fn expect_golden(name: &str, found: &str) {
+    let path = support::root().join("tests/integration/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, found).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, expected, "{name} is not as before; if it should be, set UPDATE_GOLDEN=1");
+}
+
+#[test]
+fn every_form_shows_nulls_wide_text_and_numbers() {
+    let data = TempDir::new().unwrap();
+    let script = "\
+        CREATE STREAM goods (id BIGINT KEY, name STRING, price DOUBLE, note STRING)
+          WITH (KAFKA_TOPIC='goods', VALUE_FORMAT='JSON', PARTITIONS=1);
+        INSERT INTO goods VALUES (1, '緑茶', 4.5, NULL);
+        INSERT INTO goods VALUES (20, 'milk, \"cold\"', NULL, 'sold by the bottle, which is returned to the dairy once a week');
+        INSERT INTO goods VALUES (300, 'crème', -1234.75, '');";
+    support::run(data.path(), &["-e", script]);
+    let forms = ["table", "box", "vertical", "json", "ndjson", "csv", "tsv", "markdown", "raw"];
+    for form in forms {
+        let sql = "SELECT id, name, price, note FROM goods ORDER BY id";
+        expect_golden(&format!("bounded.{form}"), &support::run(data.path(), &["-o", form, "-e", sql]));
+        // An endless result that is cut short has the same rows.
+        let sql = "SET 'auto.offset.reset' = 'earliest'; SELECT id, name, price, note FROM goods EMIT CHANGES LIMIT 3";
+        let endless = support::run(data.path(), &["-o", form, "-e", sql]);
+        for row in ["緑茶", "milk, ", "crème"] {
+            assert!(endless.contains(row), "{form}: {endless}");
+        }
+    }
+}
+
+#[test]
+fn colors_are_for_terminals_unless_asked_for() {
+    let data = with_orders();
+    let nulls = "SELECT CAST(NULL AS STRING) AS nothing FROM orders WHERE id = 1";
+    let with = |environment: &[(&str, &str)], args: &[&str]| {
+        let mut command =
+            support::millstream(data.path(), &[&["-o", "table", "-e", nulls, "-e", "SELEC"], args].concat());
+        let output = command.env_remove("NO_COLOR").envs(environment.iter().copied()).output().unwrap();
+        (stdout(&output).contains('\x1b'), stderr(&output).contains('\x1b'))
+    };
+    assert_eq!(with(&[], &[]), (false, false));
+    assert_eq!(with(&[("NO_COLOR", "1")], &[]), (false, false));
+    assert_eq!(with(&[], &["--color", "never"]), (false, false));
+    assert_eq!(with(&[], &["--color", "always"]), (true, true));
+    // What the command line says outranks the environment.
+    assert_eq!(with(&[("NO_COLOR", "1")], &["--color", "always"]), (true, true));
+    expect(data.path(), &["--color", "sometimes", "-e", nulls], 2, "", "sometimes");
+}
+
+#[test]
+fn a_reader_that_has_had_enough_is_no_failure() {
+    let data = TempDir::new().unwrap();
+    // More than a pipe holds.
+    let script = "SHOW FUNCTIONS;".repeat(40);
+    for form in ["ndjson", "table", "csv"] {
+        let mut command = support::millstream(data.path(), &["-o", form, "-e", &script]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), ""), "{form}");
+    }
+}
+
+#[test]
+fn a_row_is_written_when_it_comes() {
+    let data = with_orders();
+    for form in ["ndjson", "csv", "tsv", "raw"] {
+        let script = "SET 'auto.offset.reset' = 'earliest'; SELECT id, item FROM orders EMIT CHANGES";
+        let mut command = support::millstream(data.path(), &["-o", form, "-e", script]);
+        let mut waiting = Waiting(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap());
+        let mut lines = BufReader::new(waiting.0.stdout.take().unwrap()).lines();
+        // The query goes on, so that what is read here was written before its end.
+        let last = lines.find(|line| line.as_ref().unwrap().contains('3')).unwrap().unwrap();
+        assert!(last.contains("tea"), "{form}: {last}");
+        assert_eq!(waiting.0.try_wait().unwrap(), None, "{form}");
+    }
+}
+
+#[test]
+fn data_goes_to_standard_output_and_everything_else_to_standard_error() {
+    let data = with_orders();
+    let script = "CREATE STREAM teas AS SELECT * FROM orders WHERE item = 'tea' EMIT CHANGES; \
+                  SELECT id FROM orders WHERE id = 1; TERMINATE ALL; DROP STREAM teas; SELECT id FROM nowhere;";
+    let output = support::output(data.path(), &["-e", script]);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), "{\"ID\":1}\n"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("NOWHERE"), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("millstream>"), "{}", stderr(&output));
+}
+
+#[test]
+fn statements_may_be_given_many_times_and_share_a_session() {
+    let data = with_orders();
+    let args = ["-e", "DEFINE item = 'milk'", "-e", "SET 'auto.offset.reset' = 'earliest'", "-e"];
+    let push = "SELECT id FROM orders WHERE item LIKE '${item}%' EMIT CHANGES LIMIT 1";
+    expect(data.path(), &[&args[..], &[push]].concat(), 0, "{\"ID\":2}\n", "");
+    // The first one that fails is the last one that runs.
+    expect(data.path(), &["-e", "SELEC", "-e", "SELECT id FROM orders WHERE id = 1"], 1, "", "SELECT");
+    let keep_going = ["--keep-going", "-e", "SELEC", "-e", "SELECT id FROM orders WHERE id = 1"];
+    expect(data.path(), &keep_going, 1, "{\"ID\":1}\n", "SELECT");
+}
+
+#[test]
+fn a_limit_holds_for_every_result() {
+    let data = with_orders();
+    let ordered = "SELECT id FROM orders ORDER BY id";
+    expect(data.path(), &["--limit", "2", "-e", ordered], 0, "{\"ID\":1}\n{\"ID\":2}\n", "");
+    expect(data.path(), &["--limit", "0", "-e", ordered], 0, "", "");
+    let twice = format!("{ordered}; {ordered}");
+    expect(data.path(), &["--limit", "1", "-e", &twice], 0, "{\"ID\":1}\n{\"ID\":1}\n", "");
+    for wrong in ["-1", "many"] {
+        expect(data.path(), &["--limit", wrong, "-e", ordered], 2, "", wrong);
+        expect(data.path(), &["--timeout", wrong, "-e", ordered], 2, "", wrong);
+        expect(data.path(), &["--until-idle", wrong, "-e", ordered], 2, "", wrong);
+    }
+}
+
+#[test]
+fn a_timeout_ends_the_script() {
+    let data = with_orders();
+    let script = format!("{IDLE}; SELECT id FROM orders WHERE id = 1");
+    expect(data.path(), &["--timeout", "0.3", "-e", &script], 4, "", "--timeout");
+    expect(data.path(), &["--timeout", "0.3", "--keep-going", "-e", &script], 4, "{\"ID\":1}\n", "--timeout");
+    // A result that ends in time is not concerned.
+    expect(data.path(), &["--timeout", "60", "--until-idle", "0.3", "-e", &script], 0, "{\"ID\":1}\n", "");
+}
+
 #[test]
 fn variables_stand_for_their_values() {
     let data = with_orders();

@@ -13,4 +13,6 @@ mod pipeline;
 mod queries;
 mod readme;
 mod restart;
+mod shell;
 mod support;
+mod terminal;
