@@ -14,5 +14,6 @@ mod queries;
 mod readme;
 mod restart;
 mod shell;
+mod shell_p0;
 mod support;
 mod terminal;

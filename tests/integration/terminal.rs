@@ -191,6 +191,11 @@ impl Terminal {
         screen.cell(u16::try_from(row).unwrap(), u16::try_from(column).unwrap()).is_some_and(look)
     }
 
+    /// Sends a signal to the program.
+    pub(crate) fn signal(&mut self, signal: rexpect::process::Signal) {
+        self.process.signal(signal).unwrap();
+    }
+
     /// Waits for the end of the program and returns its exit code, none if a signal has ended it.
     pub(crate) fn wait_for_end(&mut self) -> Option<i32> {
         let started = Instant::now();
