@@ -58,7 +58,7 @@ impl Session for EmbeddedSession {
         let topics = self.engine.log().topics().unwrap_or_default();
         Names {
             sources: sources.map(|source| (source.name, source.kind.to_owned(), source.columns)).collect(),
-            topics: topics.iter().filter(|topic| !topic.name.starts_with('_')).map(|t| t.name.to_string()).collect(),
+            topics: topics.iter().filter(|topic| is_users(&topic.name)).map(|t| t.name.to_string()).collect(),
             functions: scalars
                 .chain(aggregates)
                 .map(|(name, overloads)| (name.to_owned(), signature(overloads, name)))
@@ -99,6 +99,11 @@ impl Session for EmbeddedSession {
         }
         Ok(())
     }
+}
+
+/// Whether a topic is neither the log's nor the engine's own.
+fn is_users(topic: &str) -> bool {
+    !topic.starts_with('_') && !topic.ends_with("ksql_processing_log")
 }
 
 struct Rows(RowStream);

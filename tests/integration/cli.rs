@@ -323,7 +323,7 @@ fn a_script_says_which_line_failed() {
     let data = TempDir::new().unwrap();
     let script: PathBuf = data.path().join("script.sql");
     fs::write(&script, "-- The first statement is right.\nSHOW TABLES;\n\nSHOW NONSENSE;\n").unwrap();
-    let place = format!("in {}, line 4", script.display());
+    let place = format!("--> {}:4:6", script.display());
     expect(&data.path().join("data"), &["-f", support::text(&script)], 1, "", &place);
 }
 

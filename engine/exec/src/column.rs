@@ -50,12 +50,14 @@ pub struct BytesBuilder {
 
 impl BytesBuilder {
     /// Ends a row that has a value: what was added to `bytes` since the last row.
+    #[inline]
     pub fn end_row(&mut self) {
         self.offsets.push(self.bytes.len() as i32);
         self.nulls.append_non_null();
     }
 
     /// Whether the column is `STRING` rather than `BYTES`.
+    #[inline]
     #[must_use]
     pub fn is_text(&self) -> bool {
         self.is_text

@@ -140,6 +140,11 @@ impl Scope {
         self.sources.iter().filter(|scoped| scoped.find(name).is_some()).count() > 1
     }
 
+    /// Whether any source has a column of this name.
+    pub(crate) fn has_column(&self, name: &str) -> bool {
+        self.sources.iter().any(|scoped| scoped.find(name).is_some())
+    }
+
     /// The sources that a `*` covers.
     pub(crate) fn starred(&self, item: &SelectItem) -> Result<Vec<&ScopedSource>> {
         let SelectItem::Star { source: Some(name), .. } = item else { return Ok(self.sources.iter().collect()) };

@@ -9,8 +9,8 @@ use crate::Result;
 use crate::pool::Handle;
 
 /// So much is fetched and decoded in one go: enough to make per-batch work cheap, and little enough to stay in
-/// the cache.
-const FETCH_BYTES: usize = 1 << 20;
+/// a core's own cache between the copy, the check of its CRC and the decoder.
+const FETCH_BYTES: usize = 256 << 10;
 
 /// A partition and how far it has been read.
 pub(crate) struct Input {

@@ -70,18 +70,23 @@ impl Diagnostic {
     /// The diagnostic with the lines of the source it speaks of, as compilers print it.
     #[must_use]
     pub fn render(&self, source: &str) -> String {
-        self.render_at(source, |line, column| format!("line {line}, column {column}"))
+        self.render_at(source, 0, |line, column| format!("line {line}, column {column}"))
     }
 
-    /// The same for a statement of a script, of which so many lines come before it.
+    /// The same for a statement of a script, before which come so many lines, and so many characters of its own
+    /// first line.
     #[must_use]
-    pub fn render_in(&self, source: &str, script: &str, lines_before: usize) -> String {
-        self.render_at(source, |line, column| format!("{script}:{}:{column}", line + lines_before))
+    pub fn render_in(&self, source: &str, script: &str, lines_before: usize, chars_before: usize) -> String {
+        self.render_at(source, lines_before, |line, column| {
+            let column = if line == lines_before + 1 { column + chars_before } else { column };
+            format!("{script}:{line}:{column}")
+        })
     }
 
-    fn render_at(&self, source: &str, place_name: impl Fn(usize, usize) -> String) -> String {
+    fn render_at(&self, source: &str, lines_before: usize, place_name: impl Fn(usize, usize) -> String) -> String {
         let mut out = format!("error[{}]: {}\n", self.code, shown(&self.message));
-        let places: Vec<Place<'_>> = self.labels.iter().map(|label| Place::of(label, source)).collect();
+        let mut places: Vec<Place<'_>> = self.labels.iter().map(|label| Place::of(label, source)).collect();
+        places.iter_mut().for_each(|place| place.line += lines_before);
         let width = places.iter().map(|place| place.line.to_string().len()).max().unwrap_or(0);
         for (index, place) in places.iter().enumerate() {
             if index == 0 {

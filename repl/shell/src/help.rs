@@ -140,6 +140,13 @@ fn commands() -> String {
     )
 }
 
+/// The names of all topics, some a line.
+fn names() -> String {
+    let names: Vec<&str> = topics().collect();
+    let lines: Vec<String> = names.chunks(6).map(|names| format!("  {}", names.join(", "))).collect();
+    lines.join(",\n")
+}
+
 /// The names that there is help on.
 pub(crate) fn topics() -> impl Iterator<Item = &'static str> {
     TOPICS.iter().map(|(name, ..)| *name)
@@ -150,8 +157,7 @@ pub(crate) fn help<'f>(about: &str, functions: &'f [String]) -> Result<String, &
     let about = about.trim().trim_end_matches(';').to_uppercase();
     let about = about.strip_prefix("FUNCTION ").unwrap_or(&about).trim();
     if about.is_empty() {
-        let lines: Vec<String> = TOPICS.iter().map(|(name, what, _)| format!("  {name:<15} {what}")).collect();
-        return Ok(format!("Statements end with a semicolon:\n{}\n\n{}", lines.join("\n"), commands()));
+        return Ok(format!("Statements end with a semicolon; help NAME shows one:\n{}\n\n{}", names(), commands()));
     }
     if let Some(explained) = EXPLAINED.iter().find(|explained| explained.code == about) {
         let millstream_sql::Explained { code, text, wrong, right } = explained;

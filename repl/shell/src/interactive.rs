@@ -47,11 +47,12 @@ pub fn interactive(shell: &mut Shell<'_>) -> io::Result<Exit> {
         if let Some(helper) = editor.helper_mut() {
             *helper.names.borrow_mut() = shell.session.names();
         }
-        match editor.readline(PROMPT) {
+        let read = editor.readline(PROMPT);
+        if let Some(helper) = editor.helper_mut() {
+            helper.is_first = false;
+        }
+        match read {
             Ok(input) => {
-                if let Some(helper) = editor.helper_mut() {
-                    helper.is_first = false;
-                }
                 remember(&mut editor, shell, history.as_deref(), &input);
                 if run(shell, &input)? == Step::Leave {
                     break;

@@ -86,8 +86,9 @@ pub(crate) enum Step {
 struct Origin<'o> {
     /// The script's name.
     name: &'o str,
-    /// How many lines of it come before the statement.
+    /// How many lines of it come before the statement, and how many characters of its first line.
     lines_before: usize,
+    chars_before: usize,
 }
 
 /// Scripts that run scripts may nest this deep.
@@ -263,7 +264,9 @@ impl<'a> Shell<'a> {
     /// Reports what is wrong with a statement, at its place in the script if it is from one.
     fn refuse(&self, diagnostic: &Diagnostic, text: &str, origin: Option<Origin<'_>>) -> io::Result<Step> {
         let rendered = match origin {
-            Some(Origin { name, lines_before }) => diagnostic.render_in(text, name, lines_before),
+            Some(Origin { name, lines_before, chars_before }) => {
+                diagnostic.render_in(text, name, lines_before, chars_before)
+            }
             None => diagnostic.render(text),
         };
         let (head, rest) = rendered.split_once(": ").unwrap_or((&rendered, ""));
@@ -276,7 +279,7 @@ impl<'a> Shell<'a> {
 
     fn report_origin(&self, origin: Option<Origin<'_>>) -> io::Result<()> {
         match origin {
-            Some(Origin { name, lines_before }) => self.report(&format!("  in {name}:{}", lines_before + 1)),
+            Some(Origin { name, lines_before, .. }) => self.report(&format!("  in {name}:{}", lines_before + 1)),
             None => Ok(()),
         }
     }
@@ -317,7 +320,11 @@ impl<'a> Shell<'a> {
         depth: usize,
         out: &mut dyn Write,
     ) -> io::Result<Step> {
-        let before = text.get(..piece.span.start).unwrap_or_default().matches('\n').count();
-        self.run_at(piece.text, depth, Some(Origin { name, lines_before: lines_before + before }), out)
+        let before = text.get(..piece.span.start).unwrap_or_default();
+        let chars_before = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let lines_before = lines_before + before.matches('\n').count();
+        // What stands on the command line is no place to look at.
+        let origin = (name != "-e").then_some(Origin { name, lines_before, chars_before });
+        self.run_at(piece.text, depth, origin, out)
     }
 }

@@ -88,7 +88,7 @@ impl Encode for Vec<u8> {
 /// Puts a magic and a CRC in front of a small file's content.
 pub(crate) fn seal(magic: [u8; 4], content: &[u8]) -> Vec<u8> {
     let mut sealed = magic.to_vec();
-    sealed.extend_from_slice(&crc32c::crc32c(content).to_be_bytes());
+    sealed.extend_from_slice(&crc_fast::crc32_iscsi(content).to_be_bytes());
     sealed.extend_from_slice(content);
     sealed
 }
@@ -98,7 +98,7 @@ pub(crate) fn unseal(magic: [u8; 4], sealed: &[u8]) -> Result<&[u8]> {
     let wrong = |reason: &str| Error::corrupt(reason.to_owned());
     let content = sealed.strip_prefix(&magic).ok_or_else(|| wrong("its magic bytes are wrong"))?;
     let (crc, content) = content.split_first_chunk::<4>().ok_or_else(cut_off)?;
-    if u32::from_be_bytes(*crc) != crc32c::crc32c(content) {
+    if u32::from_be_bytes(*crc) != crc_fast::crc32_iscsi(content) {
         return Err(wrong("its CRC does not match"));
     }
     Ok(content)

@@ -78,7 +78,7 @@ impl JournalWriter {
         if let Some(place) = frame.get_mut(..FRAME_HEADER_BYTES) {
             place.copy_from_slice(&header);
         }
-        let crc = crc32c::crc32c(frame.get(CRC_COVERS_FROM..).unwrap_or_default());
+        let crc = crc_fast::crc32_iscsi(frame.get(CRC_COVERS_FROM..).unwrap_or_default());
         if let Some(place) = frame.get_mut(8..CRC_COVERS_FROM) {
             place.copy_from_slice(&crc.to_be_bytes());
         }
@@ -105,7 +105,7 @@ fn parse_frame(bytes: &[u8]) -> Option<Frame<'_>> {
     }
     let length = FRAME_HEADER_BYTES.checked_add(u32_at(4)? as usize)?;
     let frame = bytes.get(..length)?;
-    if crc32c::crc32c(frame.get(CRC_COVERS_FROM..)?) != u32_at(8)? {
+    if crc_fast::crc32_iscsi(frame.get(CRC_COVERS_FROM..)?) != u32_at(8)? {
         return None;
     }
     let synced = u64::from_be_bytes(header.get(16..24)?.try_into().ok()?);

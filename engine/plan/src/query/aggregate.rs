@@ -13,7 +13,7 @@ use millstream_sql::ast::{Emit, Ident, Query, SelectItem};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Value};
 
 use super::join;
-use super::select::{Selected, filtered, item_name, projected, select_place};
+use super::select::{ItemNames, Selected, filtered, projected, select_place};
 use crate::expression::{Names, Resolver, cast_to, no_overload};
 use crate::node::{AggregateCall, Node, Op, Relation, WindowSpec};
 use crate::scope::{Scope, batch_schema, column};
@@ -187,11 +187,11 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     let filter = query.filter.as_ref().map(|filter| input.predicate(filter)).transpose()?;
     let grouped = Grouped { input, group_by, windowed: query.window.is_some(), calls: RefCell::default() };
     let resolver = Resolver { names: &grouped, catalog };
-    let mut items = Vec::new();
+    let (mut items, mut names) = (Vec::new(), ItemNames::default());
     for item in &query.select {
         match item {
             SelectItem::Expr { expr, alias } => {
-                items.push((item_name(expr, alias.as_ref(), scope, items.len()), resolver.resolve(expr)?));
+                items.push((names.name(expr, alias.as_ref(), scope), resolver.resolve(expr)?));
             }
             SelectItem::Star { span, .. } => {
                 let diagnostic = Diagnostic::new("E0248", "* cannot be used with GROUP BY").at(*span, "");

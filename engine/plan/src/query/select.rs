@@ -136,7 +136,7 @@ pub(super) fn projected(
 
 /// The names and expressions of `SELECT`.
 fn select_items(query: &Query, scope: &Scope, resolver: &Resolver<'_>) -> Result<Vec<(String, Expr)>> {
-    let mut items = Vec::new();
+    let (mut items, mut names) = (Vec::new(), ItemNames::default());
     for item in &query.select {
         match item {
             SelectItem::Star { .. } => {
@@ -150,7 +150,7 @@ fn select_items(query: &Query, scope: &Scope, resolver: &Resolver<'_>) -> Result
             }
             SelectItem::StructStar(operand) => items.extend(struct_fields(operand, resolver)?),
             SelectItem::Expr { expr, alias } => {
-                let name = item_name(expr, alias.as_ref(), scope, items.len());
+                let name = names.name(expr, alias.as_ref(), scope);
                 items.push((name, resolver.resolve(expr)?));
             }
         }
@@ -171,14 +171,33 @@ pub(super) fn struct_fields(operand: &Ast, resolver: &Resolver<'_>) -> Result<Ve
     Ok(fields.iter().map(|f| field(f.name())).collect())
 }
 
-/// The name of a result: its alias, the column or field itself, or a number.
-pub(super) fn item_name(expr: &Ast, alias: Option<&Ident>, scope: &Scope, position: usize) -> String {
-    match (alias, &expr.kind) {
-        (Some(alias), _) => alias.name.clone(),
-        (None, ExprKind::Column { source: Some(source), name }) if scope.is_in_several(&name.name) => {
-            format!("{}_{}", source.name, name.name)
+/// Names for results that have none: `KSQL_COL_0`, `KSQL_COL_1` and so on, without those that a source has a
+/// column of.
+#[derive(Debug, Default)]
+pub(super) struct ItemNames {
+    generated: usize,
+}
+
+impl ItemNames {
+    /// The name of a result: its alias, the column or field itself, or a generated one.
+    pub(super) fn name(&mut self, expr: &Ast, alias: Option<&Ident>, scope: &Scope) -> String {
+        match (alias, &expr.kind) {
+            (Some(alias), _) => alias.name.clone(),
+            (None, ExprKind::Column { source: Some(source), name }) if scope.is_in_several(&name.name) => {
+                format!("{}_{}", source.name, name.name)
+            }
+            (None, ExprKind::Column { name, .. } | ExprKind::Field { name, .. }) => name.name.clone(),
+            (None, _) => self.generate(scope),
         }
-        (None, ExprKind::Column { name, .. } | ExprKind::Field { name, .. }) => name.name.clone(),
-        (None, _) => format!("KSQL_COL_{position}"),
+    }
+
+    fn generate(&mut self, scope: &Scope) -> String {
+        loop {
+            let name = format!("KSQL_COL_{}", self.generated);
+            self.generated += 1;
+            if !scope.has_column(&name) {
+                return name;
+            }
+        }
     }
 }

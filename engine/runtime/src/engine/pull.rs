@@ -89,11 +89,12 @@ fn rows(batch: &RecordBatch) -> Vec<Row> {
     (0..batch.num_rows()).map(row).collect()
 }
 
-/// The result's columns. One that the text gives no name has the dialect's: `KSQL_COL_` and its place.
+/// The result's columns. Those that the text gives no name have the dialect's: `KSQL_COL_` and a number.
 fn columns(frame: &DataFrame, names: &[String], catalog: &Catalog) -> Vec<(String, String)> {
     let is_column =
         |name: &String| name.starts_with("WINDOW") || catalog.sources().any(|source| source.column(name).is_some());
-    let column = |(at, field): (usize, &Arc<arrow::datatypes::Field>)| {
+    let mut generated = 0;
+    let column = |field: &Arc<arrow::datatypes::Field>| {
         let name = field.name();
         // A field of a struct has the field's name.
         let inner = name.strip_suffix(']').and_then(|name| name.rsplit_once('[')).map(|(_, inner)| inner.to_owned());
@@ -101,7 +102,11 @@ fn columns(frame: &DataFrame, names: &[String], catalog: &Catalog) -> Vec<(Strin
             [Some(name.clone()), inner].into_iter().flatten().find(|name| names.contains(name) || is_column(name));
         let ty = field.data_type();
         let ty = sql_type(ty).map_or_else(|| ty.to_string(), |ty| ty.to_string());
-        (name.unwrap_or_else(|| format!("KSQL_COL_{at}")), ty)
+        let name = name.unwrap_or_else(|| {
+            generated += 1;
+            format!("KSQL_COL_{}", generated - 1)
+        });
+        (name, ty)
     };
-    frame.schema().inner().fields().iter().enumerate().map(column).collect()
+    frame.schema().inner().fields().iter().map(column).collect()
 }

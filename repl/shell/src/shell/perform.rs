@@ -126,7 +126,7 @@ impl Shell<'_> {
         }
         let Some(format) = self.format_named(name)? else { return Ok(Step::Failed(Exit::Failed)) };
         self.options.format = format;
-        self.notice(&format!("output is {}", format.name()))
+        self.notice(&format!("output is {}", name.to_lowercase()))
     }
 
     fn set_expanded(&mut self, how: &str) -> io::Result<Step> {

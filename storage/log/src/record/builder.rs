@@ -156,7 +156,7 @@ impl BatchBuilder {
         if let Some(place) = bytes.get_mut(..HEADER_BYTES) {
             place.copy_from_slice(&header);
         }
-        let crc = crc32c::crc32c(bytes.get(CRC_COVERS_FROM..).unwrap_or_default());
+        let crc = crc_fast::crc32_iscsi(bytes.get(CRC_COVERS_FROM..).unwrap_or_default());
         if let Some(place) = bytes.get_mut(CRC_AT..CRC_COVERS_FROM) {
             place.copy_from_slice(&crc.to_be_bytes());
         }

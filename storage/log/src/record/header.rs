@@ -172,5 +172,5 @@ pub fn set_base_offset(batch: &mut [u8], base_offset: i64) {
 
 /// Whether the batch's bytes match its CRC.
 pub(crate) fn crc_matches(header: &BatchHeader, batch: &[u8]) -> bool {
-    batch.get(CRC_COVERS_FROM..).is_some_and(|covered| crc32c::crc32c(covered) == header.crc)
+    batch.get(CRC_COVERS_FROM..).is_some_and(|covered| crc_fast::crc32_iscsi(covered) == header.crc)
 }

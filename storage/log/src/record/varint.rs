@@ -26,12 +26,14 @@ pub(super) fn len(value: i64) -> usize {
 /// longer than ten bytes.
 #[inline]
 pub(super) fn read(bytes: &mut &[u8]) -> Option<i64> {
-    // Most are a byte long.
-    if let Some((&byte @ 0..0x80, rest)) = bytes.split_first() {
-        *bytes = rest;
-        return Some(i64::from(byte >> 1) ^ -i64::from(byte & 1));
-    }
-    read_long(bytes)
+    // Nearly all are one or two bytes long.
+    let (zigzag, rest) = match bytes {
+        [byte @ 0..0x80, rest @ ..] => (u32::from(*byte), rest),
+        [low, high @ 0..0x80, rest @ ..] => (u32::from(low & 0x7f) | u32::from(*high) << 7, rest),
+        _ => return read_long(bytes),
+    };
+    *bytes = rest;
+    Some(i64::from(zigzag >> 1) ^ -i64::from(zigzag & 1))
 }
 
 fn read_long(bytes: &mut &[u8]) -> Option<i64> {

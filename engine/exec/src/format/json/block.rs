@@ -35,6 +35,17 @@ impl Block {
     }
 }
 
+/// Whether a document is all ASCII, a block at a time.
+#[inline]
+pub(super) fn is_ascii(document: &[u8]) -> bool {
+    let (blocks, _) = document.as_chunks::<BYTES>();
+    let Some(last) = document.last_chunk::<BYTES>() else { return document.is_ascii() };
+    // The last block may overlap the one before it: a byte may be looked at twice.
+    let seen = blocks.iter().fold(u8x16::from(*last), |seen, block| seen | u8x16::from(*block));
+    // The highest bit of each byte is what makes a mask of bytes as they are.
+    seen.to_bitmask() == 0
+}
+
 /// Where the next quote, backslash or control character stands from a place on; the document's length if
 /// there is none.
 #[inline]
@@ -60,7 +71,7 @@ pub(super) fn next_special(document: &[u8], mut at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{Block, next_special};
+    use super::{Block, is_ascii, next_special};
 
     /// Each answer at each place of documents shorter and longer than a block, against one byte after
     /// the other.
@@ -69,6 +80,7 @@ mod tests {
         let mixed = [b"a\xC3\xA90\x1F\\".as_slice(), &[b'9'; 15], b"\x7F"].concat();
         let documents: [&[u8]; 4] = [b"12\"a", b"0123456789abcdef0123456789", b"no specials at all, only text", &mixed];
         for document in documents {
+            assert_eq!(is_ascii(document), document.is_ascii());
             for at in 0..=document.len() {
                 let rest = &document[at..];
                 let special = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;

@@ -4,7 +4,7 @@
 //! at a time (`block.rs`).
 
 use super::super::Unreadable;
-use super::block::{Block, next_special};
+use super::block::{Block, is_ascii, next_special};
 
 /// Arrays and objects may nest this deep.
 const DEPTH_MAX: usize = 127;
@@ -83,7 +83,7 @@ pub(super) struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     #[inline]
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, problem: Problem::Expected("JSON"), is_ascii: bytes.is_ascii() }
+        Self { bytes, at: 0, problem: Problem::Expected("JSON"), is_ascii: is_ascii(bytes) }
     }
 
     /// A scanner within a document that has been passed over before.
@@ -137,8 +137,9 @@ impl<'a> Scanner<'a> {
         if self.accept(byte) { Ok(()) } else { Err(self.expected(expected)) }
     }
 
-    /// Passes over one value of any kind.
-    #[inline]
+    /// Passes over one value of any kind. Inlined by force, as `string` is: a call a field is a tenth of all the
+    /// time a document takes.
+    #[inline(always)]
     pub(super) fn value(&mut self, depth: usize) -> Result<Kind, Malformed> {
         match self.peek() {
             Some(b'"') => {
@@ -250,7 +251,7 @@ impl<'a> Scanner<'a> {
 
     /// Passes over a string whose opening quote has been read, including the closing one; true if it
     /// has escapes.
-    #[inline]
+    #[inline(always)]
     pub(super) fn string(&mut self) -> Result<bool, Malformed> {
         let start = self.at;
         let mut escaped = false;
