@@ -80,6 +80,19 @@ impl BytesBuilder {
     }
 }
 
+/// Takes all values and leaves room for as many: the next batch is as long as this one, give or take.
+fn take_all<T>(values: &mut Vec<T>) -> Vec<T> {
+    let room = Vec::with_capacity(values.len());
+    std::mem::replace(values, room)
+}
+
+/// Takes the offsets of a column, whose first is 0 for ever.
+fn take_offsets(offsets: &mut Vec<i32>) -> OffsetBuffer<i32> {
+    let taken = take_all(offsets);
+    offsets.push(0);
+    OffsetBuffer::new(taken.into())
+}
+
 fn nulls() -> NullBufferBuilder {
     NullBufferBuilder::new(0)
 }
@@ -245,11 +258,11 @@ impl ColumnBuilder {
     pub fn finish(&mut self) -> Result<ArrayRef> {
         Ok(match self {
             Self::Boolean(values, nulls) => {
-                let values = arrow::buffer::BooleanBuffer::from(std::mem::take(values));
+                let values = arrow::buffer::BooleanBuffer::from(take_all(values));
                 Arc::new(BooleanArray::new(values, nulls.finish()))
             }
             Self::Int(values, nulls, ty) => {
-                let values: ScalarBuffer<i32> = std::mem::take(values).into();
+                let values: ScalarBuffer<i32> = take_all(values).into();
                 match ty {
                     DataType::Date32 => Arc::new(Date32Array::new(values, nulls.finish())),
                     DataType::Time32(_) => Arc::new(Time32MillisecondArray::new(values, nulls.finish())),
@@ -257,21 +270,20 @@ impl ColumnBuilder {
                 }
             }
             Self::BigInt(values, nulls, ty) => {
-                let values: ScalarBuffer<i64> = std::mem::take(values).into();
+                let values: ScalarBuffer<i64> = take_all(values).into();
                 match ty {
                     DataType::Timestamp(..) => Arc::new(TimestampMillisecondArray::new(values, nulls.finish())),
                     _ => Arc::new(Int64Array::new(values, nulls.finish())),
                 }
             }
-            Self::Double(values, nulls) => Arc::new(Float64Array::new(std::mem::take(values).into(), nulls.finish())),
+            Self::Double(values, nulls) => Arc::new(Float64Array::new(take_all(values).into(), nulls.finish())),
             Self::Decimal(values, nulls, precision, scale) => {
-                let array = Decimal128Array::new(std::mem::take(values).into(), nulls.finish());
+                let array = Decimal128Array::new(take_all(values).into(), nulls.finish());
                 Arc::new(array.with_precision_and_scale(*precision, *scale)?)
             }
             Self::Bytes(builder) => {
-                let bytes = Buffer::from_vec(std::mem::take(&mut builder.bytes));
-                let offsets = std::mem::replace(&mut builder.offsets, vec![0]);
-                let offsets = OffsetBuffer::new(offsets.into());
+                let bytes = Buffer::from_vec(take_all(&mut builder.bytes));
+                let offsets = take_offsets(&mut builder.offsets);
                 let nulls = builder.nulls.finish();
                 if builder.is_text {
                     Arc::new(StringArray::try_new(offsets, bytes, nulls)?)
@@ -280,11 +292,11 @@ impl ColumnBuilder {
                 }
             }
             Self::List(items, offsets, nulls, field) => {
-                let offsets = OffsetBuffer::new(std::mem::replace(offsets, vec![0]).into());
+                let offsets = take_offsets(offsets);
                 Arc::new(ListArray::try_new(Arc::clone(field), offsets, items.finish()?, nulls.finish())?)
             }
             Self::Map(keys, values, offsets, nulls, entries) => {
-                let offsets = OffsetBuffer::new(std::mem::replace(offsets, vec![0]).into());
+                let offsets = take_offsets(offsets);
                 let DataType::Struct(fields) = entries.data_type() else {
                     return Err(unsupported(entries.data_type()));
                 };

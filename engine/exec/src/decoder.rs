@@ -43,6 +43,13 @@ struct Rows {
     any_dead: bool,
 }
 
+impl Rows {
+    fn with_capacity(rows: usize) -> Self {
+        let (rowtimes, offsets) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        Self { rowtimes, live: Vec::with_capacity(rows), offsets, ..Self::default() }
+    }
+}
+
 #[derive(Debug)]
 struct SourceRecords {
     format: String,
@@ -187,7 +194,8 @@ impl SourceDecoder {
     /// # Errors
     /// If a decoded column is not valid.
     pub fn finish(&mut self) -> Result<(Batch, Vec<i64>)> {
-        let rows = std::mem::take(&mut self.rows);
+        let room = Rows::with_capacity(self.len());
+        let rows = std::mem::replace(&mut self.rows, room);
         let rowtime: ArrayRef = Arc::new(Int64Array::from(rows.rowtimes));
         let mut window = None;
         let mut columns = match &mut self.kind {

@@ -77,10 +77,11 @@ impl Builders {
         if builder.is_empty() {
             return;
         }
-        match std::mem::take(builder).finish() {
+        // What follows a full batch will be as large.
+        let next = BatchBuilder::with_capacity(builder.size_bytes().min(BATCH_BYTES));
+        match std::mem::replace(builder, next).finish() {
             Ok(batch) => self.finished.push((partition.clone(), batch)),
             Err(error) => self.failed = Some(error),
         }
-        *builder = BatchBuilder::new();
     }
 }

@@ -38,6 +38,14 @@ impl BatchBuilder {
         Self { bytes: vec![0; HEADER_BYTES], max_timestamp_ms: i64::MIN, ..Self::default() }
     }
 
+    /// An empty, uncompressed batch with room for so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        let mut batch = Self::new();
+        batch.bytes.reserve(bytes);
+        batch
+    }
+
     /// Compresses the records when the batch is finished.
     #[must_use]
     pub fn with_compression(mut self, compression: Compression) -> Self {

@@ -324,7 +324,7 @@ impl<'a> Scanner<'a> {
         Ok(value)
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(&mut self) -> Result<(), Malformed> {
         let digits = Block::at(self.bytes, self.at).map_or(0, Block::digits);
         let end = self.at + digits;
