@@ -305,7 +305,7 @@ fn a_journal_is_read_up_to_a_torn_end_and_refused_if_it_is_damaged() {
 fn garbage_instead_of_statements_is_refused() {
     let data = with_orders();
     let bytes: Vec<u8> = (0..100_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let said = ["standard input is not UTF-8 at byte", "help: "];
+    let said = ["standard input is not UTF-8 in line 1", "help: "];
     assert_failed("binary", &run_stdin(data.path(), &[], &bytes), 1, &said);
     assert_failed("zeroes", &run_stdin(data.path(), &[], &[0; 1000]), 1, &["error[E0103]", "help: "]);
     let file = data.path().join("binary.sql");

@@ -291,7 +291,7 @@ fn names_that_are_new_or_no_names_are_not_shown_as_unknown() {
             assert!(!shell.is_at(name, vt100::Cell::underline), "{name} is underlined in {typed}");
         }
     }
-    assert!(shell.is_at("nope", vt100::Cell::underline));
+    shell.wait_until("the unknown name underlined", |shell| shell.is_at("nope", vt100::Cell::underline));
 }
 
 // Errors.

@@ -11,6 +11,10 @@ use crate::{Error, Result, RowStream, StreamEvent};
 /// So many events may wait for a slow reader before the thread waits too.
 const EVENTS_MAX: usize = 64;
 
+/// DataFusion walks expressions by recursion, and in a debug build a long one takes more than the 2 MiB that a thread
+/// has by default. What is not used of it costs nothing.
+const STACK_BYTES: usize = 256 << 20;
+
 /// Wakes the thread when its topics grow or its reader has gone.
 #[derive(Default)]
 struct Bell {
@@ -94,7 +98,7 @@ impl Tail {
             // The reader may have gone.
             let _ = reader.events.send(event);
         };
-        let thread = std::thread::Builder::new().name(what.to_owned());
+        let thread = std::thread::Builder::new().name(what.to_owned()).stack_size(STACK_BYTES);
         thread.spawn(run).map_err(|source| Error::Start { what, source })?;
         Ok(RowStream::new(columns, receiver, cancelled, move || ringer.ring()))
     }

@@ -84,8 +84,9 @@ impl Run<'_, '_> {
                 io::Error::new(io::ErrorKind::InvalidData, format!("{name} is not UTF-8 in line {at}\nhelp: {help}"))
             })?;
             text.push_str(&line);
-            let is_open = millstream_sql::split_statements(&text).last().is_some_and(|piece| !piece.is_complete);
-            if is_open || !line.contains(';') {
+            // Only a semicolon can end a statement, so that a long one is not looked at again with each of its lines.
+            let is_open = || millstream_sql::split_statements(&text).last().is_some_and(|piece| !piece.is_complete);
+            if !line.contains(';') || is_open() {
                 continue;
             }
             if !self.text(&text, name, lines_before, out)? {
