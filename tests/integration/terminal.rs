@@ -33,6 +33,9 @@ const WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often the screen is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// How long a user waits after an interrupt before typing on.
+const AFTER_INTERRUPT: Duration = Duration::from_millis(500);
+
 /// How often what runs is interrupted until it ends.
 const INTERRUPT_EVERY: Duration = Duration::from_millis(300);
 
@@ -114,6 +117,10 @@ impl Terminal {
     pub(crate) fn press(&mut self, keys: &str) {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
         self.keyboard.flush().unwrap();
+        if keys == CTRL_C {
+            // What is typed before an interrupt has come through is thrown away with the line, as terminals do.
+            thread::sleep(AFTER_INTERRUPT);
+        }
     }
 
     /// The lines on the screen, without white space behind them and empty ones below them.
