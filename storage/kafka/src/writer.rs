@@ -149,13 +149,7 @@ impl Writer {
     /// Starts the writer of a transactional id; an earlier one of the same id is fenced.
     pub(crate) fn start(config: &ClientConfig, servers: &str, transactional_id: &str) -> Result<Self> {
         let mut transactional = config.clone();
-        // The broker refuses the next transaction for the few milliseconds that it takes to end the one before; the
-        // default of 100 ms until the next try would be the time of every write.
-        transactional
-            .set("transactional.id", transactional_id)
-            .set("acks", "all")
-            .set("linger.ms", "1")
-            .set("retry.backoff.ms", "2");
+        transactional.set("transactional.id", transactional_id).set("acks", "all").set("linger.ms", "1");
         let client = client(&transactional, servers)?;
         client.init_transactions(TIMEOUT).map_err(|error| cluster("begin transactions on", servers, error))?;
         let (writes, queue) = sync_channel(WRITES_WAITING_MAX);
