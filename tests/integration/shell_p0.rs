@@ -491,6 +491,13 @@ fn results_can_go_to_a_file() {
     let spooled = fs::read_to_string(user.dir().join("spool.txt")).unwrap();
     assert!(spooled.contains("milk") && !spooled.contains("tea"), "{spooled}");
 
+    fs::write(user.dir().join("part.sql"), "SELECT item FROM orders WHERE id = 2;").unwrap();
+    shell.enter("spool 'script.txt';");
+    shell.enter("@part.sql");
+    shell.enter("spool off;");
+    let spooled = fs::read_to_string(user.dir().join("script.txt")).unwrap();
+    assert_eq!(spooled.matches("milk").count(), 1, "{spooled}");
+
     shell.enter("\\o out.txt");
     assert!(!shell.enter("SELECT item FROM orders WHERE id = 2;").contains("milk"));
     shell.enter("\\o");

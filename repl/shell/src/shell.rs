@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use millstream_sql::ast::Show;
 use millstream_sql::{Diagnostic, Statement, Value, parse_statement, substitute};
 
+use crate::commands::{Command, find};
 use crate::render::{Frame, Renderer};
 use crate::style::Role;
 use crate::{Exit, Failure, Format, Outcome, Session, Table};
@@ -131,6 +132,11 @@ impl<'a> Shell<'a> {
         origin: Option<Origin<'_>>,
         out: &mut dyn Write,
     ) -> io::Result<Step> {
+        // A script's statements come through here themselves: their results must not reach the files twice.
+        let runs_others = |command| matches!(command, Command::RunScript | Command::Demo);
+        if find(text).is_some_and(|(known, _)| runs_others(known.command)) {
+            return Ok(self.command(text, depth, out)?.unwrap_or(Step::Done));
+        }
         let mut sink = self.files.over(out);
         match self.command(text, depth, &mut sink)? {
             Some(step) => Ok(step),
