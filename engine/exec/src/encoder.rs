@@ -31,6 +31,12 @@ enum ValueEncoder {
     },
 }
 
+/// A value encoder with the columns of a batch.
+enum ValueRows<'a> {
+    Format(RowEncoder<'a>),
+    Internal { fingerprint: u32, rows: codec::RowWriter<'a> },
+}
+
 fn named(schema: &SchemaRef, places: &[usize]) -> Vec<(String, DataType)> {
     let fields = places.iter().filter_map(|at| schema.fields().get(*at));
     fields.map(|field| (field.name().clone(), field.data_type().clone())).collect()
@@ -100,10 +106,11 @@ impl SinkEncoder {
         };
         let key_rows = self.key.rows(&keys);
         let value_rows = match &self.value {
-            ValueEncoder::Format(encoder) => encoder.rows(&values),
-            ValueEncoder::Internal { .. } => RowEncoder::None,
+            ValueEncoder::Format(encoder) => ValueRows::Format(encoder.rows(&values)),
+            ValueEncoder::Internal { fingerprint } => {
+                ValueRows::Internal { fingerprint: *fingerprint, rows: codec::RowWriter::new(&values) }
+            }
         };
-        let internal_rows = codec::RowWriter::new(&values);
         for row in 0..batch.len() {
             self.key_bytes.clear();
             let has_key = key_rows.encode(row, &mut self.key_bytes)? && !keys.is_empty();
@@ -117,12 +124,12 @@ impl SinkEncoder {
             let key = has_key.then(|| KeyBytes { bytes: &self.key_bytes, inner });
             self.value_bytes.clear();
             let live = batch.is_live(row);
-            let has_value = match &self.value {
-                ValueEncoder::Format(_) => live && value_rows.encode(row, &mut self.value_bytes)?,
-                ValueEncoder::Internal { fingerprint } => {
+            let has_value = match &value_rows {
+                ValueRows::Format(rows) => live && rows.encode(row, &mut self.value_bytes)?,
+                ValueRows::Internal { fingerprint, rows } => {
                     codec::write_header(*fingerprint, &mut self.value_bytes);
                     self.value_bytes.push(u8::from(live));
-                    internal_rows.write(row, &mut self.value_bytes)?;
+                    rows.write(row, &mut self.value_bytes)?;
                     true
                 }
             };
