@@ -1,7 +1,7 @@
 //! The checkpoint: from where the journal must be replayed, and what the partitions were then.
 //!
 //! ```text
-//! "MSC1" | CRC-32C u32 | journal number i64 | partitions i32 | partition*
+//! "MSC2" | CRC-32C u32 | journal number i64 | partitions i32 | partition*
 //! partition   id i32 | log start offset i64 | log start segment i64 | next offset i64
 //!             | active segment i64 | its size in bytes i64 | producers
 //! ```
@@ -13,7 +13,7 @@ use crate::codec::{Decoder, Encode, seal, unseal};
 use crate::producer_state::ProducerStates;
 use crate::{Error, Io, Result};
 
-const MAGIC: [u8; 4] = *b"MSC1";
+const MAGIC: [u8; 4] = *b"MSC2";
 
 /// One partition, as its synced files hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -60,6 +60,13 @@ impl Gate {
         });
     }
 
+    /// Stops the log if this did not succeed.
+    pub(crate) fn fail_on(&self, outcome: Result<()>) {
+        if let Err(error) = outcome {
+            self.fail(&error);
+        }
+    }
+
     /// The failure that stopped the log, if one did.
     pub(crate) fn check(&self) -> Result<()> {
         self.state().failed.clone().map_or(Ok(()), Err)

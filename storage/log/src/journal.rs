@@ -1,7 +1,8 @@
 //! The journal: one file that makes appends to any number of partitions durable by one fsync.
 //!
 //! ```text
-//! frame   magic "MSJ1" | body length u32 | CRC-32C u32 of the rest | entries u32 | synced u64 | body
+//! frame   magic "MSJ2" | body length u32 | CRC-32C u32 of the rest | entries u32
+//!         | journal u64 | before u64 | synced u64 | body
 //! body    entry*
 //! entry   partition id u32 | length u32 | one record batch
 //! ```
@@ -9,15 +10,23 @@
 //! A frame is written whole and synced before any of its appends is acknowledged. `synced` is how far
 //! the file was known to be on disk when the frame was written: a bad frame before it is damage, a bad
 //! frame after it is a torn tail that nobody was told of.
+//!
+//! A retired journal is kept as a spare and written over under its next number: a sync of a file whose
+//! blocks are there already need not wait for the file system's own journal. So a file may hold frames
+//! of an earlier life behind its own; `journal` tells them apart, and since they hide where the file
+//! ends, the next journal's frames say `before`: how long this one had become.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{Error, File, Io, Result};
 
-const MAGIC: [u8; 4] = *b"MSJ1";
-const FRAME_HEADER_BYTES: usize = 24;
+const MAGIC: [u8; 4] = *b"MSJ2";
+const FRAME_HEADER_BYTES: usize = 40;
 const CRC_COVERS_FROM: usize = 12;
+
+/// How many retired journals wait to be written over: one is current, one is being retired.
+const SPARES_MAX: usize = 2;
 
 /// The file of the journal with this number.
 pub(crate) fn journal_path(dir: &Path, number: u64) -> PathBuf {
@@ -26,8 +35,31 @@ pub(crate) fn journal_path(dir: &Path, number: u64) -> PathBuf {
 
 /// The numbers of the journals in a folder, ascending.
 pub(crate) fn journal_numbers(io: &dyn Io, dir: &Path) -> Result<Vec<u64>> {
+    numbers(io, dir, ".journal")
+}
+
+fn spare_path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:020}.spare"))
+}
+
+fn numbers(io: &dyn Io, dir: &Path, suffix: &str) -> Result<Vec<u64>> {
     let names = io.list(dir).map_err(Error::io("list", dir))?;
-    Ok(names.iter().filter_map(|name| name.strip_suffix(".journal")?.parse().ok()).collect())
+    Ok(names.iter().filter_map(|name| name.strip_suffix(suffix)?.parse().ok()).collect())
+}
+
+/// Takes the journals below `number` out of use, keeping a few of them to be written over.
+pub(crate) fn recycle_before(io: &dyn Io, dir: &Path, number: u64) -> Result<()> {
+    let mut spares = numbers(io, dir, ".spare")?.len();
+    for retired in journal_numbers(io, dir)?.into_iter().filter(|&retired| retired < number) {
+        let path = journal_path(dir, retired);
+        if spares < SPARES_MAX {
+            io.rename(&path, &spare_path(dir, retired)).map_err(Error::io("rename", &path))?;
+            spares += 1;
+        } else {
+            io.remove(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes frames to one journal file.
@@ -36,18 +68,32 @@ pub(crate) struct JournalWriter {
     file: Arc<dyn File>,
     path: PathBuf,
     number: u64,
+    /// How long the journal before this one is.
+    before: u64,
     /// Where the next frame goes; everything before it is synced.
     position: u64,
     frame: Vec<u8>,
 }
 
 impl JournalWriter {
+    /// Makes the journal `number` ready, in a spare file if there is one.
     pub(crate) fn create(io: &dyn Io, dir: &Path, number: u64) -> Result<Self> {
         let path = journal_path(dir, number);
+        if let Some(spare) = numbers(io, dir, ".spare")?.first() {
+            let spare = spare_path(dir, *spare);
+            io.rename(&spare, &path).map_err(Error::io("rename", &spare))?;
+        }
         let file = io.open(&path).map_err(Error::io("create", &path))?;
-        file.set_len(0).map_err(Error::io("truncate", &path))?;
+        // No frame is written before the name is durable, so that no number is ever used twice.
         io.sync_dir(dir).map_err(Error::io("sync", dir))?;
-        Ok(Self { file, path, number, position: 0, frame: Vec::new() })
+        Ok(Self { file, path, number, before: 0, position: 0, frame: Vec::new() })
+    }
+
+    /// Retires this journal: `next` is written from now on.
+    pub(crate) fn follow_by(&mut self, next: Self) {
+        let before = self.position;
+        let frame = std::mem::take(&mut self.frame);
+        *self = Self { before, frame, ..next };
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -74,7 +120,9 @@ impl JournalWriter {
         header.extend_from_slice(&((frame.len() - FRAME_HEADER_BYTES) as u32).to_be_bytes());
         header.extend_from_slice(&[0; 4]);
         header.extend_from_slice(&count.to_be_bytes());
-        header.extend_from_slice(&self.position.to_be_bytes());
+        for field in [self.number, self.before, self.position] {
+            header.extend_from_slice(&field.to_be_bytes());
+        }
         if let Some(place) = frame.get_mut(..FRAME_HEADER_BYTES) {
             place.copy_from_slice(&header);
         }
@@ -92,15 +140,17 @@ impl JournalWriter {
 struct Frame<'a> {
     length: usize,
     entries: u32,
+    before: u64,
     synced: u64,
     body: &'a [u8],
 }
 
-/// The frame at the front of `bytes`, `None` if there is no whole and undamaged one.
-fn parse_frame(bytes: &[u8]) -> Option<Frame<'_>> {
+/// The frame of journal `number` at the front of `bytes`, `None` if there is no whole and undamaged one.
+fn parse_frame(number: u64, bytes: &[u8]) -> Option<Frame<'_>> {
     let header = bytes.get(..FRAME_HEADER_BYTES)?;
     let u32_at = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
-    if !header.starts_with(&MAGIC) {
+    let u64_at = |at: usize| Some(u64::from_be_bytes(header.get(at..at + 8)?.try_into().ok()?));
+    if !header.starts_with(&MAGIC) || u64_at(16)? != number {
         return None;
     }
     let length = FRAME_HEADER_BYTES.checked_add(u32_at(4)? as usize)?;
@@ -108,17 +158,17 @@ fn parse_frame(bytes: &[u8]) -> Option<Frame<'_>> {
     if crc_fast::crc32_iscsi(frame.get(CRC_COVERS_FROM..)?) != u32_at(8)? {
         return None;
     }
-    let synced = u64::from_be_bytes(header.get(16..24)?.try_into().ok()?);
-    Some(Frame { length, entries: u32_at(12)?, synced, body: frame.get(FRAME_HEADER_BYTES..)? })
+    let body = frame.get(FRAME_HEADER_BYTES..)?;
+    Some(Frame { length, entries: u32_at(12)?, before: u64_at(24)?, synced: u64_at(32)?, body })
 }
 
-/// How a journal ends.
+/// What a journal was found to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct End {
-    /// How many whole frames it has.
-    pub(crate) frames: usize,
-    /// Where something follows them that is no frame.
-    pub(crate) torn_at: Option<u64>,
+pub(crate) struct Extent {
+    /// Where its whole frames end.
+    pub(crate) size_bytes: u64,
+    /// What its frames say of the journal before it; `None` if it has none.
+    pub(crate) before: Option<u64>,
 }
 
 /// Hands every entry of a journal to `apply`, in order, up to a torn tail.
@@ -126,25 +176,32 @@ pub(crate) struct End {
 /// # Errors
 /// [`Error::Damaged`] if a frame is bad that a later frame knows to have been synced; otherwise what
 /// `apply` returns.
-pub(crate) fn replay(io: &dyn Io, path: &Path, mut apply: impl FnMut(u32, &[u8]) -> Result<()>) -> Result<End> {
-    let content = io.read(path).map_err(Error::io("read", path))?.unwrap_or_default();
-    let (mut position, mut frames) = (0, 0);
-    while let Some(frame) = content.get(position..).and_then(parse_frame) {
+pub(crate) fn replay(
+    io: &dyn Io,
+    dir: &Path,
+    number: u64,
+    mut apply: impl FnMut(u32, &[u8]) -> Result<()>,
+) -> Result<Extent> {
+    let path = journal_path(dir, number);
+    let content = io.read(&path).map_err(Error::io("read", &path))?.unwrap_or_default();
+    let mut position = 0;
+    let mut before = None;
+    while let Some(frame) = content.get(position..).and_then(|rest| parse_frame(number, rest)) {
         let mut body = frame.body;
         for _ in 0..frame.entries {
-            let (partition, batch, rest) =
-                split_entry(body).ok_or_else(|| Error::damaged(path, position as u64, "an entry exceeds its frame"))?;
+            let (partition, batch, rest) = split_entry(body)
+                .ok_or_else(|| Error::damaged(&path, position as u64, "an entry exceeds its frame"))?;
             apply(partition, batch)?;
             body = rest;
         }
+        before = Some(frame.before);
         position += frame.length;
-        frames += 1;
     }
     let tail = content.get(position..).unwrap_or_default();
-    if synced_beyond(tail, position as u64) {
-        return Err(Error::damaged(path, position as u64, "a journal frame that had been synced is not readable"));
+    if synced_beyond(number, tail, position as u64) {
+        return Err(Error::damaged(&path, position as u64, "a journal frame that had been synced is not readable"));
     }
-    Ok(End { frames, torn_at: (!tail.is_empty()).then_some(position as u64) })
+    Ok(Extent { size_bytes: position as u64, before })
 }
 
 fn split_entry(body: &[u8]) -> Option<(u32, &[u8], &[u8])> {
@@ -155,14 +212,8 @@ fn split_entry(body: &[u8]) -> Option<(u32, &[u8], &[u8])> {
 }
 
 /// Whether a valid frame behind the bad one says that the bad one was on disk.
-fn synced_beyond(tail: &[u8], position: u64) -> bool {
-    let mut rest = tail;
-    while let Some(at) = rest.windows(MAGIC.len()).position(|window| window == MAGIC) {
-        let candidate = rest.get(at..).unwrap_or_default();
-        if parse_frame(candidate).is_some_and(|frame| frame.synced > position) {
-            return true;
-        }
-        rest = candidate.get(1..).unwrap_or_default();
-    }
-    false
+fn synced_beyond(number: u64, tail: &[u8], position: u64) -> bool {
+    memchr::memmem::find_iter(tail, &MAGIC)
+        .filter_map(|at| parse_frame(number, tail.get(at..)?))
+        .any(|frame| frame.synced > position)
 }

@@ -10,7 +10,7 @@ use crate::buffers::Buffers;
 use crate::checkpoint::PartitionCheckpoint;
 use crate::producer_state::{Check, ProducerStates};
 use crate::record::{BatchHeader, ControlType, crc_matches, set_base_offset, split_batch};
-use crate::segment::Segment;
+use crate::segment::{Segment, Unsynced};
 use crate::watch::Watchers;
 use crate::{Error, Fetched, File, Io, Isolation, Result, TopicConfig, TopicPartition};
 
@@ -244,15 +244,15 @@ impl Partition {
         })
     }
 
-    /// The partition's state for a checkpoint, and the files that must be synced before it holds.
-    pub(crate) fn checkpoint(&self) -> (PartitionCheckpoint, Vec<(PathBuf, Arc<dyn File>)>) {
+    /// The segments of which more than `but_for` bytes wait for a sync; the caller syncs them.
+    pub(crate) fn take_unsynced(&self, but_for: u64) -> Vec<Unsynced> {
+        self.state().segments.iter_mut().filter_map(|segment| segment.take_unsynced(but_for)).collect()
+    }
+
+    /// The partition's state for a checkpoint, and whether its folder must be synced before that holds.
+    pub(crate) fn checkpoint(&self) -> (PartitionCheckpoint, bool) {
         let mut state = self.state();
-        let mut files = Vec::new();
-        for segment in &mut state.segments {
-            if std::mem::take(&mut segment.dirty) {
-                files.push((segment.path.clone(), Arc::clone(&segment.file)));
-            }
-        }
+        let is_new = state.segments.iter_mut().fold(false, |is_new, segment| segment.take_new() || is_new);
         let active = state.segments.last();
         let checkpoint = PartitionCheckpoint {
             log_start_offset: state.log_start_offset,
@@ -262,7 +262,7 @@ impl Partition {
             active_size_bytes: active.map_or(0, |segment| segment.size_bytes),
             producers: state.producers.clone(),
         };
-        (checkpoint, files)
+        (checkpoint, is_new)
     }
 
     /// Takes segments out of the partition that its retention no longer keeps; the caller removes

@@ -29,10 +29,25 @@ pub(crate) struct Segment {
     pub(crate) size_bytes: u64,
     pub(crate) next_offset: i64,
     pub(crate) max_timestamp_ms: i64,
-    /// Whether the file has bytes that were not synced.
-    pub(crate) dirty: bool,
+    /// How many of its bytes were not synced.
+    unsynced_bytes: u64,
+    /// Whether its name may be lost in a crash.
+    is_new: bool,
     index: Vec<IndexEntry>,
     indexed_bytes: u64,
+}
+
+/// A file with bytes that a crash may take.
+#[derive(Debug)]
+pub(crate) struct Unsynced {
+    path: PathBuf,
+    file: Arc<dyn File>,
+}
+
+impl Unsynced {
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file.sync().map_err(Error::io("sync", &self.path))
+    }
 }
 
 /// The file of the segment that starts at this offset.
@@ -58,7 +73,8 @@ impl Segment {
             size_bytes: 0,
             next_offset: base_offset,
             max_timestamp_ms: i64::MIN,
-            dirty: true,
+            unsynced_bytes: 0,
+            is_new: true,
             index: Vec::new(),
             indexed_bytes: 0,
         })
@@ -77,7 +93,7 @@ impl Segment {
         mut visit: impl FnMut(&BatchHeader),
     ) -> Result<Self> {
         let mut segment = Self::empty(io, dir, base_offset)?;
-        segment.dirty = false;
+        segment.is_new = false;
         let length = segment.file.len().map_err(Error::io("read", &segment.path))?;
         let end = size_bytes.unwrap_or(length);
         if length < end {
@@ -107,7 +123,7 @@ impl Segment {
     /// Appends a batch that has its base offset.
     pub(crate) fn append(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<()> {
         self.file.write_at(batch, self.size_bytes).map_err(Error::io("write", &self.path))?;
-        self.dirty = true;
+        self.unsynced_bytes += batch.len() as u64;
         self.note(header);
         Ok(())
     }
@@ -135,7 +151,21 @@ impl Segment {
             self.file.set_len(self.size_bytes).map_err(Error::io("truncate", &self.path))?;
         }
         self.file.sync().map_err(Error::io("sync", &self.path))?;
-        self.dirty = false;
+        self.unsynced_bytes = 0;
         Ok(())
+    }
+
+    /// The file, if more than `but_for` of its bytes must be synced; they count as synced from now on.
+    pub(crate) fn take_unsynced(&mut self, but_for: u64) -> Option<Unsynced> {
+        if self.unsynced_bytes <= but_for {
+            return None;
+        }
+        self.unsynced_bytes = 0;
+        Some(Unsynced { path: self.path.clone(), file: Arc::clone(&self.file) })
+    }
+
+    /// Whether its folder must be synced; it counts as synced from now on.
+    pub(crate) fn take_new(&mut self) -> bool {
+        std::mem::take(&mut self.is_new)
     }
 }

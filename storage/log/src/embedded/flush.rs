@@ -6,9 +6,10 @@ use std::thread::{self, JoinHandle};
 
 use super::{Flusher, Inner, locked};
 use crate::checkpoint::Checkpoint;
-use crate::journal::{JournalWriter, journal_numbers, journal_path};
+use crate::journal::{JournalWriter, recycle_before};
 use crate::partition::{Partition, Placed};
-use crate::{Error, File, Result, Ticket};
+use crate::segment::Unsynced;
+use crate::{Error, Result, Ticket};
 
 /// Batches on their way to the journal.
 #[derive(Debug)]
@@ -74,7 +75,11 @@ impl JournalQueue {
     }
 }
 
-/// Retires full journals without holding up acknowledgements.
+/// Segments are synced in slices of this size while they are written: all at once at a checkpoint they
+/// would keep the disk from the journal for as long as it takes to write them.
+const SLICE_BYTES: u64 = 512 << 10;
+
+/// Makes segments durable and retires full journals without holding up acknowledgements.
 #[derive(Debug, Default)]
 pub(super) struct Checkpointer {
     /// Filled by the journal's writer, emptied by the checkpoint's thread.
@@ -85,16 +90,31 @@ pub(super) struct Checkpointer {
 #[derive(Debug, Default)]
 struct CheckpointerState {
     captured: Option<Capture>,
+    /// The journal that comes next, made ready so that changing over to it waits for no disk.
+    next: Option<JournalWriter>,
+    /// Bytes that went into segments since a slice was last synced.
+    unsynced_bytes: u64,
     /// Whether a checkpoint is being written.
     busy: bool,
     closed: bool,
+}
+
+impl Checkpointer {
+    /// Counts what was written to segments.
+    fn note(&self, bytes: u64) {
+        let mut due = locked(&self.due);
+        due.unsynced_bytes += bytes;
+        if due.unsynced_bytes >= SLICE_BYTES {
+            self.wake.notify_all();
+        }
+    }
 }
 
 /// Everything a checkpoint needs, as of one moment between two frames.
 #[derive(Debug)]
 struct Capture {
     checkpoint: Checkpoint,
-    unsynced: Vec<(PathBuf, Arc<dyn File>)>,
+    unsynced: Vec<Unsynced>,
     dirs: Vec<PathBuf>,
     expired: Vec<PathBuf>,
 }
@@ -172,6 +192,8 @@ impl Inner {
                 partition.watchers.notify();
             }
         }
+        let written: usize = batches.iter().map(|(_, placed)| placed.bytes.len()).sum();
+        self.checkpointer.note(written as u64);
         if writer.size_bytes() >= self.options.journal_bytes_max {
             self.retire(&mut writer)?;
         }
@@ -189,19 +211,27 @@ impl Inner {
     /// still busy: then the journal grows on.
     fn retire(&self, writer: &mut JournalWriter) -> Result<()> {
         if self.options.flusher == Flusher::Inline {
-            let capture = self.capture(writer)?;
+            let next = self.create_journal(writer.number() + 1)?;
+            let capture = self.capture(writer, next)?;
             return self.complete(capture);
         }
         let mut due = locked(&self.checkpointer.due);
-        if !due.busy && due.captured.is_none() {
-            due.captured = Some(self.capture(writer)?);
+        if due.captured.is_none()
+            && !due.busy
+            && let Some(next) = due.next.take()
+        {
+            due.captured = Some(self.capture(writer, next)?);
             self.checkpointer.wake.notify_all();
         }
         Ok(())
     }
 
-    /// Switches to a new journal and notes what the partitions are at this moment.
-    fn capture(&self, writer: &mut JournalWriter) -> Result<Capture> {
+    fn create_journal(&self, number: u64) -> Result<JournalWriter> {
+        JournalWriter::create(&*self.options.io, &self.options.dir.join("journal"), number)
+    }
+
+    /// Switches to the next journal and notes what the partitions are at this moment.
+    fn capture(&self, writer: &mut JournalWriter, next: JournalWriter) -> Result<Capture> {
         let _unit = self.unit.write().unwrap_or_else(PoisonError::into_inner);
         self.gate.check()?;
         let (batches, sequence) = self.queue.take();
@@ -213,7 +243,7 @@ impl Inner {
             self.gate.raise(sequence);
         }
         let io = &*self.options.io;
-        *writer = JournalWriter::create(io, &self.options.dir.join("journal"), writer.number() + 1)?;
+        writer.follow_by(next);
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let now_ms = io.now_ms();
         let mut capture = Capture {
@@ -224,11 +254,11 @@ impl Inner {
         };
         for partition in topics.partitions() {
             capture.expired.extend(partition.expire(now_ms));
-            let (checkpoint, unsynced) = partition.checkpoint();
-            if !unsynced.is_empty() {
+            let (checkpoint, is_new) = partition.checkpoint();
+            if is_new {
                 capture.dirs.push(partition.dir.clone());
             }
-            capture.unsynced.extend(unsynced);
+            capture.unsynced.extend(partition.take_unsynced(0));
             capture.checkpoint.partitions.insert(partition.id, checkpoint);
         }
         drop(topics);
@@ -241,9 +271,7 @@ impl Inner {
     /// Syncs the segments, writes the checkpoint and removes what it makes needless.
     fn complete(&self, capture: Capture) -> Result<()> {
         let io = &*self.options.io;
-        for (path, file) in &capture.unsynced {
-            file.sync().map_err(Error::io("sync", path))?;
-        }
+        capture.unsynced.iter().try_for_each(Unsynced::sync)?;
         for dir in &capture.dirs {
             match io.sync_dir(dir) {
                 // The topic was deleted meanwhile.
@@ -252,13 +280,7 @@ impl Inner {
             }
         }
         capture.checkpoint.write(io, &self.options.dir.join("checkpoint"))?;
-        let journals = self.options.dir.join("journal");
-        for number in journal_numbers(io, &journals)? {
-            if number < capture.checkpoint.journal {
-                let path = journal_path(&journals, number);
-                io.remove(&path).map_err(Error::io("remove", &path))?;
-            }
-        }
+        recycle_before(io, &self.options.dir.join("journal"), capture.checkpoint.journal)?;
         for path in &capture.expired {
             io.remove(path).map_err(Error::io("remove", path))?;
         }
@@ -266,16 +288,26 @@ impl Inner {
     }
 
     fn run_checkpointer(&self) {
+        let mut number = locked(&self.queue.writer).number();
         let mut due = locked(&self.checkpointer.due);
         loop {
             if let Some(capture) = due.captured.take() {
                 due.busy = true;
                 drop(due);
-                if let Err(error) = self.complete(capture) {
-                    self.gate.fail(&error);
-                }
+                self.gate.fail_on(self.complete(capture));
                 due = locked(&self.checkpointer.due);
                 due.busy = false;
+            } else if due.next.is_none() && self.gate.check().is_ok() {
+                drop(due);
+                number += 1;
+                let created = self.create_journal(number).inspect_err(|error| self.gate.fail(error));
+                due = locked(&self.checkpointer.due);
+                due.next = created.ok();
+            } else if due.unsynced_bytes >= SLICE_BYTES {
+                due.unsynced_bytes = 0;
+                drop(due);
+                self.gate.fail_on(self.sync_slice());
+                due = locked(&self.checkpointer.due);
             } else if due.closed {
                 return;
             } else {
@@ -284,10 +316,24 @@ impl Inner {
         }
     }
 
+    /// Syncs the segments that were written to most. A checkpoint that is captured meanwhile finds them
+    /// synced, and rightly so: it is completed on this thread, after this.
+    fn sync_slice(&self) -> Result<()> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let files: Vec<_> =
+            topics.partitions().flat_map(|partition| partition.take_unsynced(SLICE_BYTES / 4)).collect();
+        drop(topics);
+        files.iter().try_for_each(Unsynced::sync)
+    }
+
     /// Flushes, and writes a checkpoint on this thread.
     pub(super) fn checkpoint_now(&self) -> Result<()> {
         self.flush()?;
-        let capture = self.capture(&mut locked(&self.queue.writer))?;
+        let mut writer = locked(&self.queue.writer);
+        let next = locked(&self.checkpointer.due).next.take();
+        let next = next.map_or_else(|| self.create_journal(writer.number() + 1), Ok)?;
+        let capture = self.capture(&mut writer, next)?;
+        drop(writer);
         self.complete(capture)
     }
 }

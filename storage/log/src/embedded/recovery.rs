@@ -4,7 +4,6 @@
 //! journals since then are replayed over it. What a segment holds beyond the checkpoint is not
 //! trusted: every acknowledged byte of it is in a journal too.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::flush::{Checkpointer, JournalQueue};
@@ -91,8 +90,8 @@ fn restore_partitions(io: &dyn Io, options: &LogOptions, topics: &Topics) -> Res
     for partition in topics.partitions() {
         partition.restore(io, checkpoint.partitions.remove(&partition.id))?;
     }
-    for path in journals {
-        replay(io, &path, |id, batch| match topics.partition_by_id(id) {
+    for number in journals {
+        replay(io, &options.dir.join("journal"), number, |id, batch| match topics.partition_by_id(id) {
             Some(partition) => partition.replay(io, batch),
             None => Ok(()), // The topic was deleted after the frame was written.
         })?;
@@ -100,34 +99,36 @@ fn restore_partitions(io: &dyn Io, options: &LogOptions, topics: &Topics) -> Res
     Ok(())
 }
 
-/// The journals from this number on, each of them there and undamaged.
-fn journals_since(io: &dyn Io, options: &LogOptions, first: u64) -> Result<Vec<PathBuf>> {
+/// The numbers of the journals from this one on, each of them there and undamaged.
+fn journals_since(io: &dyn Io, options: &LogOptions, first: u64) -> Result<Vec<u64>> {
     let dir = options.dir.join("journal");
-    let mut expected = first;
-    let mut torn: Option<(PathBuf, u64)> = None;
-    let mut paths = Vec::new();
+    let mut found = Vec::new();
+    let mut last: Option<(u64, u64)> = None;
     for number in journal_numbers(io, &dir)? {
         if number < first {
             continue;
         }
-        let path = journal_path(&dir, number);
+        let expected = last.map_or(first, |(number, _)| number + 1);
         // The very first checkpoint names journal 0, which there never was.
         if number != expected && first > 0 {
-            return Err(Error::damaged(&path, 0, format!("journal {expected} before it is missing")));
+            let reason = format!("journal {expected} before it is missing");
+            return Err(Error::damaged(&journal_path(&dir, number), 0, reason));
         }
-        let end = replay(io, &path, |_, _| Ok(()))?;
-        if let (Some((torn, at)), true) = (&torn, end.frames > 0) {
-            // Only the newest journal that was written to can end in the middle of a frame.
-            return Err(Error::damaged(torn, *at, "a journal frame that had been synced is not readable"));
+        let extent = replay(io, &dir, number, |_, _| Ok(()))?;
+        // Only the newest journal that was written to can end in the middle of a frame.
+        if let (Some((last, size_bytes)), Some(before)) = (last, extent.before)
+            && size_bytes != before
+        {
+            let reason = format!("its readable frames end here, it had {before} bytes when it was retired");
+            return Err(Error::damaged(&journal_path(&dir, last), size_bytes, reason));
         }
-        torn = torn.or(end.torn_at.map(|at| (path.clone(), at)));
-        expected = number + 1;
-        paths.push(path);
+        last = Some((number, extent.size_bytes));
+        found.push(number);
     }
-    if paths.is_empty() && first > 0 {
+    if found.is_empty() && first > 0 {
         return Err(Error::damaged(&journal_path(&dir, first), 0, "the journal is missing"));
     }
-    Ok(paths)
+    Ok(found)
 }
 
 /// Removes the folders of partitions whose creation or deletion the crash cut short.
