@@ -12,6 +12,9 @@ use crate::pool::Handle;
 /// a core's own cache between the copy, the check of its CRC and the decoder.
 const FETCH_BYTES: usize = 256 << 10;
 
+/// So many records of a repartition topic are given up in one go.
+const GIVEN_UP_RECORDS_MIN: i64 = 1 << 16;
+
 /// A partition and how far it has been read.
 pub(crate) struct Input {
     pub(crate) partition: TopicPartition,
@@ -24,6 +27,10 @@ pub(crate) struct Input {
     pub(crate) position: i64,
     /// The position of the last commit.
     pub(crate) committed: i64,
+    /// Whether nobody else reads it, and nobody again, so that what was read can be deleted.
+    pub(crate) is_ours: bool,
+    /// The offset before which its records have been given up.
+    given_up: i64,
     /// Rows that were fetched but not all processed.
     pending: Option<Pending>,
     _watch: Option<Watch>,
@@ -60,6 +67,8 @@ impl Input {
             fetch_from: position,
             position,
             committed: position,
+            is_ours: false,
+            given_up: position,
             pending: None,
             _watch: watch,
         })
@@ -134,6 +143,15 @@ impl Input {
             self.position = pending.offsets.get(pending.used).copied().unwrap_or(self.fetch_from);
         }
         Some(rows)
+    }
+
+    /// The offset before which the next commit leaves no use for its records, if it is worth to say so.
+    pub(crate) fn give_up(&mut self) -> Option<i64> {
+        if !self.is_ours || self.position - self.given_up < GIVEN_UP_RECORDS_MIN {
+            return None;
+        }
+        self.given_up = self.position;
+        Some(self.position)
     }
 
     /// Goes back to the beginning.

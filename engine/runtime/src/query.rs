@@ -163,7 +163,7 @@ impl Launch<'_> {
         for stage in &stages {
             if let Some(Op::Repartition { partitions, .. }) = stage.repartition.map(|node| &node.op) {
                 let topic = stage.repartition.map(topic_of).unwrap_or_default();
-                self.ensure_topic(&TopicSpec::new(topic.clone(), *partitions).kept_for_ever())?;
+                self.ensure_topic(&TopicSpec::new(topic.clone(), *partitions).kept_for_ever().in_small_segments())?;
                 query.internal_topics.push(topic);
             }
         }
@@ -237,7 +237,9 @@ impl Launch<'_> {
                 let from = TopicPartition::new(topic.as_str(), partition);
                 let position = self.position(&query.group, &from, matches!(leaf, Leaf::Repartition(_)))?;
                 query.reads.push(from.clone());
-                inputs.push(Input::new(&**self.log, from, at, leaf.decoder()?, position, Some(&handle))?);
+                let mut input = Input::new(&**self.log, from, at, leaf.decoder()?, position, Some(&handle))?;
+                input.is_ours = matches!(leaf, Leaf::Repartition(_)) && !pipeline.is_join_table(at);
+                inputs.push(input);
             }
             let changelogs = changelog_topics.iter().map(|(operator, topic)| Changelog {
                 operator: *operator,

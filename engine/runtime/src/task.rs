@@ -39,7 +39,14 @@ pub(crate) struct Task {
     /// Whether updates of one key within an epoch are merged.
     pub(crate) merge: bool,
     pub(crate) restored: bool,
-    pub(crate) in_flight: std::collections::VecDeque<Ticket>,
+    pub(crate) in_flight: std::collections::VecDeque<Commit>,
+}
+
+/// A commit on its way to the disk.
+pub(crate) struct Commit {
+    ticket: Ticket,
+    /// What nobody needs once it is there: repartition records before these offsets.
+    given_up: Vec<(TopicPartition, i64)>,
 }
 
 impl Run for Task {
@@ -116,7 +123,9 @@ impl Task {
         if let Some(batch) = self.processing_log.batch(&self.shared.id, context, now_ms)? {
             write.batches.push(batch);
         }
+        let mut given_up = Vec::new();
         for input in &mut self.inputs {
+            given_up.extend(input.give_up().map(|before| (input.partition.clone(), before)));
             if input.committed != input.position {
                 input.committed = input.position;
                 let (group, partition) = (self.group.clone(), input.partition.clone());
@@ -126,19 +135,29 @@ impl Task {
         if write.batches.is_empty() && write.offsets.is_empty() {
             return Ok(());
         }
-        self.in_flight.push_back(self.log.write(write)?);
+        self.in_flight.push_back(Commit { ticket: self.log.write(write)?, given_up });
         if self.in_flight.len() > COMMITS_IN_FLIGHT_MAX
             && let Some(oldest) = self.in_flight.pop_front()
         {
-            oldest.wait()?;
+            self.finish(&oldest)?;
         }
         Ok(())
     }
 
     fn check_commits(&mut self) -> Result<()> {
-        while let Some(outcome) = self.in_flight.front().and_then(Ticket::poll) {
-            outcome?;
-            self.in_flight.pop_front();
+        while self.in_flight.front().is_some_and(|commit| commit.ticket.poll().is_some())
+            && let Some(oldest) = self.in_flight.pop_front()
+        {
+            self.finish(&oldest)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a commit, and deletes what it makes needless.
+    fn finish(&self, commit: &Commit) -> Result<()> {
+        commit.ticket.wait()?;
+        for (partition, before) in &commit.given_up {
+            self.log.delete_records(partition, *before)?;
         }
         Ok(())
     }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use futures_executor::block_on;
-use millstream_log::{Error, Result, TopicConfig, TopicInfo, TopicSpec};
-use rdkafka::ClientConfig;
+use millstream_log::{Error, Result, TopicConfig, TopicInfo, TopicPartition, TopicSpec};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::error::{cluster, is_unknown_topic};
 
@@ -35,14 +35,16 @@ impl Admin {
     }
 
     pub(crate) fn create_topic(&self, spec: &TopicSpec) -> Result<TopicInfo> {
-        let TopicConfig { compact, retention_ms, retention_bytes, segment_bytes } = &spec.config;
+        let TopicConfig { compact, retention_ms, retention_bytes, segment_bytes, delete_retention_ms } = &spec.config;
+        let delete_retention_ms = delete_retention_ms.to_string();
         let (policy, retention_ms) = (if *compact { "compact" } else { "delete" }, retention_ms.to_string());
         let (retention_bytes, segment_bytes) = (retention_bytes.to_string(), segment_bytes.to_string());
         let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(-1))
             .set("cleanup.policy", policy)
             .set("retention.ms", &retention_ms)
             .set("retention.bytes", &retention_bytes)
-            .set("segment.bytes", &segment_bytes);
+            .set("segment.bytes", &segment_bytes)
+            .set("delete.retention.ms", &delete_retention_ms);
         let answer = block_on(self.client.create_topics([&topic], &Self::options()));
         match self.only("create a topic on", answer)? {
             Ok(()) => {
@@ -65,6 +67,15 @@ impl Admin {
             Err(RDKafkaErrorCode::UnknownTopicOrPartition) => Err(Error::UnknownTopic(name.to_owned())),
             Err(code) => Err(cluster("delete a topic on", &self.servers, KafkaError::AdminOp(code))),
         }
+    }
+
+    pub(crate) fn delete_records(&self, partition: &TopicPartition, before: i64) -> Result<()> {
+        let failed = |error| cluster("delete records of", &self.servers, error);
+        let mut offsets = TopicPartitionList::new();
+        let before = Offset::Offset(before);
+        offsets.add_partition_offset(&partition.topic, partition.partition, before).map_err(failed)?;
+        let answer = block_on(self.client.delete_records(&offsets, &Self::options())).map_err(failed)?;
+        answer.elements().iter().try_for_each(|element| element.error()).map_err(failed)
     }
 
     pub(crate) fn delete_group(&self, group: &str) -> Result<()> {
@@ -99,6 +110,9 @@ impl Admin {
                 "retention.ms" => config.retention_ms = value.parse().unwrap_or(config.retention_ms),
                 "retention.bytes" => config.retention_bytes = value.parse().unwrap_or(config.retention_bytes),
                 "segment.bytes" => config.segment_bytes = value.parse().unwrap_or(config.segment_bytes),
+                "delete.retention.ms" => {
+                    config.delete_retention_ms = value.parse().unwrap_or(config.delete_retention_ms);
+                }
                 _ => {}
             }
         }

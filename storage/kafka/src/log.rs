@@ -128,6 +128,10 @@ impl Log for KafkaLog {
         })
     }
 
+    fn delete_records(&self, partition: &TopicPartition, before: i64) -> Result<()> {
+        self.admin.delete_records(partition, before)
+    }
+
     fn watch(&self, partition: &TopicPartition, callback: Arc<dyn Fn() + Send + Sync>) -> Result<Watch> {
         let id = self.next_watch.fetch_add(1, Ordering::Relaxed);
         self.committed.watch(partition, id, callback);

@@ -1,6 +1,7 @@
 //! The log in this process, on its own data directory.
 
 mod api;
+mod compaction;
 mod flush;
 mod recovery;
 mod topics;
@@ -15,6 +16,7 @@ use crate::gate::Gate;
 use crate::group::GroupOffsets;
 use crate::{Disk, Io, Memory, Result};
 
+use compaction::Compactor;
 use flush::{Checkpointer, JournalQueue};
 use topics::Topics;
 use transactions::Coordinator;
@@ -37,15 +39,17 @@ pub struct LogOptions {
     pub io: Arc<dyn Io>,
     /// Who writes the journal.
     pub flusher: Flusher,
-    /// A journal of this size is retired: segments are synced and the file is removed.
+    /// A journal of this size is retired once its segments are synced.
     pub journal_bytes_max: u64,
+    /// So much of a partition must wait for compaction before it is worth the work.
+    pub compaction_bytes_min: u64,
 }
 
 impl LogOptions {
     /// A log on disk in this folder, which is created if it is missing.
     #[must_use]
     pub fn on_disk(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), io: Arc::new(Disk::new()), flusher: Flusher::Thread, journal_bytes_max: 64 << 20 }
+        Self { dir: dir.into(), io: Arc::new(Disk::new()), flusher: Flusher::Thread, ..Self::in_memory() }
     }
 
     /// A log that is gone with the process, and runs without threads.
@@ -56,6 +60,7 @@ impl LogOptions {
             io: Arc::new(Memory::new()),
             flusher: Flusher::Inline,
             journal_bytes_max: 64 << 20,
+            compaction_bytes_min: 32 << 20,
         }
     }
 }
@@ -86,6 +91,7 @@ struct Inner {
     /// Placed batches that wait for the journal.
     queue: JournalQueue,
     checkpointer: Checkpointer,
+    compactor: Compactor,
     gate: Arc<Gate>,
     buffers: Arc<Buffers>,
     /// Keeps the data directory ours.

@@ -1,7 +1,9 @@
 //! One partition: its segments, its producers and how far it may be read.
 
+mod compact;
+
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -10,9 +12,11 @@ use crate::buffers::Buffers;
 use crate::checkpoint::PartitionCheckpoint;
 use crate::producer_state::{Check, ProducerStates};
 use crate::record::{BatchHeader, ControlType, crc_matches, set_base_offset, split_batch};
-use crate::segment::{Segment, Unsynced};
+use crate::segment::{REWRITTEN, Segment, Unsynced};
 use crate::watch::Watchers;
 use crate::{Error, Fetched, File, Io, Isolation, Result, TopicConfig, TopicPartition};
+
+pub(crate) use compact::Compacted;
 
 /// A partition of the embedded log.
 #[derive(Debug)]
@@ -28,6 +32,10 @@ pub(crate) struct Partition {
     high_watermark: AtomicI64,
     last_stable_offset: AtomicI64,
     pub(crate) watchers: Arc<Watchers>,
+    /// Held while segments are rewritten.
+    rewriting: Mutex<()>,
+    /// Whether its topic has been deleted, or is about to be.
+    deleted: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -79,6 +87,8 @@ impl Partition {
             high_watermark: AtomicI64::new(0),
             last_stable_offset: AtomicI64::new(0),
             watchers: Arc::default(),
+            rewriting: Mutex::default(),
+            deleted: AtomicBool::new(false),
         }
     }
 
@@ -86,12 +96,19 @@ impl Partition {
     pub(crate) fn restore(&self, io: &dyn Io, checkpoint: Option<PartitionCheckpoint>) -> Result<()> {
         io.create_dir(&self.dir).map_err(Error::io("create", &self.dir))?;
         let names = io.list(&self.dir).map_err(Error::io("list", &self.dir))?;
+        for name in names.iter().filter(|name| name.ends_with(REWRITTEN)) {
+            let path = self.dir.join(name);
+            io.remove(&path).map_err(Error::io("remove", &path))?;
+        }
         let bases: Vec<i64> = names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).collect();
         let mut state = self.state();
         let checkpoint = checkpoint.unwrap_or_default();
         let mut expected = checkpoint.log_start_segment;
         for base in bases {
-            if base > checkpoint.active_base || base < checkpoint.log_start_segment {
+            // The crash came before it was removed: a segment that was never checkpointed, that had expired,
+            // or whose records a rewritten one has.
+            let is_rewritten = base < expected && checkpoint.active_base >= 0;
+            if base > checkpoint.active_base || base < checkpoint.log_start_segment || is_rewritten {
                 let path = crate::segment::segment_path(&self.dir, base);
                 io.remove(&path).map_err(Error::io("remove", &path))?;
                 continue;
@@ -156,6 +173,26 @@ impl Partition {
         }
         let placed = state.write(io, self, header, Bytes::copy_from_slice(batch))?;
         self.publish(placed.end_offset, placed.stable_offset);
+        Ok(())
+    }
+
+    /// Ends all work on its files and removes them.
+    pub(crate) fn delete(&self, io: &dyn Io) -> Result<()> {
+        self.deleted.store(true, Ordering::Release);
+        let _nobody_else_writes = self.rewriting.lock();
+        io.remove_dir(&self.dir).map_err(Error::io("remove", &self.dir))?;
+        self.watchers.notify();
+        Ok(())
+    }
+
+    /// Gives up the records before an offset; their segments go with the next checkpoint.
+    pub(crate) fn delete_records(&self, before: i64) -> Result<()> {
+        let (end, mut state) = (self.high_watermark.load(Ordering::Acquire), self.state());
+        if before < 0 || before > end {
+            let (partition, start) = (self.name.clone(), state.log_start_offset);
+            return Err(Error::OffsetOutOfRange { partition, offset: before, start, end });
+        }
+        state.log_start_offset = state.log_start_offset.max(before);
         Ok(())
     }
 
@@ -275,11 +312,12 @@ impl Partition {
         while let [oldest, next, ..] = state.segments.as_slice() {
             let too_old = retention_ms >= 0 && oldest.max_timestamp_ms < now_ms.saturating_sub(retention_ms);
             let too_much = retention_bytes >= 0 && size - oldest.size_bytes >= retention_bytes as u64;
-            if compact || !(too_old || too_much) {
+            let given_up = next.base_offset <= state.log_start_offset;
+            if compact || !(too_old || too_much || given_up) {
                 break;
             }
             size -= oldest.size_bytes;
-            state.log_start_offset = next.base_offset;
+            state.log_start_offset = state.log_start_offset.max(next.base_offset);
             expired.push(state.segments.remove(0).path);
         }
         let start = state.log_start_offset;

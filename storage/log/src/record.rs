@@ -5,6 +5,7 @@ mod compression;
 mod control;
 mod header;
 mod reader;
+mod retain;
 mod varint;
 
 pub use builder::BatchBuilder;
@@ -13,3 +14,4 @@ pub use control::{ControlType, control_batch};
 pub(crate) use header::crc_matches;
 pub use header::{BatchHeader, HEADER_BYTES, NO_PRODUCER_ID, set_base_offset, split_batch};
 pub use reader::{BatchReader, HeaderIter, Record};
+pub(crate) use retain::retain_records;

@@ -3,8 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::partition::Compacted;
 use crate::record::{BatchHeader, HEADER_BYTES};
 use crate::{Error, File, Io, Result};
+
+/// How the name of a segment ends that is being rewritten.
+pub(crate) const REWRITTEN: &str = ".rewritten";
 
 /// A new index entry at most every so many bytes, as Kafka's `index.interval.bytes`.
 const INDEX_INTERVAL_BYTES: u64 = 4096;
@@ -29,6 +33,7 @@ pub(crate) struct Segment {
     pub(crate) size_bytes: u64,
     pub(crate) next_offset: i64,
     pub(crate) max_timestamp_ms: i64,
+    pub(crate) compacted: Option<Compacted>,
     /// How many of its bytes were not synced.
     unsynced_bytes: u64,
     /// Whether its name may be lost in a crash.
@@ -55,6 +60,11 @@ pub(crate) fn segment_path(dir: &Path, base_offset: i64) -> PathBuf {
     dir.join(format!("{base_offset:020}.log"))
 }
 
+/// What is to become that segment.
+fn rewritten_path(dir: &Path, base_offset: i64) -> PathBuf {
+    dir.join(format!("{base_offset:020}{REWRITTEN}"))
+}
+
 impl Segment {
     /// A new segment; an old file of this name is emptied.
     pub(crate) fn create(io: &dyn Io, dir: &Path, base_offset: i64) -> Result<Self> {
@@ -63,8 +73,30 @@ impl Segment {
         Ok(segment)
     }
 
+    /// A new segment that [`Segment::replace`] is to put in the place of the one of this name.
+    pub(crate) fn create_rewritten(io: &dyn Io, dir: &Path, base_offset: i64) -> Result<Self> {
+        let segment = Self::at_path(io, rewritten_path(dir, base_offset), base_offset)?;
+        segment.file.set_len(0).map_err(Error::io("truncate", &segment.path))?;
+        Ok(segment)
+    }
+
+    /// Puts it, durably, in the place of the segment of its name.
+    pub(crate) fn replace(&mut self, io: &dyn Io, dir: &Path) -> Result<()> {
+        self.file.sync().map_err(Error::io("sync", &self.path))?;
+        let path = segment_path(dir, self.base_offset);
+        io.rename(&self.path, &path).map_err(Error::io("rename", &self.path))?;
+        io.sync_dir(dir).map_err(Error::io("sync", dir))?;
+        self.path = path;
+        self.unsynced_bytes = 0;
+        self.is_new = false;
+        Ok(())
+    }
+
     fn empty(io: &dyn Io, dir: &Path, base_offset: i64) -> Result<Self> {
-        let path = segment_path(dir, base_offset);
+        Self::at_path(io, segment_path(dir, base_offset), base_offset)
+    }
+
+    fn at_path(io: &dyn Io, path: PathBuf, base_offset: i64) -> Result<Self> {
         let file = io.open(&path).map_err(Error::io("open", &path))?;
         Ok(Self {
             base_offset,
@@ -73,6 +105,7 @@ impl Segment {
             size_bytes: 0,
             next_offset: base_offset,
             max_timestamp_ms: i64::MIN,
+            compacted: None,
             unsynced_bytes: 0,
             is_new: true,
             index: Vec::new(),

@@ -39,11 +39,19 @@ pub struct TopicConfig {
     pub retention_bytes: i64,
     /// `segment.bytes`: when a partition starts its next file.
     pub segment_bytes: u64,
+    /// `delete.retention.ms`: how long compaction keeps tombstones.
+    pub delete_retention_ms: i64,
 }
 
 impl Default for TopicConfig {
     fn default() -> Self {
-        Self { compact: false, retention_ms: 7 * 24 * 3_600_000, retention_bytes: -1, segment_bytes: 1 << 30 }
+        Self {
+            compact: false,
+            retention_ms: 7 * 24 * 3_600_000,
+            retention_bytes: -1,
+            segment_bytes: 1 << 30,
+            delete_retention_ms: 24 * 3_600_000,
+        }
     }
 }
 
@@ -69,7 +77,13 @@ impl TopicSpec {
     #[must_use]
     pub fn compacted(mut self) -> Self {
         self.config.compact = true;
-        self.config.retention_ms = -1;
+        self.kept_for_ever().in_small_segments()
+    }
+
+    /// The same topic in segments that are soon full: the last one is never compacted or deleted.
+    #[must_use]
+    pub fn in_small_segments(mut self) -> Self {
+        self.config.segment_bytes = 16 << 20;
         self
     }
 

@@ -182,6 +182,10 @@ impl Log for CaseLog {
         Ok((start, end.min(self.shown_end(&partition.topic))))
     }
 
+    fn delete_records(&self, partition: &TopicPartition, before: i64) -> Result<()> {
+        self.inner.delete_records(&self.place(partition), before)
+    }
+
     fn watch(&self, partition: &TopicPartition, callback: Arc<dyn Fn() + Send + Sync>) -> Result<Watch> {
         self.inner.watch(partition, callback)
     }

@@ -182,10 +182,7 @@ impl Log for EmbeddedLog {
             let written = topics.write(&*inner.options.io, &inner.options.dir);
             written.inspect_err(|error| inner.gate.fail(error))?;
             locked(&inner.coordinator).forget_topic(name);
-            for partition in partitions {
-                inner.options.io.remove_dir(&partition.dir).map_err(Error::io("remove", &partition.dir))?;
-                partition.watchers.notify();
-            }
+            partitions.iter().try_for_each(|partition| partition.delete(&*inner.options.io))?;
         }
         let readers = locked(&inner.groups).readers_of(name);
         inner.forget(&readers)
@@ -248,6 +245,11 @@ impl Log for EmbeddedLog {
 
     fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64)> {
         Ok(self.inner.partition(partition)?.offsets())
+    }
+
+    fn delete_records(&self, partition: &TopicPartition, before: i64) -> Result<()> {
+        check_public(&partition.topic)?;
+        self.inner.partition(partition)?.delete_records(before)
     }
 
     fn watch(&self, partition: &TopicPartition, callback: Arc<dyn Fn() + Send + Sync>) -> Result<Watch> {

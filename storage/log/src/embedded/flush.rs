@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use super::compaction::Sealed;
 use super::{Flusher, Inner, locked};
 use crate::checkpoint::Checkpoint;
 use crate::journal::{JournalWriter, recycle_before};
@@ -134,7 +135,7 @@ pub(super) fn start(inner: &Arc<Inner>) -> Result<Vec<JoinHandle<()>>> {
             }
         }
     })?;
-    Ok(vec![journal, spawn("checkpoint", Inner::run_checkpointer)?])
+    Ok(vec![journal, spawn("checkpoint", Inner::run_checkpointer)?, spawn("compaction", Inner::run_compactor)?])
 }
 
 /// Ends what depends on the journal's thread when that ends, be it by a panic.
@@ -147,6 +148,7 @@ impl Drop for Closing<'_> {
         }
         locked(&self.0.checkpointer.due).closed = true;
         self.0.checkpointer.wake.notify_all();
+        self.0.compactor.close();
     }
 }
 
@@ -213,7 +215,8 @@ impl Inner {
         if self.options.flusher == Flusher::Inline {
             let next = self.create_journal(writer.number() + 1)?;
             let capture = self.capture(writer, next)?;
-            return self.complete(capture);
+            let sealed = self.complete(capture)?;
+            return self.compact(sealed);
         }
         let mut due = locked(&self.checkpointer.due);
         if due.captured.is_none()
@@ -269,7 +272,9 @@ impl Inner {
     }
 
     /// Syncs the segments, writes the checkpoint and removes what it makes needless.
-    fn complete(&self, capture: Capture) -> Result<()> {
+    ///
+    /// Returns where each partition's last segment starts; what lies before is on disk and final.
+    fn complete(&self, capture: Capture) -> Result<Sealed> {
         let io = &*self.options.io;
         capture.unsynced.iter().try_for_each(Unsynced::sync)?;
         for dir in &capture.dirs {
@@ -284,7 +289,7 @@ impl Inner {
         for path in &capture.expired {
             io.remove(path).map_err(Error::io("remove", path))?;
         }
-        Ok(())
+        Ok(capture.checkpoint.partitions.iter().map(|(id, partition)| (*id, partition.active_base)).collect())
     }
 
     fn run_checkpointer(&self) {
@@ -294,7 +299,7 @@ impl Inner {
             if let Some(capture) = due.captured.take() {
                 due.busy = true;
                 drop(due);
-                self.gate.fail_on(self.complete(capture));
+                self.gate.fail_on(self.complete(capture).map(|sealed| self.compactor.start(sealed)));
                 due = locked(&self.checkpointer.due);
                 due.busy = false;
             } else if due.next.is_none() && self.gate.check().is_ok() {
@@ -334,6 +339,6 @@ impl Inner {
         let next = next.map_or_else(|| self.create_journal(writer.number() + 1), Ok)?;
         let capture = self.capture(&mut writer, next)?;
         drop(writer);
-        self.complete(capture)
+        self.complete(capture).map(drop)
     }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::compaction::Compactor;
 use super::flush::{Checkpointer, JournalQueue};
 use super::topics::{Topics, partitions_dir};
 use super::transactions::{self, Coordinator};
@@ -44,6 +45,7 @@ pub(super) fn open(options: LogOptions) -> Result<Inner> {
         groups: Mutex::default(),
         queue: JournalQueue::new(writer),
         checkpointer: Checkpointer::default(),
+        compactor: Compactor::default(),
         gate: Arc::new(Gate::default()),
         buffers: Arc::default(),
         _lock: Box::new(lock),

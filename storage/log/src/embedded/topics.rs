@@ -1,9 +1,9 @@
 //! The registry of topics, one small file that is replaced as a whole.
 //!
 //! ```text
-//! "MST1" | CRC-32C u32 | next partition id i32 | topics i32 | topic*
+//! "MST2" | CRC-32C u32 | next partition id i32 | topics i32 | topic*
 //! topic   name | first partition id i32 | partitions i32 | compact i16
-//!         | retention ms i64 | retention bytes i64 | segment bytes i64
+//!         | retention ms i64 | retention bytes i64 | segment bytes i64 | delete retention ms i64
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +14,7 @@ use crate::codec::{Decoder, Encode, seal, unseal};
 use crate::partition::Partition;
 use crate::{Error, Io, Result, TopicConfig, TopicInfo, TopicPartition, TopicSpec};
 
-const MAGIC: [u8; 4] = *b"MST1";
+const MAGIC: [u8; 4] = *b"MST2";
 
 /// All topics of a log.
 #[derive(Debug, Default)]
@@ -63,7 +63,8 @@ impl Topics {
         out.put_i32(self.next_id as i32);
         out.put_i32(self.by_name.len() as i32);
         for topic in self.by_name.values() {
-            let TopicConfig { compact, retention_ms, retention_bytes, segment_bytes } = topic.info.config;
+            let TopicConfig { compact, retention_ms, retention_bytes, segment_bytes, delete_retention_ms } =
+                topic.info.config;
             out.put_string(&topic.info.name);
             out.put_i32(topic.first_id as i32);
             out.put_i32(topic.info.partitions);
@@ -71,6 +72,7 @@ impl Topics {
             out.put_i64(retention_ms);
             out.put_i64(retention_bytes);
             out.put_i64(segment_bytes as i64);
+            out.put_i64(delete_retention_ms);
         }
         out
     }
@@ -88,6 +90,7 @@ impl Topics {
                 retention_ms: from.i64()?,
                 retention_bytes: from.i64()?,
                 segment_bytes: from.i64()? as u64,
+                delete_retention_ms: from.i64()?,
             };
             topics.next_id = first_id;
             topics.insert(dir, &TopicSpec { name, partitions, config });

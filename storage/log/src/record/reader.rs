@@ -90,6 +90,12 @@ impl<'a> BatchReader<'a> {
     /// The records in order. After an error the iteration ends.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Result<Record<'_>>> {
+        self.iter_raw().map(|record| Ok(record?.0))
+    }
+
+    /// The records, each with the bytes that it was read from.
+    #[inline]
+    pub(super) fn iter_raw(&self) -> impl Iterator<Item = Result<(Record<'_>, &[u8])>> {
         let mut rest: &[u8] = &self.records;
         let mut left = self.header.record_count;
         let header = &self.header;
@@ -98,7 +104,10 @@ impl<'a> BatchReader<'a> {
                 return None;
             }
             left -= 1;
-            let record = read_record(header, &mut rest).ok_or_else(|| Error::corrupt("a record is damaged"));
+            let whole = rest;
+            let record = read_record(header, &mut rest)
+                .map(|record| (record, whole.get(..whole.len() - rest.len()).unwrap_or_default()))
+                .ok_or_else(|| Error::corrupt("a record is damaged"));
             if record.is_err() {
                 left = 0;
             }

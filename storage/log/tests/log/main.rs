@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
 mod basics;
+mod compaction;
 mod crash;
 mod transactions;
 

@@ -1,0 +1,81 @@
+//! Compaction beside everything else: it starts after a checkpoint, which says what is sealed.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use super::{Inner, locked};
+use crate::{Error, Result};
+
+/// By partition, where its last segment starts.
+pub(super) type Sealed = HashMap<u32, i64>;
+
+/// What the thread of compaction waits for.
+#[derive(Debug, Default)]
+pub(super) struct Compactor {
+    /// Filled by checkpoints; the newest one counts.
+    due: Mutex<Due>,
+    wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Due {
+    sealed: Option<Sealed>,
+    closed: bool,
+}
+
+impl Compactor {
+    pub(super) fn start(&self, sealed: Sealed) {
+        locked(&self.due).sealed = Some(sealed);
+        self.wake.notify_all();
+    }
+
+    /// Ends the thread, after the partition that it is at.
+    pub(super) fn close(&self) {
+        locked(&self.due).closed = true;
+        self.wake.notify_all();
+    }
+
+    fn is_closed(&self) -> bool {
+        locked(&self.due).closed
+    }
+
+    fn wait(&self) -> Option<Sealed> {
+        let mut due = locked(&self.due);
+        loop {
+            if due.closed {
+                return None;
+            }
+            if let Some(sealed) = due.sealed.take() {
+                return Some(sealed);
+            }
+            due = self.wake.wait(due).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Inner {
+    pub(super) fn run_compactor(&self) {
+        while let Some(sealed) = self.compactor.wait() {
+            self.gate.fail_on(self.compact(sealed));
+        }
+    }
+
+    /// Compacts what has become worth it.
+    pub(super) fn compact(&self, sealed: Sealed) -> Result<()> {
+        for (id, sealed_before) in sealed {
+            let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+            let Some(partition) = topics.partition_by_id(id).cloned() else { continue };
+            drop(topics);
+            if self.compactor.is_closed() {
+                return Ok(());
+            }
+            self.gate.check()?;
+            match partition.compact(&*self.options.io, sealed_before, self.options.compaction_bytes_min) {
+                // What is damaged stays as it is: whoever reads it is told.
+                Err(Error::Damaged { .. }) => {}
+                outcome => outcome?,
+            }
+        }
+        Ok(())
+    }
+}

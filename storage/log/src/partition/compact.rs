@@ -1,0 +1,243 @@
+//! Compaction: of each key only the newest record is kept.
+//!
+//! The segments that were not compacted yet tell the newest offset of each key that they hold; then every
+//! segment up to there is rewritten without the records that have a newer one. Offsets never change. A
+//! tombstone stays for `delete.retention.ms` after it was compacted first, so that slow readers see it.
+//!
+//! A rewritten segment takes the place of its first source by a rename and covers the offsets of all of
+//! them; a crash may leave the other sources behind it, which the next start removes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Partition;
+use crate::record::{BatchHeader, BatchReader, HEADER_BYTES, crc_matches, retain_records};
+use crate::segment::Segment;
+use crate::{AbortedTransaction, Error, File, Io, Result};
+
+/// How many bytes of keys one compaction looks at; what lies beyond is for the next.
+const KEY_BYTES_MAX: usize = 64 << 20;
+const HOUR_MS: i64 = 3_600_000;
+
+/// What a segment knows of its compaction. In memory only: after a restart all is compacted anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compacted {
+    /// In this hour since 1970; its tombstones were new then. Hours, so that their segments can be joined.
+    InHour(i64),
+    /// Long enough ago for all tombstones to be gone.
+    WithoutTombstones,
+}
+
+/// A sealed segment to rewrite.
+#[derive(Clone)]
+struct Source {
+    base_offset: i64,
+    next_offset: i64,
+    path: std::path::PathBuf,
+    file: Arc<dyn File>,
+    size_bytes: u64,
+    compacted: Option<Compacted>,
+}
+
+/// What becomes of a run of segments.
+struct Rewrite<'a> {
+    sources: Vec<&'a Source>,
+    compacted: Compacted,
+}
+
+/// Which records are to stay.
+#[derive(Default)]
+struct Newest {
+    /// By key, the offset of its last record before `end`.
+    offsets: HashMap<Box<[u8]>, i64>,
+    end: i64,
+    aborted: Vec<AbortedTransaction>,
+}
+
+impl Partition {
+    /// Compacts what lies before `sealed_before`, which a checkpoint must know to be on disk, if that is
+    /// worth it: half of it and `dirty_bytes_min` were not compacted yet.
+    pub(crate) fn compact(&self, io: &dyn Io, sealed_before: i64, dirty_bytes_min: u64) -> Result<()> {
+        let _one_at_a_time = self.rewriting.lock();
+        if self.deleted.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let sources = self.sources(sealed_before);
+        let bytes = |of: &mut dyn Iterator<Item = &Source>| of.map(|source| source.size_bytes).sum::<u64>();
+        let dirty = bytes(&mut sources.iter().filter(|source| source.compacted.is_none()));
+        if dirty < dirty_bytes_min.max(1) || dirty < bytes(&mut sources.iter()) / 2 {
+            return Ok(());
+        }
+        let newest = self.newest(&sources)?;
+        let now_ms = io.now_ms();
+        let due: Vec<_> = sources.iter().filter(|source| source.next_offset <= newest.end).collect();
+        for rewrite in self.rewrites(&due, now_ms) {
+            if self.deleted.load(Ordering::Acquire) {
+                return Ok(());
+            }
+            self.rewrite(io, &rewrite, &newest)?;
+        }
+        Ok(())
+    }
+
+    /// The segments before an offset that no open transaction reaches into.
+    fn sources(&self, sealed_before: i64) -> Vec<Source> {
+        let state = self.state();
+        if !self.config.compact {
+            return Vec::new();
+        }
+        let limit = sealed_before.min(state.stable_offset());
+        let sealed = state.segments.iter().filter(|segment| segment.next_offset <= limit);
+        sealed
+            .map(|segment| Source {
+                base_offset: segment.base_offset,
+                next_offset: segment.next_offset,
+                path: segment.path.clone(),
+                file: Arc::clone(&segment.file),
+                size_bytes: segment.size_bytes,
+                compacted: segment.compacted,
+            })
+            .collect()
+    }
+
+    fn newest(&self, sources: &[Source]) -> Result<Newest> {
+        let (first, last) = (sources.first().map_or(0, |s| s.base_offset), sources.last().map_or(0, |s| s.next_offset));
+        let aborted = self.state().producers.aborted_between(first, last);
+        let mut newest = Newest { aborted, ..Newest::default() };
+        let mut key_bytes = 0;
+        for source in sources.iter().filter(|source| source.compacted.is_none()) {
+            source.for_each_batch(|header, batch| {
+                if header.is_control() || newest.is_aborted(header) {
+                    return Ok(());
+                }
+                for record in BatchReader::of_checked(*header, batch)?.iter() {
+                    let record = record?;
+                    let Some(key) = record.key else { continue };
+                    match newest.offsets.get_mut(key) {
+                        Some(offset) => *offset = record.offset,
+                        None => {
+                            key_bytes += key.len();
+                            newest.offsets.insert(key.into(), record.offset);
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+            newest.end = source.next_offset;
+            if key_bytes > KEY_BYTES_MAX {
+                break;
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Joins neighbours of one hour up to the size of a segment.
+    fn rewrites<'a>(&self, sources: &[&'a Source], now_ms: i64) -> Vec<Rewrite<'a>> {
+        let kept_ms = self.config.delete_retention_ms;
+        let mut rewrites: Vec<Rewrite<'_>> = Vec::new();
+        for &source in sources {
+            let compacted = match source.compacted {
+                None => Compacted::InHour(now_ms.div_euclid(HOUR_MS)),
+                Some(Compacted::InHour(hour)) if now_ms < (hour + 1) * HOUR_MS + kept_ms => Compacted::InHour(hour),
+                Some(_) => Compacted::WithoutTombstones,
+            };
+            match rewrites.last_mut() {
+                Some(last)
+                    if last.compacted == compacted
+                        && last.size_bytes() + source.size_bytes <= self.config.segment_bytes =>
+                {
+                    last.sources.push(source);
+                }
+                _ => rewrites.push(Rewrite { sources: vec![source], compacted }),
+            }
+        }
+        rewrites
+    }
+
+    fn rewrite(&self, io: &dyn Io, rewrite: &Rewrite<'_>, newest: &Newest) -> Result<()> {
+        let [first, others @ ..] = rewrite.sources.as_slice() else { return Ok(()) };
+        let mut segment = Segment::create_rewritten(io, &self.dir, first.base_offset)?;
+        for source in &rewrite.sources {
+            let is_last_source = rewrite.sources.last().is_some_and(|last| last.base_offset == source.base_offset);
+            source.for_each_batch(|header, batch| {
+                // The last batch stays even when it is empty: it says where the next segment starts.
+                let must_stay = is_last_source && header.next_offset() == source.next_offset;
+                let reader = BatchReader::of_checked(*header, batch)?;
+                let without_tombstones = rewrite.compacted == Compacted::WithoutTombstones;
+                let aborted = newest.is_aborted(header);
+                let kept = retain_records(&reader, batch, must_stay, |record| {
+                    header.is_control()
+                        || !aborted
+                            && newest.keeps(record.key, record.offset)
+                            && !(without_tombstones && record.value.is_none())
+                })?;
+                match kept {
+                    Some(kept) => segment.append(&BatchHeader::parse(&kept)?, &kept),
+                    None => Ok(()),
+                }
+            })?;
+        }
+        segment.compacted = Some(rewrite.compacted);
+        segment.replace(io, &self.dir)?;
+        let mut state = self.state();
+        let covers = |offset: i64| offset >= first.base_offset && offset < segment.next_offset;
+        state.segments.retain(|segment| !covers(segment.base_offset));
+        let at = state.segments.partition_point(|segment| segment.base_offset < first.base_offset);
+        state.segments.insert(at, segment);
+        drop(state);
+        for source in others {
+            io.remove(&source.path).map_err(Error::io("remove", &source.path))?;
+        }
+        Ok(())
+    }
+}
+
+impl Rewrite<'_> {
+    fn size_bytes(&self) -> u64 {
+        self.sources.iter().map(|source| source.size_bytes).sum()
+    }
+}
+
+impl Newest {
+    fn keeps(&self, key: Option<&[u8]>, offset: i64) -> bool {
+        key.and_then(|key| self.offsets.get(key)).is_none_or(|&newest| offset >= newest)
+    }
+
+    fn is_aborted(&self, header: &BatchHeader) -> bool {
+        header.is_transactional()
+            && self.aborted.iter().any(|aborted| {
+                aborted.producer_id == header.producer_id
+                    && (aborted.first_offset..=aborted.last_offset).contains(&header.base_offset)
+            })
+    }
+}
+
+impl Source {
+    fn for_each_batch(&self, mut visit: impl FnMut(&BatchHeader, &[u8]) -> Result<()>) -> Result<()> {
+        let mut buffer = Vec::new();
+        let mut position = 0;
+        while position < self.size_bytes {
+            let damaged = |error: &dyn std::fmt::Display| Error::damaged(&self.path, position, error.to_string());
+            self.read(&mut buffer, HEADER_BYTES, position)?;
+            let header = BatchHeader::parse(&buffer).map_err(|error| damaged(&error))?;
+            self.read(&mut buffer, header.size_bytes, position)?;
+            if !crc_matches(&header, &buffer) {
+                return Err(damaged(&"the CRC of a batch does not match"));
+            }
+            visit(&header, &buffer).map_err(|error| match error {
+                Error::CorruptBatch(_) => damaged(&error),
+                other => other,
+            })?;
+            position += header.size_bytes as u64;
+        }
+        Ok(())
+    }
+
+    fn read(&self, buffer: &mut Vec<u8>, bytes: usize, position: u64) -> Result<()> {
+        buffer.resize(bytes, 0);
+        let read = self.file.read_at(buffer, position).map_err(Error::io("read", &self.path))?;
+        buffer.truncate(read);
+        Ok(())
+    }
+}
