@@ -1,12 +1,30 @@
 //! Scalar functions: kernels over whole arrays, and their face as DataFusion UDFs.
 
-mod collection;
+mod array;
+mod bytes;
+mod choice;
+mod convert;
 mod date;
+mod display;
+mod geo;
+mod join;
 mod json;
 mod kernel;
+mod map;
+mod mask;
 mod math;
 mod null;
+mod pad;
+mod random;
+mod regex;
+mod rounding;
+mod set;
+mod shift;
 mod string;
+mod trigonometry;
+mod url;
+
+pub use shift::time_unit;
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -19,9 +37,10 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, Sca
 
 use crate::documentation::Example;
 use crate::overload::{Coercion, Overload, Param, Returns, choose};
+use crate::row_error::note_row_error;
 
-/// Computes a function for all rows at once. An error of any row is an error of the whole batch; whoever
-/// calls narrows it down to the row.
+/// Computes a function for all rows at once. An error of any row is an error of the whole batch, which is
+/// then narrowed down to the row.
 pub(crate) type Kernel = fn(&[ArrayRef]) -> std::result::Result<ArrayRef, ArrowError>;
 
 /// A scalar function: its documentation, its signatures and a kernel for each.
@@ -37,13 +56,22 @@ pub struct ScalarFunction {
     pub examples: Vec<Example>,
     /// Its signatures.
     pub overloads: Vec<Overload>,
+    /// Whether two calls with the same arguments may differ.
+    pub volatile: bool,
     kernels: Vec<Kernel>,
 }
 
 impl ScalarFunction {
     fn new(name: &'static str, description: &'static str, example: (&'static str, &'static str)) -> Self {
-        let function =
-            Self { name, category: "", description, examples: Vec::new(), overloads: Vec::new(), kernels: Vec::new() };
+        let function = Self {
+            name,
+            category: "",
+            description,
+            examples: Vec::new(),
+            overloads: Vec::new(),
+            volatile: false,
+            kernels: Vec::new(),
+        };
         function.example(example)
     }
 
@@ -56,6 +84,11 @@ impl ScalarFunction {
     fn overload(mut self, params: &'static [Param], returns: Returns, kernel: Kernel) -> Self {
         self.overloads.push(Overload { params, variadic: false, returns });
         self.kernels.push(kernel);
+        self
+    }
+
+    fn volatile(mut self) -> Self {
+        self.volatile = true;
         self
     }
 
@@ -72,19 +105,48 @@ impl ScalarFunction {
         choose(&self.overloads, args)
     }
 
-    fn invoke(&self, args: &[ArrayRef]) -> Result<ArrayRef> {
+    /// Computes the function for all rows; a function without arguments gets a null for each row.
+    fn invoke(&self, args: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
         let types: Vec<DataType> = args.iter().map(|arg| arg.data_type().clone()).collect();
         let Some(coercion) = self.choose(&types) else {
             return exec_err!("function {} has no overload for {types:?}", self.name);
         };
-        let mut cast = Vec::with_capacity(args.len());
+        let Some(kernel) = self.kernels.get(coercion.overload) else {
+            return exec_err!("function {} has no kernel {}", self.name, coercion.overload);
+        };
+        let mut cast = Vec::with_capacity(args.len().max(1));
         for (arg, target) in args.iter().zip(&coercion.args) {
             let same = arg.data_type() == target;
             cast.push(if same { Arc::clone(arg) } else { arrow::compute::cast(arg, target)? });
         }
-        match self.kernels.get(coercion.overload) {
-            Some(kernel) => Ok(kernel(&cast)?),
-            None => exec_err!("function {} has no kernel {}", self.name, coercion.overload),
+        if cast.is_empty() {
+            cast.push(new_null_array(&DataType::Null, rows));
+        }
+        Ok(self.compute(*kernel, &cast, rows, &coercion.returns)?)
+    }
+
+    /// All rows at once; only on an error they are halved until the rows that fail are found. These become null.
+    fn compute(
+        &self,
+        kernel: Kernel,
+        args: &[ArrayRef],
+        rows: usize,
+        returns: &DataType,
+    ) -> std::result::Result<ArrayRef, ArrowError> {
+        match kernel(args) {
+            Err(error) if rows <= 1 => {
+                note_row_error(self.name, &error);
+                Ok(new_null_array(returns, rows))
+            }
+            Err(_) => {
+                let half = rows / 2;
+                let part = |from: usize, rows: usize| {
+                    let args: Vec<ArrayRef> = args.iter().map(|arg| arg.slice(from, rows)).collect();
+                    self.compute(kernel, &args, rows, returns)
+                };
+                arrow::compute::concat(&[part(0, half)?.as_ref(), part(half, rows - half)?.as_ref()])
+            }
+            computed => computed,
         }
     }
 }
@@ -93,11 +155,26 @@ impl ScalarFunction {
 pub(crate) fn all() -> Vec<ScalarFunction> {
     [
         ("Text", string::all()),
+        ("Text", pad::all()),
+        ("Text", join::all()),
+        ("Text", choice::all()),
+        ("Text", mask::all()),
+        ("Regular expressions", regex::all()),
+        ("URLs", url::all()),
+        ("Bytes", bytes::all()),
         ("Numbers", math::all()),
+        ("Numbers", rounding::all()),
+        ("Numbers", trigonometry::all()),
+        ("Numbers", geo::all()),
+        ("Random values", random::all()),
         ("Nulls", null::all()),
         ("Dates and times", date::all()),
+        ("Dates and times", shift::all()),
+        ("Dates and times", convert::all()),
         ("JSON", json::all()),
-        ("Arrays and maps", collection::all()),
+        ("Arrays", array::all()),
+        ("Arrays", set::all()),
+        ("Maps", map::all()),
     ]
     .into_iter()
     .flat_map(|(category, functions)| functions.into_iter().map(move |f| ScalarFunction { category, ..f }))
@@ -115,7 +192,7 @@ pub(crate) struct Udf {
 
 impl Udf {
     pub(crate) fn of(function: &Arc<ScalarFunction>) -> Arc<ScalarUDF> {
-        let volatility = if function.name == "RANDOM" { Volatility::Volatile } else { Volatility::Immutable };
+        let volatility = if function.volatile { Volatility::Volatile } else { Volatility::Immutable };
         let (function, signature) = (Arc::clone(function), Signature::user_defined(volatility));
         let aliases = [function.name.to_ascii_lowercase()];
         let udf = Self { function, signature, aliases };
@@ -165,18 +242,14 @@ impl ScalarUDFImpl for Udf {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let all_scalars = args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        let rows = if all_scalars && !args.args.is_empty() { 1 } else { args.number_rows };
+        let all_scalars = !args.args.is_empty() && args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
+        let rows = if all_scalars && !self.function.volatile { 1 } else { args.number_rows };
         let mut arrays = Vec::with_capacity(args.args.len());
         for arg in args.args {
             arrays.push(arg.into_array(rows)?);
         }
-        let result = if arrays.is_empty() {
-            self.function.invoke(&[new_null_array(&DataType::Null, rows)]).or_else(|_| self.function.invoke(&[]))
-        } else {
-            self.function.invoke(&arrays)
-        }?;
-        if all_scalars && result.len() == 1 {
+        let result = self.function.invoke(&arrays, rows)?;
+        if all_scalars && result.len() == 1 && rows == 1 {
             return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
         }
         if result.len() != rows {

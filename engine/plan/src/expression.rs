@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr, ExprSchemable, Like, Operator, TryCast};
 use datafusion::prelude::lit;
-use millstream_function::{Pattern, registry};
+use millstream_function::{Param, Pattern, registry, time_unit};
 use millstream_sql::ast::{BinaryOp, Ident, UnaryOp};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span, Value};
 
@@ -307,7 +307,11 @@ impl Resolver<'_> {
             return Err(wrong(format!("function {} does not take *", name.name), place, ""));
         }
         // DataFusion's COALESCE and CASE are lazy; ours need no more than values.
-        let args = args.iter().map(|arg| self.typed(arg)).collect::<Result<Vec<_>>>()?;
+        let typed = |(place, arg): (usize, &Ast)| match unit_argument(&name.name, place, arg) {
+            Some(unit) => Ok((lit(unit), DataType::Utf8)),
+            None => self.typed(arg),
+        };
+        let args = args.iter().enumerate().map(typed).collect::<Result<Vec<_>>>()?;
         self.call(&name.name, args, name.span)
     }
 
@@ -322,12 +326,36 @@ impl Resolver<'_> {
             return Err(Box::new(diagnostic));
         };
         let types: Vec<DataType> = args.iter().map(|(_, ty)| ty.clone()).collect();
-        let Some(coercion) = function.choose(&types) else {
+        let coercion = function.choose(&types).or_else(|| function.choose(&with_times(&args)?));
+        let Some(coercion) = coercion else {
             return Err(no_overload(name, &types, &function.overloads, place));
         };
         let args = args.into_iter().zip(&coercion.args).map(|((expr, from), to)| cast_to(expr, &from, to));
         Ok(udf.call(args.collect()))
     }
+}
+
+/// The unit of time that an argument is, if the function takes one there: a word that is no column.
+fn unit_argument(function: &str, place: usize, arg: &Ast) -> Option<&'static str> {
+    let word = match &arg.kind {
+        ExprKind::Column { source: None, name } => &name.name,
+        ExprKind::Literal(Value::String(text)) => text,
+        _ => return None,
+    };
+    let (function, _) = registry().scalar(function)?;
+    let takes_unit = function.overloads.iter().any(|overload| overload.params.get(place) == Some(&Param::TimeUnit));
+    if takes_unit { time_unit(word) } else { None }
+}
+
+/// The arguments' types if literal texts beside dates, times or timestamps are meant to be such, too.
+fn with_times(args: &[(Expr, DataType)]) -> Option<Vec<DataType>> {
+    let is_time = |ty: &&DataType| matches!(ty, DataType::Date32 | DataType::Time32(_) | DataType::Timestamp(..));
+    let time = args.iter().map(|(_, ty)| ty).find(is_time)?;
+    let meant = |(expr, ty): &(Expr, DataType)| match (expr, ty) {
+        (Expr::Literal(..), DataType::Utf8) => time.clone(),
+        _ => ty.clone(),
+    };
+    Some(args.iter().map(meant).collect())
 }
 
 /// What to say when no signature of a function takes these arguments.
