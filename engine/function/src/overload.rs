@@ -39,6 +39,8 @@ pub enum Param {
     SameMap,
     /// A unit of time, written as a word: `DAYS`.
     TimeUnit,
+    /// A lambda of so many parameters; no value is one, so that planners resolve calls with lambdas themselves.
+    Lambda(u8),
 }
 
 impl Param {
@@ -60,6 +62,9 @@ impl Param {
             Self::SameArray => "ARRAY<T>",
             Self::SameMap => "MAP<STRING, T>",
             Self::TimeUnit => "UNIT",
+            Self::Lambda(1) => "x => …",
+            Self::Lambda(2) => "(x, y) => …",
+            Self::Lambda(_) => "(x, y, z) => …",
         }
     }
 
@@ -72,6 +77,7 @@ impl Param {
     fn accept(self, found: &DataType) -> Option<(DataType, u32)> {
         use DataType as T;
         let target = match self {
+            Self::Lambda(_) => return None,
             Self::Boolean => T::Boolean,
             Self::Int => T::Int32,
             Self::BigInt => T::Int64,

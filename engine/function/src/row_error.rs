@@ -34,3 +34,17 @@ pub(crate) fn note_row_error(function: &str, reason: &impl ToString) {
 pub fn take_row_errors() -> RowErrors {
     ERRORS.take()
 }
+
+/// Runs what is tried again in smaller parts if it fails: notes of a failed attempt are dropped.
+pub(crate) fn retried<T, E>(attempt: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    let mut before = take_row_errors();
+    let result = attempt();
+    let during = take_row_errors();
+    if result.is_ok() {
+        before.count += during.count;
+        before.first.extend(during.first);
+        before.first.truncate(KEPT_MAX);
+    }
+    ERRORS.set(before);
+    result
+}

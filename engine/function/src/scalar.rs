@@ -7,10 +7,11 @@ mod convert;
 mod date;
 mod display;
 mod geo;
+mod higher_order;
 mod join;
 mod json;
-mod kernel;
-mod map;
+pub(crate) mod kernel;
+pub(crate) mod map;
 mod mask;
 mod math;
 mod null;
@@ -175,6 +176,7 @@ pub(crate) fn all() -> Vec<ScalarFunction> {
         ("Arrays", array::all()),
         ("Arrays", set::all()),
         ("Maps", map::all()),
+        ("Lambdas", higher_order::all()),
     ]
     .into_iter()
     .flat_map(|(category, functions)| functions.into_iter().map(move |f| ScalarFunction { category, ..f }))

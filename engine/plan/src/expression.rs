@@ -3,6 +3,8 @@
 //! Comparisons are two-valued: with a null they are false, so each is lowered to `(…) IS TRUE` before
 //! anybody can turn NOT(a = b) into a <> b.
 
+mod lambda;
+
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr, ExprSchemable, Like, Operator, TryCast};
@@ -26,6 +28,11 @@ pub(crate) trait Names {
 
     /// The schema that the columns are of.
     fn schema(&self) -> SchemaRef;
+
+    /// Whether it is a lambda's body that is resolved.
+    fn in_lambda(&self) -> bool {
+        false
+    }
 }
 
 /// Resolves expressions against names and a catalog.
@@ -160,8 +167,12 @@ impl Resolver<'_> {
             }
             Err(wrong(format!("{} needs BOOLEANs, this is {}", op.symbol(), type_name(&ty)), ast.span, ""))
         };
+        let (left, right) = (side(left)?, side(right)?);
+        if self.names.in_lambda() {
+            return Ok(lambda::lazy(op, left, right));
+        }
         let operator = if op == BinaryOp::And { Operator::And } else { Operator::Or };
-        Ok(binary(side(left)?, operator, side(right)?))
+        Ok(binary(left, operator, right))
     }
 
     fn comparison(&self, op: BinaryOp, left: &Ast, right: &Ast) -> Result<Expr> {
@@ -200,8 +211,11 @@ impl Resolver<'_> {
     }
 
     fn arithmetic(&self, op: BinaryOp, left: &Ast, right: &Ast, place: Span) -> Result<Expr> {
-        let (left_expr, left_type) = self.typed(left)?;
-        let (right_expr, right_type) = self.typed(right)?;
+        let (mut left_expr, left_type) = self.typed(left)?;
+        let (mut right_expr, right_type) = self.typed(right)?;
+        if self.names.in_lambda() {
+            (left_expr, right_expr) = (lambda::present(left_expr), lambda::present(right_expr));
+        }
         let is_text = |ty: &DataType| matches!(ty, DataType::Utf8);
         if matches!(op, BinaryOp::Add | BinaryOp::Concat) && (is_text(&left_type) || is_text(&right_type)) {
             let text = |expr, from: &DataType| cast_to(expr, from, &DataType::Utf8);
@@ -302,6 +316,9 @@ impl Resolver<'_> {
             let message = format!("aggregate function {} cannot be used here", name.name);
             let help = "aggregates belong into SELECT and HAVING of a query with GROUP BY";
             return Err(Box::new(Diagnostic::new("E0242", message).at(place, "").help(help)));
+        }
+        if args.iter().any(|arg| matches!(arg.kind, ExprKind::Lambda { .. })) {
+            return self.higher_order(name, args, place);
         }
         if star && registry().scalar(&name.name).is_some() {
             return Err(wrong(format!("function {} does not take *", name.name), place, ""));

@@ -10,7 +10,7 @@ use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{ArrowPrimitiveType, ByteArrayType, Field};
 use arrow::error::ArrowError;
 
-pub(super) type Outcome = Result<ArrayRef, ArrowError>;
+pub(crate) type Outcome = Result<ArrayRef, ArrowError>;
 
 /// The argument at this place.
 pub(super) fn arg(args: &[ArrayRef], index: usize) -> Result<&ArrayRef, ArrowError> {
@@ -125,19 +125,19 @@ pub(super) fn texts_to_text<const N: usize, S: AsRef<str>>(
 }
 
 /// The places of a row's items among all items; `None` for null.
-pub(super) fn items_at(lists: &ListArray, row: usize) -> Option<std::ops::Range<usize>> {
+pub(crate) fn items_at(lists: &ListArray, row: usize) -> Option<std::ops::Range<usize>> {
     let (start, end) = (*lists.offsets().get(row)?, *lists.offsets().get(row + 1)?);
     lists.is_valid(row).then_some(start as usize..end as usize)
 }
 
 /// The places of a row's entries among all entries; `None` for null.
-pub(super) fn entries_at(maps: &MapArray, row: usize) -> Option<std::ops::Range<usize>> {
+pub(crate) fn entries_at(maps: &MapArray, row: usize) -> Option<std::ops::Range<usize>> {
     let (start, end) = (*maps.offsets().get(row)?, *maps.offsets().get(row + 1)?);
     maps.is_valid(row).then_some(start as usize..end as usize)
 }
 
 /// Arrays of items: so many for each row, none for null.
-pub(super) fn list_of(items: ArrayRef, lengths: &[Option<usize>]) -> Outcome {
+pub(crate) fn list_of(items: ArrayRef, lengths: &[Option<usize>]) -> Outcome {
     let field = Arc::new(Field::new("item", items.data_type().clone(), true));
     let offsets = OffsetBuffer::from_lengths(lengths.iter().map(|length| length.unwrap_or(0)));
     let nulls: NullBuffer = lengths.iter().map(Option::is_some).collect();

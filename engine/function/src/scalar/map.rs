@@ -94,7 +94,7 @@ pub(super) fn element(args: &[ArrayRef]) -> Outcome {
 }
 
 /// Maps of so many entries a row, none for null.
-pub(super) fn map_of_entries(keys: ArrayRef, values: ArrayRef, lengths: &[Option<usize>]) -> Outcome {
+pub(crate) fn map_of_entries(keys: ArrayRef, values: ArrayRef, lengths: &[Option<usize>]) -> Outcome {
     let DataType::Map(entries, _) = map_of(values.data_type().clone()) else { return Err(failed("no map")) };
     let DataType::Struct(fields) = entries.data_type().clone() else { return Err(failed("no map")) };
     let structs = StructArray::try_new(fields, vec![keys, values], None)?;
