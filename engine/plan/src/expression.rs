@@ -3,6 +3,7 @@
 //! Comparisons are two-valued: with a null they are false, so each is lowered to `(…) IS TRUE` before
 //! anybody can turn NOT(a = b) into a <> b.
 
+mod bound;
 mod lambda;
 
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
@@ -12,6 +13,8 @@ use datafusion::prelude::lit;
 use millstream_function::{Param, Pattern, registry, time_unit};
 use millstream_sql::ast::{BinaryOp, Ident, UnaryOp};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span, Value};
+
+pub use bound::{ColumnName, bound, constant};
 
 use crate::types::type_name;
 use crate::{Catalog, Result, arrow_type, create::column_type};
@@ -510,39 +513,4 @@ fn scalar(value: &Value) -> ScalarValue {
         Value::Time(ms) => ScalarValue::Time32Millisecond(Some(*ms)),
         Value::Timestamp(ms) => ScalarValue::TimestampMillisecond(Some(*ms), None),
     }
-}
-
-struct NoNames;
-
-impl Names for NoNames {
-    fn column(&self, _source: Option<&Ident>, name: &Ident) -> Result<Expr> {
-        let diagnostic = Diagnostic::new("E0243", format!("\"{}\" is no constant", name.name));
-        Err(Box::new(diagnostic.at(name.span, "").help("write texts in single quotes: 'text'")))
-    }
-
-    fn schema(&self) -> SchemaRef {
-        SchemaRef::new(arrow::datatypes::Schema::empty())
-    }
-}
-
-/// An expression without columns, cast to a type.
-///
-/// # Errors
-/// A diagnostic if it has columns or cannot be of this type.
-pub fn constant(ast: &Ast, target: &DataType, catalog: &Catalog) -> Result<Expr> {
-    let resolver = Resolver { names: &NoNames, catalog };
-    let (expr, from) = resolver.typed(ast)?;
-    if let Some(ms) = time_literal(ast).filter(|_| matches!(target, DataType::Timestamp(..))) {
-        return Ok(cast_to(lit(ms), &DataType::Int64, target));
-    }
-    let widens = common_type(&from, target).is_some_and(|common| common == *target)
-        || (from.is_numeric() && matches!(target, DataType::Decimal128(..) | DataType::Float64))
-        || (from == DataType::Utf8
-            && matches!(target, DataType::Date32 | DataType::Time32(_) | DataType::Timestamp(..) | DataType::Binary))
-        || (from.is_nested() && arrow::compute::can_cast_types(&from, target));
-    if widens {
-        return Ok(cast_to(expr, &from, target));
-    }
-    let message = format!("expected {}, found {}", type_name(target), type_name(&from));
-    Err(Box::new(wrong(message, ast.span, "of another type").help(CONVERT)))
 }

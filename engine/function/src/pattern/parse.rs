@@ -18,6 +18,17 @@ impl Pattern {
     /// # Errors
     /// If the text does not fit the pattern or names no time.
     pub fn parse_in(&self, text: &str, zone: Zone) -> Result<i64, PatternError> {
+        match self.parse_start(text, zone)? {
+            (ms, "") => Ok(ms),
+            (_, rest) => Err(PatternError(format!("the text \"{text}\" goes on after the pattern with \"{rest}\""))),
+        }
+    }
+
+    /// The same for the beginning of a text, with what comes behind it.
+    ///
+    /// # Errors
+    /// If the text does not begin as the pattern or names no time.
+    pub(crate) fn parse_start<'a>(&self, text: &'a str, zone: Zone) -> Result<(i64, &'a str), PatternError> {
         let mut parts = Parts::default();
         let mut rest = text;
         for (index, item) in self.items.iter().enumerate() {
@@ -33,12 +44,10 @@ impl Pattern {
                 return Err(PatternError(format!("the text \"{text}\" does not fit the pattern at \"{rest}\"")));
             }
         }
-        if !rest.is_empty() {
-            return Err(PatternError(format!("the text \"{text}\" goes on after the pattern with \"{rest}\"")));
-        }
         let local_ms = parts.local_ms();
         let moment = local_ms.map(|local_ms| parts.zone.unwrap_or(zone).to_utc_ms(local_ms));
-        moment.ok_or_else(|| PatternError(format!("the text \"{text}\" names no time")))
+        let moment = moment.ok_or_else(|| PatternError(format!("the text \"{text}\" names no time")))?;
+        Ok((moment, rest))
     }
 }
 

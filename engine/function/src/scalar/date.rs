@@ -11,7 +11,7 @@ use arrow::error::ArrowError;
 
 use super::kernel::{Outcome, at, failed, primitives, strings, text_at};
 use super::{Param, Returns, ScalarFunction};
-use crate::{Pattern, Zone};
+use crate::{Pattern, PatternError, Zone};
 use Param::{BigInt, Date, Int, String as Text, Time, Timestamp};
 
 const DAY_MS: i64 = 86_400_000;
@@ -70,8 +70,16 @@ pub(super) fn all() -> Vec<ScalarFunction> {
             TEXT,
             |args| format::<Date32Type>(args, |days| i64::from(days) * DAY_MS),
         ),
-        f("PARSE_DATE", "The date that a text stands for.", ("PARSE_DATE('2013/01/01', 'yyyy/MM/dd')", "2013-01-01"))
-            .overload(&[Text, Text], DATE, |args| parse::<Date32Type>(args, |ms| ms.div_euclid(DAY_MS) as i32)),
+        f(
+            "PARSE_DATE",
+            "The date that the beginning of a text stands for.",
+            ("PARSE_DATE('2013/01/01', 'yyyy/MM/dd')", "2013-01-01"),
+        )
+        .overload(&[Text, Text], DATE, |args| {
+            parse_by::<Date32Type>(args, |pattern, text, zone| {
+                Ok(pattern.parse_start(text, zone)?.0.div_euclid(DAY_MS) as i32)
+            })
+        }),
         f("FORMAT_TIME", "A time of day as text.", ("FORMAT_TIME(PARSE_TIME('10', 'HH'), 'HH:mm')", "10:00")).overload(
             &[Time, Text],
             TEXT,
@@ -142,12 +150,19 @@ fn format<T: ArrowPrimitiveType>(args: &[ArrayRef], to_ms: impl Fn(T::Native) ->
 }
 
 fn parse<T: ArrowPrimitiveType>(args: &[ArrayRef], from_ms: impl Fn(i64) -> T::Native) -> Outcome {
+    parse_by::<T>(args, |pattern, text, zone| Ok(from_ms(pattern.parse_in(text, zone)?)))
+}
+
+fn parse_by<T: ArrowPrimitiveType>(
+    args: &[ArrayRef],
+    parse: impl Fn(&Pattern, &str, Zone) -> Result<T::Native, PatternError>,
+) -> Outcome {
     let texts = strings(args, 0)?;
     let mut patterns = Patterns { array: strings(args, 1)?, last: None };
     let mut zones = Zones::of(args, 2)?;
     let mut parse = |row: usize| match (text_at(texts, row), patterns.at(row)?, zones.at(row)?) {
         (Some(text), Some(pattern), Some(zone)) => {
-            pattern.parse_in(text, zone).map(|ms| Some(from_ms(ms))).map_err(|error| failed(error.to_string()))
+            parse(pattern, text, zone).map(Some).map_err(|error| failed(error.to_string()))
         }
         _ => Ok(None),
     };
