@@ -22,7 +22,7 @@ pub fn registry() -> &'static Registry {
     static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         let with_udf = |function| {
             let function: Arc<ScalarFunction> = Arc::new(function);
-            let udf = Udf::of(&function);
+            let udf = Arc::new(Udf::of(&function, None));
             (function.name, (function, udf))
         };
         Registry {
@@ -32,6 +32,9 @@ pub fn registry() -> &'static Registry {
     });
     &REGISTRY
 }
+
+/// Functions whose arguments batch SQL computes only where they count.
+const LAZY: [&str; 2] = ["COALESCE", "NULLIF"];
 
 /// Other names of functions.
 const ALIASES: &[(&str, &str)] =
@@ -57,6 +60,13 @@ impl Registry {
     /// All scalar functions by name.
     pub fn scalars(&self) -> impl Iterator<Item = &(Arc<ScalarFunction>, Arc<ScalarUDF>)> {
         self.scalars.values()
+    }
+
+    /// The scalar functions for batch SQL, given its own functions by their names in lower case. Those take over
+    /// where a function of the dialect does not take the arguments, and where laziness counts.
+    pub fn batch_scalars(&self, own: impl Fn(&str) -> Option<Arc<ScalarUDF>>) -> impl Iterator<Item = ScalarUDF> {
+        let eager = self.scalars.values().filter(|(function, _)| !LAZY.contains(&function.name));
+        eager.map(move |(function, _)| Udf::of(function, own(&function.name.to_ascii_lowercase())))
     }
 
     /// The names of all functions.

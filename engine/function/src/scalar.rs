@@ -23,18 +23,18 @@ mod set;
 mod shift;
 mod string;
 mod trigonometry;
+mod udf;
 mod url;
 
 pub use shift::time_unit;
+pub(crate) use udf::Udf;
 
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err, plan_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::common::{Result, exec_err};
 
 use crate::documentation::Example;
 use crate::overload::{Coercion, Overload, Param, Returns, choose};
@@ -181,82 +181,4 @@ pub(crate) fn all() -> Vec<ScalarFunction> {
     .into_iter()
     .flat_map(|(category, functions)| functions.into_iter().map(move |f| ScalarFunction { category, ..f }))
     .collect()
-}
-
-/// A function as DataFusion sees it.
-#[derive(Debug)]
-pub(crate) struct Udf {
-    function: Arc<ScalarFunction>,
-    signature: Signature,
-    /// The name in lower case: batch SQL looks every function up by that.
-    aliases: [String; 1],
-}
-
-impl Udf {
-    pub(crate) fn of(function: &Arc<ScalarFunction>) -> Arc<ScalarUDF> {
-        let volatility = if function.volatile { Volatility::Volatile } else { Volatility::Immutable };
-        let (function, signature) = (Arc::clone(function), Signature::user_defined(volatility));
-        let aliases = [function.name.to_ascii_lowercase()];
-        let udf = Self { function, signature, aliases };
-        Arc::new(ScalarUDF::new_from_impl(udf))
-    }
-}
-
-impl PartialEq for Udf {
-    fn eq(&self, other: &Self) -> bool {
-        self.function.name == other.function.name
-    }
-}
-
-impl Eq for Udf {}
-
-impl Hash for Udf {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.function.name.hash(state);
-    }
-}
-
-impl ScalarUDFImpl for Udf {
-    fn name(&self) -> &str {
-        self.function.name
-    }
-
-    fn aliases(&self) -> &[String] {
-        &self.aliases
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, args: &[DataType]) -> Result<DataType> {
-        match self.function.choose(args) {
-            Some(coercion) => Ok(coercion.returns),
-            None => plan_err!("function {} does not take {args:?}", self.function.name),
-        }
-    }
-
-    fn coerce_types(&self, args: &[DataType]) -> Result<Vec<DataType>> {
-        match self.function.choose(args) {
-            Some(coercion) => Ok(coercion.args),
-            None => plan_err!("function {} does not take {args:?}", self.function.name),
-        }
-    }
-
-    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let all_scalars = !args.args.is_empty() && args.args.iter().all(|arg| matches!(arg, ColumnarValue::Scalar(_)));
-        let rows = if all_scalars && !self.function.volatile { 1 } else { args.number_rows };
-        let mut arrays = Vec::with_capacity(args.args.len());
-        for arg in args.args {
-            arrays.push(arg.into_array(rows)?);
-        }
-        let result = self.function.invoke(&arrays, rows)?;
-        if all_scalars && result.len() == 1 && rows == 1 {
-            return Ok(ColumnarValue::Scalar(ScalarValue::try_from_array(&result, 0)?));
-        }
-        if result.len() != rows {
-            return Err(DataFusionError::Execution(format!("function {} lost rows", self.function.name)));
-        }
-        Ok(ColumnarValue::Array(result))
-    }
 }

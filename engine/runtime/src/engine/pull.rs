@@ -53,12 +53,9 @@ impl Engine {
             .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
             .with_information_schema(false);
         let context = SessionContext::new_with_config(config);
-        // What DataFusion has itself, under the same name, takes all that batch SQL may hand to it.
         let own = context.state();
-        for (function, udf) in registry().scalars() {
-            if !own.scalar_functions().contains_key(&function.name.to_ascii_lowercase()) {
-                context.register_udf(udf.as_ref().clone());
-            }
+        for udf in registry().batch_scalars(|name| own.scalar_functions().get(name).cloned()) {
+            context.register_udf(udf);
         }
         for source in catalog.sources().filter(|source| names.contains(&source.name)) {
             let named = |name: &&&str| names.iter().any(|word| word == **name);

@@ -12,9 +12,7 @@ use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, DataFusionError, Result as PlanResult};
 use datafusion::logical_expr::execution_props::ExecutionProps;
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 use datafusion::physical_expr::PhysicalExpr;
 use millstream_function::{Param, registry};
 use millstream_plan::{Catalog, ColumnName, arrow_type, bound, sql_type};
@@ -214,9 +212,8 @@ impl ScalarUDFImpl for Call {
         let arrays = args.args.into_iter().map(|arg| arg.into_array(rows)).collect::<PlanResult<Vec<ArrayRef>>>()?;
         let types: Vec<DataType> = arrays.iter().map(|array| array.data_type().clone()).collect();
         let (expr, schema) = self.resolve(&types)?;
-        let cast = |(array, field): (&ArrayRef, &Arc<arrow::datatypes::Field>)| {
-            arrow::compute::cast(array, field.data_type())
-        };
+        let cast =
+            |(array, field): (&ArrayRef, &Arc<arrow::datatypes::Field>)| arrow::compute::cast(array, field.data_type());
         let columns = arrays.iter().zip(schema.fields()).map(cast).collect::<Result<Vec<_>, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(schema, columns, &options)?;
