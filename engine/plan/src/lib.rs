@@ -18,7 +18,7 @@ mod types;
 pub use catalog::Catalog;
 pub use create::{column_type, plan_source};
 pub use explain::explain;
-pub use expression::{constant, lower_predicate, parse_time};
+pub use expression::{ColumnName, bound, constant, lower_predicate, parse_time};
 pub use format::{Format, FormatKind};
 pub use node::{AggregateCall, JoinSide, Node, Op, Relation, ScanColumn, ScanRole, WindowSpec};
 pub use query::{Output, QueryPlan, SinkFormats, plan_query};
