@@ -5,7 +5,7 @@ use millstream_plan::sql::ast::{JoinKind, WindowKind};
 use millstream_plan::{Node, Op, Relation};
 
 use crate::operator::{
-    Bounds, Filter, Materialize, Operator, Project, SessionAggregate, StateChange, StreamStreamJoin, StreamTableJoin,
+    Bounds, Filter, Materialize, Operator, Project, Regroup, SessionAggregate, StateChange, StreamStreamJoin, StreamTableJoin,
     TableFilter, WindowedAggregate,
 };
 use crate::{Batch, Context, Error, Evaluator, Result, SourceDecoder};
@@ -51,7 +51,10 @@ impl Leaf<'_> {
                 Op::Scan { source, columns } => SourceDecoder::new(source, columns, SchemaRef::clone(&node.schema)),
                 _ => Err(Error::Internal("a leaf is no scan".to_owned())),
             },
-            Self::Repartition(node) => SourceDecoder::internal(SchemaRef::clone(&node.schema)),
+            Self::Repartition(node) => {
+                let is_table = node.relation == Relation::Table;
+                SourceDecoder::internal(SchemaRef::clone(&node.schema), is_table)
+            }
         }
     }
 }
@@ -248,6 +251,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
             let windowed = matches!(&input.op, Op::Scan { source, .. } if source.window.is_some());
             (Box::new(Materialize::new(schema, node.keys.clone(), windowed)?), "Materialize")
         }
+        Op::Regroup { .. } => (Box::new(Regroup::new(node.keys.len(), schema)?), "Regroup"),
         Op::Project { input, exprs } => {
             let columns = exprs.iter().map(|expr| Evaluator::new(expr, &input.schema)).collect::<Result<_>>()?;
             (Box::new(Project::new(columns, schema)), "Project")

@@ -8,6 +8,7 @@ mod offset;
 mod sum;
 
 use arrow::array::ArrayRef;
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
@@ -40,6 +41,23 @@ pub trait GroupStates: Send {
     /// If the function cannot forget, as [`AggregateFunction::retracts`] tells beforehand.
     fn retract(&mut self, _slots: &[u32], _args: &[ArrayRef]) -> Result<(), ArrowError> {
         Err(ArrowError::NotYetImplemented("the aggregate cannot take back a row".to_owned()))
+    }
+
+    /// Adds rows to their groups where `added` is true and takes them out again elsewhere, one after the other.
+    ///
+    /// # Errors
+    /// An overflow, or if the function cannot forget.
+    fn change(&mut self, slots: &[u32], args: &[ArrayRef], added: &BooleanBuffer) -> Result<(), ArrowError> {
+        let mut from = 0;
+        while from < slots.len() {
+            let is_add = added.value(from);
+            let count = (from..slots.len()).take_while(|at| added.value(*at) == is_add).count();
+            let args: Vec<ArrayRef> = args.iter().map(|arg| arg.slice(from, count)).collect();
+            let slots = slots.get(from..from + count).unwrap_or_default();
+            if is_add { self.update(slots, &args)? } else { self.retract(slots, &args)? }
+            from += count;
+        }
+        Ok(())
     }
 
     /// Adds the group `from` to the group `into`, as sessions that meet do; `from` is later.

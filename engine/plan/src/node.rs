@@ -62,6 +62,11 @@ pub enum Op {
         /// One expression a column, without ROWTIME.
         exprs: Vec<Expr>,
     },
+    /// Makes of each change of a table the changes of its groups.
+    Regroup {
+        /// The table's rows with those that they replace; their first columns are the group's key.
+        input: Box<Node>,
+    },
     /// Sends rows to the partition of a new key, through an internal topic.
     Repartition {
         /// The rows; their key is the new one.
@@ -179,6 +184,7 @@ impl Node {
             Op::Filter { input, .. }
             | Op::Materialize { input }
             | Op::Project { input, .. }
+            | Op::Regroup { input }
             | Op::Repartition { input, .. }
             | Op::Aggregate { input, .. } => vec![input],
             Op::StreamTableJoin { left, right, .. } | Op::StreamStreamJoin { left, right, .. } => {

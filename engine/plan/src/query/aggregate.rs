@@ -202,10 +202,14 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     }
     let having = query.having.as_ref().map(|having| resolver.predicate(having)).transpose()?;
     let (mut node, _) = join::plan(query, scope, catalog)?;
+    if node.relation == Relation::Table {
+        check_table(&grouped.calls.borrow(), query)?;
+        node = materialized(node);
+    }
     if let Some(predicate) = filter {
         node = filtered(node, predicate);
     }
-    node = grouped_input(node, &grouped, query)?;
+    node = grouped_input(node, &grouped)?;
     node = aggregate(node, &grouped, query);
     if let Some(predicate) = having {
         node = filtered(node, predicate);
@@ -216,11 +220,8 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
 }
 
 /// Grouping expressions and arguments, in the partitions of their groups.
-fn grouped_input(input: Node, grouped: &Grouped<'_>, query: &Query) -> Result<Node> {
+fn grouped_input(input: Node, grouped: &Grouped<'_>) -> Result<Node> {
     let calls = grouped.calls.borrow();
-    if input.relation == Relation::Table {
-        check_retraction(&calls, query)?;
-    }
     let keys = grouped.group_by.iter().enumerate().map(|(at, (expr, ty))| (key_name(at), expr.clone(), ty.clone()));
     let args =
         calls.args.iter().enumerate().map(|(at, (expr, ty))| (format!("ARGUMENT.{at}"), expr.clone(), ty.clone()));
@@ -232,15 +233,19 @@ fn grouped_input(input: Node, grouped: &Grouped<'_>, query: &Query) -> Result<No
     let old_keys: Vec<Expr> = input.keys.iter().map(|at| column(input.schema.field(*at).name())).collect();
     let same = old_keys.len() == grouped.group_by.len()
         && old_keys.iter().zip(&grouped.group_by).all(|(old, (new, _))| old == new);
-    let in_place = input.relation == Relation::Stream && (same || partitions_of(&input) == 1);
+    let in_place = same || partitions_of(&input) == 1;
     let partitions = partitions_of(&input);
     let relation = input.relation;
     let op = Op::Project { input: Box::new(input), exprs };
-    let project = Node { op, schema: schema.clone(), keys: new_keys.clone(), relation };
-    if in_place {
-        return Ok(project);
+    let mut node = Node { op, schema: schema.clone(), keys: new_keys.clone(), relation };
+    if relation == Relation::Table {
+        let (schema, keys) = (schema.clone(), new_keys.clone());
+        node = Node { op: Op::Regroup { input: Box::new(node) }, schema, keys, relation };
     }
-    let op = Op::Repartition { input: Box::new(project), partitions, key_format: Format::new(FormatKind::Json) };
+    if in_place {
+        return Ok(node);
+    }
+    let op = Op::Repartition { input: Box::new(node), partitions, key_format: Format::new(FormatKind::Json) };
     Ok(Node { op, schema, keys: new_keys, relation })
 }
 
@@ -253,18 +258,32 @@ fn partitions_of(node: &Node) -> i32 {
     }
 }
 
-fn check_retraction(calls: &Calls, query: &Query) -> Result<()> {
+/// A table's rows with those that they replace. A join of tables knows them itself.
+fn materialized(table: Node) -> Node {
+    if !matches!(table.op, Op::Scan { .. }) {
+        return table;
+    }
+    let (schema, keys, relation) = (SchemaRef::clone(&table.schema), table.keys.clone(), table.relation);
+    Node { op: Op::Materialize { input: Box::new(table) }, schema, keys, relation }
+}
+
+/// Refuses what a table, whose rows are replaced, cannot be grouped with.
+fn check_table(calls: &Calls, query: &Query) -> Result<()> {
+    if let Some(window) = &query.window {
+        let message = "a window groups the rows of a stream, this is a table";
+        let help = "leave the window out, or read the table's topic as a stream";
+        return Err(Box::new(Diagnostic::new("E0249", message).at(window.span, "").help(help)));
+    }
     for call in &calls.calls {
         if registry().aggregate(&call.function).is_some_and(|function| !function.retracts) {
             let message =
                 format!("{} cannot be used on a table: it cannot take back a row that was replaced", call.function);
-            return Err(Box::new(Diagnostic::new("E0249", message).at(select_place(query), "")));
+            let names = registry().aggregates().filter(|function| function.retracts).map(|function| function.name);
+            let help = format!("these can: {}", names.collect::<Vec<_>>().join(", "));
+            return Err(Box::new(Diagnostic::new("E0249", message).at(select_place(query), "").help(help)));
         }
     }
-    let message = "GROUP BY on a table is not there yet";
-    Err(Box::new(
-        Diagnostic::new("E0249", message).at(query.span, "").help("group the stream that the table is made of"),
-    ))
+    Ok(())
 }
 
 fn aggregate(input: Node, grouped: &Grouped<'_>, query: &Query) -> Node {
