@@ -6,6 +6,7 @@ mod bad_input;
 mod cli;
 mod flights;
 mod formats;
+mod functions;
 mod kills;
 mod operators;
 mod oracle;

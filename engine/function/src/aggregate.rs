@@ -12,6 +12,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
+use crate::documentation::Example;
 pub(crate) use crate::overload::Overload;
 use crate::overload::{Coercion, Param, Returns, choose};
 
@@ -102,6 +103,8 @@ pub struct AggregateFunction {
     pub name: &'static str,
     /// What it does, in a sentence.
     pub description: &'static str,
+    /// Expressions and what they give.
+    pub examples: Vec<Example>,
     /// Its signatures.
     pub overloads: Vec<Overload>,
     /// Whether it can take rows back, and so be used on tables.
@@ -113,7 +116,18 @@ pub struct AggregateFunction {
 
 impl AggregateFunction {
     fn new(name: &'static str, description: &'static str, make: Make) -> Self {
-        Self { name, description, overloads: Vec::new(), retracts: false, literals: 0, make }
+        Self { name, description, examples: Vec::new(), overloads: Vec::new(), retracts: false, literals: 0, make }
+    }
+
+    /// An expression and what it gives after these rows; see [`Example`].
+    fn example(
+        mut self,
+        columns: &'static str,
+        rows: &'static [&'static str],
+        (expression, result): (&'static str, &'static str),
+    ) -> Self {
+        self.examples.push(Example { columns, rows, expression, result });
+        self
     }
 
     fn retracting(mut self) -> Self {

@@ -5,12 +5,14 @@
 //! is not: a planner; choosing an overload is all that it does with types.
 
 pub mod aggregate;
+mod documentation;
 mod overload;
 mod pattern;
 mod registry;
 mod scalar;
 
 pub use aggregate::{AggregateFunction, GroupStates};
+pub use documentation::{Documentation, Example, Kind};
 pub use overload::{Coercion, Overload, Param, Returns};
 pub use pattern::{Pattern, PatternError};
 pub use registry::{Registry, registry};

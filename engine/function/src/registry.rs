@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use datafusion::logical_expr::ScalarUDF;
 
 use crate::aggregate::{self, AggregateFunction};
+use crate::documentation::{Documentation, Kind};
 use crate::scalar::{self, ScalarFunction, Udf};
 
 /// The functions of the dialect.
@@ -58,14 +59,40 @@ impl Registry {
         self.scalars.values()
     }
 
-    /// All aggregate functions by name.
-    pub fn aggregates(&self) -> impl Iterator<Item = &AggregateFunction> {
-        self.aggregates.values()
-    }
-
     /// The names of all functions.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        self.scalars.keys().chain(self.aggregates.keys()).map(|name| (*name).to_owned()).collect()
+        self.documentation().iter().map(|function| function.name.to_owned()).collect()
+    }
+
+    /// The documentation of all functions, by name.
+    #[must_use]
+    pub fn documentation(&self) -> Vec<Documentation<'_>> {
+        let scalars = self.scalars.values().map(|(function, _)| Documentation {
+            name: function.name,
+            kind: Kind::Scalar,
+            category: function.category,
+            description: function.description,
+            overloads: &function.overloads,
+            examples: &function.examples,
+        });
+        let aggregates = self.aggregates.values().map(|function| Documentation {
+            name: function.name,
+            kind: Kind::Aggregate,
+            category: "Aggregates",
+            description: function.description,
+            overloads: &function.overloads,
+            examples: &function.examples,
+        });
+        let mut all: Vec<_> = scalars.chain(aggregates).collect();
+        all.sort_by_key(|function| function.name);
+        all
+    }
+
+    /// The documentation of the function of this upper-case name.
+    #[must_use]
+    pub fn describe(&self, name: &str) -> Option<Documentation<'_>> {
+        let name = Self::real_name(name);
+        self.documentation().into_iter().find(|function| function.name == name)
     }
 }

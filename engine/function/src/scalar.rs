@@ -17,6 +17,7 @@ use arrow::error::ArrowError;
 use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
+use crate::documentation::Example;
 use crate::overload::{Coercion, Overload, Param, Returns, choose};
 
 /// Computes a function for all rows at once. An error of any row is an error of the whole batch; whoever
@@ -28,10 +29,12 @@ pub(crate) type Kernel = fn(&[ArrayRef]) -> std::result::Result<ArrayRef, ArrowE
 pub struct ScalarFunction {
     /// Its name in upper case.
     pub name: &'static str,
-    /// What it does, in a sentence.
+    /// What it is about.
+    pub category: &'static str,
+    /// What it does, in a sentence or two.
     pub description: &'static str,
-    /// An expression and what it gives.
-    pub example: (&'static str, &'static str),
+    /// Expressions and what they give.
+    pub examples: Vec<Example>,
     /// Its signatures.
     pub overloads: Vec<Overload>,
     kernels: Vec<Kernel>,
@@ -39,7 +42,15 @@ pub struct ScalarFunction {
 
 impl ScalarFunction {
     fn new(name: &'static str, description: &'static str, example: (&'static str, &'static str)) -> Self {
-        Self { name, description, example, overloads: Vec::new(), kernels: Vec::new() }
+        let function =
+            Self { name, category: "", description, examples: Vec::new(), overloads: Vec::new(), kernels: Vec::new() };
+        function.example(example)
+    }
+
+    /// One more expression and what it gives.
+    fn example(mut self, (expression, result): (&'static str, &'static str)) -> Self {
+        self.examples.push(Example { columns: "", rows: &[], expression, result });
+        self
     }
 
     fn overload(mut self, params: &'static [Param], returns: Returns, kernel: Kernel) -> Self {
@@ -80,10 +91,17 @@ impl ScalarFunction {
 
 /// All scalar functions.
 pub(crate) fn all() -> Vec<ScalarFunction> {
-    [string::all(), math::all(), null::all(), date::all(), json::all(), collection::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        ("Text", string::all()),
+        ("Numbers", math::all()),
+        ("Nulls", null::all()),
+        ("Dates and times", date::all()),
+        ("JSON", json::all()),
+        ("Arrays and maps", collection::all()),
+    ]
+    .into_iter()
+    .flat_map(|(category, functions)| functions.into_iter().map(move |f| ScalarFunction { category, ..f }))
+    .collect()
 }
 
 /// A function as DataFusion sees it.

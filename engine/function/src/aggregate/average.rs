@@ -13,6 +13,7 @@ pub(super) fn all() -> Vec<AggregateFunction> {
     let make: super::Make = |_, _| Box::<Average>::default();
     vec![
         AggregateFunction::new("AVG", "The mean of the values that are not null.", make)
+            .example("x INT", &["1", "null", "4"], ("AVG(x)", "2.5"))
             .retracting()
             .overload(&[Param::Double], Returns::Type(DataType::Float64)),
     ]

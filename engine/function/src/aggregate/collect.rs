@@ -24,24 +24,29 @@ pub(super) fn all() -> Vec<AggregateFunction> {
         f("COLLECT_LIST", "All values in the order of their arrival, at most 1000.", |args, _| {
             Box::new(Collect::new(args, Kind::List))
         })
+        .example("x INT", &["1", "2", "1"], ("COLLECT_LIST(x)", "[1,2,1]"))
         .retracting()
         .overload(&[Param::Any], list()),
         f("COLLECT_SET", "The distinct values in the order of their first arrival, at most 1000.", |args, _| {
             Box::new(Collect::new(args, Kind::Set))
         })
+        .example("x INT", &["1", "2", "1"], ("COLLECT_SET(x)", "[1,2]"))
         .overload(&[Param::Any], list()),
         f("COUNT_DISTINCT", "The number of distinct values that are not null.", |args, _| {
             Box::new(Collect::new(args, Kind::CountDistinct))
         })
+        .example("x INT", &["1", "2", "1"], ("COUNT_DISTINCT(x)", "2"))
         .overload(&[Param::Any], Returns::Type(DataType::Int64)),
         f("TOPK", "The k greatest values, greatest first.", |args, literals| {
             Box::new(Collect::new(args, Kind::Top { k: first(literals), distinct: false }))
         })
+        .example("x INT", &["1", "3", "3", "2"], ("TOPK(x, 2)", "[3,3]"))
         .with_literals(1)
         .overload(&[Param::Any, Param::Int], list()),
         f("TOPKDISTINCT", "The k greatest distinct values, greatest first.", |args, literals| {
             Box::new(Collect::new(args, Kind::Top { k: first(literals), distinct: true }))
         })
+        .example("x INT", &["1", "3", "3", "2"], ("TOPKDISTINCT(x, 2)", "[3,2]"))
         .with_literals(1)
         .overload(&[Param::Any, Param::Int], list()),
     ]

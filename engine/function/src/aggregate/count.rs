@@ -13,6 +13,8 @@ pub(super) fn all() -> Vec<AggregateFunction> {
     let make: super::Make = |_, _| Box::<Count>::default();
     vec![
         AggregateFunction::new("COUNT", "The number of rows, or of those whose argument is not null.", make)
+            .example("x INT", &["1", "null", "3"], ("COUNT(*)", "3"))
+            .example("x INT", &["1", "null", "3"], ("COUNT(x)", "2"))
             .retracting()
             .overload(&[], Returns::Type(DataType::Int64))
             .overload(&[Param::Any], Returns::Type(DataType::Int64)),

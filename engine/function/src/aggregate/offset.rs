@@ -16,10 +16,12 @@ pub(super) fn all() -> Vec<AggregateFunction> {
         f("EARLIEST_BY_OFFSET", "The value of the first record whose value is not null.", |args, _| {
             Box::new(ByOffset::new(args, false))
         })
+        .example("x INT", &["1", "2"], ("EARLIEST_BY_OFFSET(x)", "1"))
         .overload(&[Param::Any], Returns::Same(0)),
         f("LATEST_BY_OFFSET", "The value of the last record whose value is not null.", |args, _| {
             Box::new(ByOffset::new(args, true))
         })
+        .example("x INT", &["1", "2"], ("LATEST_BY_OFFSET(x)", "2"))
         .overload(&[Param::Any], Returns::Same(0)),
     ]
 }

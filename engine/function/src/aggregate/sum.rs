@@ -12,6 +12,7 @@ use crate::overload::{Param, Returns};
 pub(super) fn all() -> Vec<AggregateFunction> {
     vec![
         AggregateFunction::new("SUM", "The sum of the values that are not null, of the values' type.", make)
+            .example("x INT", &["1", "null", "3"], ("SUM(x)", "4"))
             .retracting()
             .overload(&[Param::Int], Returns::Type(DataType::Int32))
             .overload(&[Param::BigInt], Returns::Type(DataType::Int64))
