@@ -34,11 +34,7 @@ enum ValueEncoder {
 /// A value encoder with the columns of a batch.
 enum ValueRows<'a> {
     Format(RowEncoder<'a>),
-    Internal {
-        fingerprint: u32,
-        rows: codec::RowWriter<'a>,
-        old: Option<(codec::RowWriter<'a>, &'a OldRows)>,
-    },
+    Internal { fingerprint: u32, rows: codec::RowWriter<'a>, old: Option<(codec::RowWriter<'a>, &'a OldRows)> },
 }
 
 fn named(schema: &SchemaRef, places: &[usize]) -> Vec<(String, DataType)> {

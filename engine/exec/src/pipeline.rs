@@ -5,8 +5,8 @@ use millstream_plan::sql::ast::{JoinKind, WindowKind};
 use millstream_plan::{Node, Op, Relation};
 
 use crate::operator::{
-    Bounds, Filter, Materialize, Operator, Project, Regroup, SessionAggregate, StateChange, StreamStreamJoin, StreamTableJoin,
-    TableFilter, WindowedAggregate,
+    Bounds, Filter, Materialize, Operator, Project, Regroup, SessionAggregate, StateChange, StreamStreamJoin,
+    StreamTableJoin, TableFilter, WindowedAggregate,
 };
 use crate::{Batch, Context, Error, Evaluator, Result, SourceDecoder};
 

@@ -11,7 +11,7 @@ mod pattern;
 mod registry;
 mod scalar;
 
-pub use aggregate::{AggregateFunction, GroupStates};
+pub use aggregate::{AggregateFunction, GroupStates, Literal, Parameters};
 pub use documentation::{Documentation, Example, Kind};
 pub use overload::{Coercion, Overload, Param, Returns};
 pub use pattern::{Pattern, PatternError};

@@ -59,6 +59,11 @@ impl Registry {
         self.scalars.values()
     }
 
+    /// All aggregate functions by name.
+    pub fn aggregates(&self) -> impl Iterator<Item = &AggregateFunction> {
+        self.aggregates.values()
+    }
+
     /// The names of all functions.
     #[must_use]
     pub fn names(&self) -> Vec<String> {

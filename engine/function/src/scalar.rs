@@ -54,14 +54,14 @@ impl ScalarFunction {
     }
 
     fn overload(mut self, params: &'static [Param], returns: Returns, kernel: Kernel) -> Self {
-        self.overloads.push(Overload { params, variadic: false, returns });
+        self.overloads.push(Overload { params, variadic: false, literals: &[], returns });
         self.kernels.push(kernel);
         self
     }
 
     /// The same signature with its last argument repeated any number of times.
     fn variadic(mut self, params: &'static [Param], returns: Returns, kernel: Kernel) -> Self {
-        self.overloads.push(Overload { params, variadic: true, returns });
+        self.overloads.push(Overload { params, variadic: true, literals: &[], returns });
         self.kernels.push(kernel);
         self
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::logical_expr::Expr;
+use millstream_function::Parameters;
 use millstream_sql::ast::{JoinKind, WindowKind};
 
 use crate::{Format, Source};
@@ -169,13 +170,38 @@ pub struct AggregateCall {
     pub function: String,
     /// The positions of its arguments in the input.
     pub args: Vec<usize>,
-    /// Its literal arguments.
-    pub literals: Vec<i64>,
+    /// Its literal arguments and its limit.
+    pub parameters: Parameters,
     /// The type of its result.
     pub returns: DataType,
 }
 
+impl Op {
+    fn inputs_mut(&mut self) -> Vec<&mut Node> {
+        match self {
+            Self::Scan { .. } => Vec::new(),
+            Self::Filter { input, .. }
+            | Self::Materialize { input }
+            | Self::Project { input, .. }
+            | Self::Regroup { input }
+            | Self::Repartition { input, .. }
+            | Self::Aggregate { input, .. } => vec![input],
+            Self::StreamTableJoin { left, right, .. } | Self::StreamStreamJoin { left, right, .. } => {
+                vec![&mut left.input, &mut right.input]
+            }
+        }
+    }
+}
+
 impl Node {
+    /// All aggregates that are computed.
+    pub fn calls_mut(&mut self) -> Vec<&mut AggregateCall> {
+        match &mut self.op {
+            Op::Aggregate { input, calls, .. } => calls.iter_mut().chain(input.calls_mut()).collect(),
+            op => op.inputs_mut().into_iter().flat_map(Self::calls_mut).collect(),
+        }
+    }
+
     /// The operators that feed this one.
     #[must_use]
     pub fn inputs(&self) -> Vec<&Node> {

@@ -294,6 +294,8 @@ impl Launch<'_> {
 impl PersistentQuery {
     /// A query without tasks.
     pub(crate) fn dormant(id: &str, statement: &str, plan: QueryPlan, settings: &Settings, service_id: &str) -> Self {
+        let mut plan = plan;
+        settings.limit_functions(&mut plan.root);
         Self {
             shared: Arc::new(Shared::new(id)),
             statement: statement.to_owned(),

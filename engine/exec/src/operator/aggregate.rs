@@ -24,7 +24,7 @@ pub(super) fn make_states(calls: &[AggregateCall], input: &SchemaRef) -> Result<
         let function = function.ok_or_else(|| Error::Internal(format!("no aggregate {}", call.function)))?;
         let types = call.args.iter().map(|at| input.fields().get(*at).map(|field| field.data_type().clone()));
         let types: Vec<DataType> = types.collect::<Option<_>>().ok_or_else(missing)?;
-        Ok(function.states(&types, &call.literals))
+        Ok(function.states(&types, &call.parameters)?)
     });
     states.collect()
 }

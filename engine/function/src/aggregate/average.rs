@@ -10,7 +10,7 @@ use super::{AggregateFunction, GroupStates, argument, at};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
-    let make: super::Make = |_, _| Box::<Average>::default();
+    let make: super::Make = |_, _| Ok(Box::<Average>::default());
     vec![
         AggregateFunction::new("AVG", "The mean of the values that are not null.", make)
             .example("x INT", &["1", "null", "4"], ("AVG(x)", "2.5"))

@@ -10,7 +10,7 @@ use super::{AggregateFunction, GroupStates, argument, at};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
-    let make: super::Make = |_, _| Box::<Count>::default();
+    let make: super::Make = |_, _| Ok(Box::<Count>::default());
     vec![
         AggregateFunction::new("COUNT", "The number of rows, or of those whose argument is not null.", make)
             .example("x INT", &["1", "null", "3"], ("COUNT(*)", "3"))

@@ -21,13 +21,19 @@ pub(super) fn all() -> Vec<AggregateFunction> {
     ]
 }
 
-fn make(args: &[DataType], _: &[i64]) -> Box<dyn GroupStates> {
-    match args.first() {
-        Some(DataType::Int32) => Box::new(Sum::<Int32Type>::new(DataType::Int32)),
-        Some(DataType::Float64) => Box::new(Sum::<Float64Type>::new(DataType::Float64)),
-        Some(decimal @ DataType::Decimal128(..)) => Box::new(Sum::<Decimal128Type>::new(decimal.clone())),
-        _ => Box::new(Sum::<Int64Type>::new(DataType::Int64)),
-    }
+fn make(args: &[DataType], _: &super::Parameters) -> Result<Box<dyn GroupStates>, ArrowError> {
+    states(args.first().unwrap_or(&DataType::Int64))
+}
+
+/// States of sums of numbers of a type.
+pub(super) fn states(ty: &DataType) -> Result<Box<dyn GroupStates>, ArrowError> {
+    Ok(match ty {
+        DataType::Int32 => Box::new(Sum::<Int32Type>::new(DataType::Int32)),
+        DataType::Float64 => Box::new(Sum::<Float64Type>::new(DataType::Float64)),
+        DataType::Decimal128(..) => Box::new(Sum::<Decimal128Type>::new(ty.clone())),
+        DataType::Int64 => Box::new(Sum::<Int64Type>::new(DataType::Int64)),
+        other => return Err(ArrowError::InvalidArgumentError(format!("there is no sum of {other}"))),
+    })
 }
 
 #[derive(Debug)]

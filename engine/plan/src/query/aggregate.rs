@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::logical_expr::Expr;
-use millstream_function::registry;
+use millstream_function::{Literal, Parameters, registry};
 use millstream_sql::ast::{Emit, Ident, Query, SelectItem};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Value};
 
@@ -84,25 +84,25 @@ impl Grouped<'_> {
             ));
         };
         let mut typed = Vec::new();
-        let mut literals = Vec::new();
-        for (at, arg) in args.iter().enumerate() {
-            if at + function.literals >= args.len() && args.len() > 1 {
-                let ExprKind::Literal(Value::Integer(value)) = arg.kind else {
-                    let message = format!("argument {} of {} must be a whole number", at + 1, name.name);
-                    return Err(Box::new(Diagnostic::new("E0245", message).at(arg.span, "not a literal")));
-                };
-                literals.push(value);
-            }
+        for arg in args {
             let expr = self.input.resolve(arg)?;
             let ty = self.input.type_of(&expr, arg.span)?;
             typed.push((expr, ty));
+        }
+        if args.is_empty() && function.choose(&[]).is_none() {
+            // As in ksqlDB, AVG(*) and AVG() are of the rows' times.
+            let rowtime = Ident { name: ROWTIME.to_owned(), span: place };
+            typed.push((self.input.names.column(None, &rowtime)?, DataType::Int64));
         }
         let types: Vec<DataType> = typed.iter().map(|(_, ty)| ty.clone()).collect();
         let Some(coercion) = function.choose(&types) else {
             return Err(no_overload(&name.name, &types, &function.overloads, place));
         };
+        let wanted = function.overloads.get(coercion.overload).map_or(0, |overload| overload.literals.len());
+        let real = typed.len().saturating_sub(wanted);
+        let literals = args.iter().enumerate().skip(real).map(|(at, arg)| literal(arg, at, &name.name));
+        let parameters = Parameters::new(literals.collect::<Result<_>>()?);
         let mut calls = self.calls.borrow_mut();
-        let real = typed.len() - literals.len();
         let mut places = Vec::new();
         for ((expr, from), to) in typed.into_iter().zip(&coercion.args).take(real) {
             let arg = cast_to(expr, &from, to);
@@ -114,12 +114,49 @@ impl Grouped<'_> {
         }
         let offset = self.group_by.len();
         let args = places.into_iter().map(|place| place + offset).collect();
-        let call = AggregateCall { function: name.name.clone(), args, literals, returns: coercion.returns };
+        let call = AggregateCall { function: name.name.clone(), args, parameters, returns: coercion.returns };
         if let Some(at) = calls.calls.iter().position(|other| *other == call) {
             return Ok(at);
         }
         calls.calls.push(call);
         Ok(calls.calls.len() - 1)
+    }
+}
+
+impl Grouped<'_> {
+    /// The key column that stands for an expression, if it is one of the grouping expressions.
+    fn key(&self, expr: &Expr) -> Option<Expr> {
+        let place = self.group_by.iter().position(|(other, _)| other == expr);
+        place.map(|at| column(&key_name(at)))
+    }
+
+    /// The key column that a literal in SELECT stands for. Within other expressions a literal is only itself.
+    fn item(&self, ast: &Ast) -> Result<Option<Expr>> {
+        match ast.kind {
+            ExprKind::Literal(_) => Ok(self.key(&self.input.resolve(ast)?)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Why `*` cannot stand for all columns of a query with GROUP BY.
+fn star_refused(name: &str, place: millstream_sql::Span) -> Box<Diagnostic> {
+    let message = format!("* stands for column \"{name}\" too, which is neither grouped by nor aggregated");
+    let help = "name the grouped columns and the aggregates";
+    Box::new(Diagnostic::new("E0248", message).at(place, "").help(help))
+}
+
+/// The value of an argument that must be known beforehand.
+fn literal(arg: &Ast, at: usize, function: &str) -> Result<Literal> {
+    let refuse = |expected: &str| {
+        let message = format!("argument {} of {function} must be {expected}", at + 1);
+        Err(Box::new(Diagnostic::new("E0245", message).at(arg.span, "")))
+    };
+    match arg.kind {
+        ExprKind::Literal(Value::Integer(value)) if value >= 1 => Ok(Literal::Integer(value)),
+        ExprKind::Literal(Value::Integer(_)) => refuse("a whole number from 1 on"),
+        ExprKind::Literal(Value::Boolean(value)) => Ok(Literal::Boolean(value)),
+        _ => refuse("a literal, not an expression"),
     }
 }
 
@@ -138,9 +175,7 @@ impl Names for Grouped<'_> {
         if has_aggregate || (self.windowed && is_window_bound(ast)) {
             return Ok(None);
         }
-        let resolved = self.input.resolve(ast)?;
-        let place = self.group_by.iter().position(|(expr, _)| *expr == resolved);
-        Ok(place.map(|at| column(&key_name(at))))
+        Ok(self.key(&self.input.resolve(ast)?))
     }
 
     fn column(&self, source: Option<&Ident>, name: &Ident) -> Result<Expr> {
@@ -191,11 +226,14 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     for item in &query.select {
         match item {
             SelectItem::Expr { expr, alias } => {
-                items.push((names.name(expr, alias.as_ref(), scope), resolver.resolve(expr)?));
+                let name = names.name(expr, alias.as_ref(), scope);
+                items.push((name, grouped.item(expr)?.map_or_else(|| resolver.resolve(expr), Ok)?));
             }
             SelectItem::Star { span, .. } => {
-                let diagnostic = Diagnostic::new("E0248", "* cannot be used with GROUP BY").at(*span, "");
-                return Err(Box::new(diagnostic.help("name the grouped columns and the aggregates")));
+                for (name, expr) in super::select::star(item, scope)? {
+                    let Some(key) = grouped.key(&expr) else { return Err(star_refused(&name, *span)) };
+                    items.push((name, key));
+                }
             }
             SelectItem::StructStar(operand) => items.extend(super::select::struct_fields(operand, &resolver)?),
         }

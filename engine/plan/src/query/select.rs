@@ -139,20 +139,25 @@ fn select_items(query: &Query, scope: &Scope, resolver: &Resolver<'_>) -> Result
     let (mut items, mut names) = (Vec::new(), ItemNames::default());
     for item in &query.select {
         match item {
-            SelectItem::Star { .. } => {
-                for scoped in scope.starred(item)? {
-                    for (name, scanned) in scoped.star() {
-                        let in_join = scope.sources.len() > 1;
-                        let name = if in_join { format!("{}_{name}", scoped.alias) } else { name.to_owned() };
-                        items.push((name, column(&scope.mark(scanned).name)));
-                    }
-                }
-            }
+            SelectItem::Star { .. } => items.extend(star(item, scope)?),
             SelectItem::StructStar(operand) => items.extend(struct_fields(operand, resolver)?),
             SelectItem::Expr { expr, alias } => {
                 let name = names.name(expr, alias.as_ref(), scope);
                 items.push((name, resolver.resolve(expr)?));
             }
+        }
+    }
+    Ok(items)
+}
+
+/// `*` or `source.*`: the columns that it stands for.
+pub(super) fn star(item: &SelectItem, scope: &Scope) -> Result<Vec<(String, Expr)>> {
+    let mut items = Vec::new();
+    for scoped in scope.starred(item)? {
+        for (name, scanned) in scoped.star() {
+            let in_join = scope.sources.len() > 1;
+            let name = if in_join { format!("{}_{name}", scoped.alias) } else { name.to_owned() };
+            items.push((name, column(&scope.mark(scanned).name)));
         }
     }
     Ok(items)

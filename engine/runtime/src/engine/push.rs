@@ -32,7 +32,8 @@ struct PushQuery {
 impl Engine {
     pub(super) fn push(&self, query: &Query, settings: &Settings) -> Result<RowStream> {
         let catalog = self.state().catalog.clone();
-        let plan = plan_query(query, &catalog, Output::Push)?;
+        let mut plan = plan_query(query, &catalog, Output::Push)?;
+        settings.limit_functions(&mut plan.root);
         let columns = plan.columns.iter().map(|column| (column.name.clone(), column.ty.to_string())).collect();
         let (pipeline, leaves) = Pipeline::whole(&plan.root)?;
         let (mut inputs, mut tail) = (Vec::new(), Tail::new());
