@@ -1,6 +1,7 @@
 //! The operators of a streaming query.
 
 mod aggregate;
+mod explode;
 mod filter;
 mod materialize;
 mod project;
@@ -11,6 +12,7 @@ mod stream_table;
 mod table_filter;
 
 pub(crate) use aggregate::WindowedAggregate;
+pub(crate) use explode::Explode;
 pub(crate) use filter::Filter;
 pub(crate) use materialize::Materialize;
 pub(crate) use project::Project;

@@ -5,7 +5,7 @@ use millstream_plan::sql::ast::{JoinKind, WindowKind};
 use millstream_plan::{Node, Op, Relation};
 
 use crate::operator::{
-    Bounds, Filter, Materialize, Operator, Project, Regroup, SessionAggregate, StateChange, StreamStreamJoin,
+    Bounds, Explode, Filter, Materialize, Operator, Project, Regroup, SessionAggregate, StateChange, StreamStreamJoin,
     StreamTableJoin, TableFilter, WindowedAggregate,
 };
 use crate::{Batch, Context, Error, Evaluator, Result, SourceDecoder};
@@ -251,6 +251,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
             let windowed = matches!(&input.op, Op::Scan { source, .. } if source.window.is_some());
             (Box::new(Materialize::new(schema, node.keys.clone(), windowed)?), "Materialize")
         }
+        Op::Explode { input, calls } => (Box::new(Explode::new(calls, &input.schema, schema)?), "Explode"),
         Op::Regroup { .. } => (Box::new(Regroup::new(node.keys.len(), schema)?), "Regroup"),
         Op::Project { input, exprs } => {
             let columns = exprs.iter().map(|expr| Evaluator::new(expr, &input.schema)).collect::<Result<_>>()?;

@@ -10,6 +10,7 @@ mod overload;
 mod pattern;
 mod registry;
 mod scalar;
+mod table;
 
 pub use aggregate::{AggregateFunction, GroupStates, Literal, Parameters};
 pub use documentation::{Documentation, Example, Kind};
@@ -17,3 +18,4 @@ pub use overload::{Coercion, Overload, Param, Returns};
 pub use pattern::{Pattern, PatternError};
 pub use registry::{Registry, registry};
 pub use scalar::ScalarFunction;
+pub use table::TableFunction;

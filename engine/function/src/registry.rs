@@ -8,12 +8,14 @@ use datafusion::logical_expr::ScalarUDF;
 use crate::aggregate::{self, AggregateFunction};
 use crate::documentation::{Documentation, Kind};
 use crate::scalar::{self, ScalarFunction, Udf};
+use crate::table::{self, TableFunction};
 
 /// The functions of the dialect.
 #[derive(Debug)]
 pub struct Registry {
     scalars: BTreeMap<&'static str, (Arc<ScalarFunction>, Arc<ScalarUDF>)>,
     aggregates: BTreeMap<&'static str, AggregateFunction>,
+    tables: BTreeMap<&'static str, TableFunction>,
 }
 
 /// The one registry.
@@ -28,6 +30,7 @@ pub fn registry() -> &'static Registry {
         Registry {
             scalars: scalar::all().into_iter().map(with_udf).collect(),
             aggregates: aggregate::all().into_iter().map(|function| (function.name, function)).collect(),
+            tables: table::all().into_iter().map(|function| (function.name, function)).collect(),
         }
     });
     &REGISTRY
@@ -52,6 +55,12 @@ impl Registry {
     #[must_use]
     pub fn aggregate(&self, name: &str) -> Option<&AggregateFunction> {
         self.aggregates.get(name)
+    }
+
+    /// The table function of this upper-case name.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&TableFunction> {
+        self.tables.get(name)
     }
 
     /// All scalar functions by name.
@@ -89,7 +98,15 @@ impl Registry {
             overloads: &function.overloads,
             examples: &function.examples,
         });
-        let mut all: Vec<_> = scalars.chain(aggregates).collect();
+        let tables = self.tables.values().map(|function| Documentation {
+            name: function.name,
+            kind: Kind::Table,
+            category: "Table functions",
+            description: function.description,
+            overloads: &function.overloads,
+            examples: &function.examples,
+        });
+        let mut all: Vec<_> = scalars.chain(aggregates).chain(tables).collect();
         all.sort_by_key(|function| function.name);
         all
     }

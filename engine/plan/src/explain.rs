@@ -53,6 +53,13 @@ fn describe(node: &Node) -> String {
             )
         }
         Op::Materialize { .. } => "Materialize, with the rows that are replaced".to_owned(),
+        Op::Explode { calls, .. } => {
+            let calls = calls.iter().map(|call| {
+                let args: Vec<String> = call.args.iter().map(ToString::to_string).collect();
+                format!("{}({})", call.function, args.join(", "))
+            });
+            format!("Explode {}", calls.collect::<Vec<_>>().join(", "))
+        }
         Op::Regroup { .. } => format!("Regroup by {}", key_names(node)),
         Op::Filter { predicate, .. } => format!("Filter {predicate}"),
         Op::Project { exprs, .. } => {

@@ -78,6 +78,13 @@ pub enum Op {
         /// sides must have the same bytes.
         key_format: Format,
     },
+    /// Makes of each row as many as its table functions have results.
+    Explode {
+        /// The rows.
+        input: Box<Node>,
+        /// The functions; each makes a column behind those of the input.
+        calls: Vec<TableCall>,
+    },
     /// Aggregates by the input's key columns, and by window.
     Aggregate {
         /// The rows.
@@ -176,11 +183,23 @@ pub struct AggregateCall {
     pub returns: DataType,
 }
 
+/// A table function applied to expressions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableCall {
+    /// The function's upper-case name.
+    pub function: String,
+    /// Its arguments over the input.
+    pub args: Vec<Expr>,
+    /// The type of its column.
+    pub returns: DataType,
+}
+
 impl Op {
     fn inputs_mut(&mut self) -> Vec<&mut Node> {
         match self {
             Self::Scan { .. } => Vec::new(),
-            Self::Filter { input, .. }
+            Self::Explode { input, .. }
+            | Self::Filter { input, .. }
             | Self::Materialize { input }
             | Self::Project { input, .. }
             | Self::Regroup { input }
@@ -207,7 +226,8 @@ impl Node {
     pub fn inputs(&self) -> Vec<&Node> {
         match &self.op {
             Op::Scan { .. } => Vec::new(),
-            Op::Filter { input, .. }
+            Op::Explode { input, .. }
+            | Op::Filter { input, .. }
             | Op::Materialize { input }
             | Op::Project { input, .. }
             | Op::Regroup { input }
@@ -233,7 +253,10 @@ impl Node {
     pub fn window(&self) -> Option<WindowSpec> {
         match &self.op {
             Op::Aggregate { window, .. } => *window,
-            Op::Filter { input, .. } | Op::Materialize { input } | Op::Project { input, .. } => input.window(),
+            Op::Explode { input, .. }
+            | Op::Filter { input, .. }
+            | Op::Materialize { input }
+            | Op::Project { input, .. } => input.window(),
             _ => None,
         }
     }

@@ -1,6 +1,7 @@
 //! The plan of a `SELECT`.
 
 mod aggregate;
+mod explode;
 mod join;
 mod select;
 
@@ -172,7 +173,7 @@ fn source_window(root: &Node, scope: &Scope) -> Option<SourceWindow> {
         Some(WindowKind::Session { .. }) => Some(SourceWindow::Session),
         None => match &root.op {
             // A windowed source that is only filtered and projected keeps its windows.
-            Op::Project { .. } | Op::Filter { .. } if scope.sources.len() == 1 => {
+            Op::Project { .. } | Op::Filter { .. } | Op::Explode { .. } if scope.sources.len() == 1 => {
                 scope.sources.first().and_then(|scoped| scoped.source.window)
             }
             _ => None,

@@ -30,7 +30,7 @@ pub(super) fn all() -> Vec<AggregateFunction> {
         ))
         .example("x INT", &["1", "2"], ("EARLIEST_BY_OFFSET(x)", "1"))
         .example("x INT", &["null", "1", "2", "3"], ("EARLIEST_BY_OFFSET(x, 2)", "[1,2]"))
-        .example("x INT", &["null", "1"], ("EARLIEST_BY_OFFSET(x, false)", "null")),
+        .example("x INT", &["null", "1"], ("EARLIEST_BY_OFFSET(x, false)", "NULL")),
         overloads(f(
             "LATEST_BY_OFFSET",
             "The value of the last record, with n the list of the last n values. Nulls are passed over unless the last argument is false.",
@@ -38,7 +38,7 @@ pub(super) fn all() -> Vec<AggregateFunction> {
         ))
         .example("x INT", &["1", "2"], ("LATEST_BY_OFFSET(x)", "2"))
         .example("x INT", &["1", "2", "3", "null"], ("LATEST_BY_OFFSET(x, 2)", "[2,3]"))
-        .example("x INT", &["1", "null"], ("LATEST_BY_OFFSET(x, false)", "null")),
+        .example("x INT", &["1", "null"], ("LATEST_BY_OFFSET(x, false)", "NULL")),
     ]
 }
 

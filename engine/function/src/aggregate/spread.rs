@@ -127,7 +127,7 @@ impl Correlation {
     fn coefficient(&self) -> f64 {
         let x = self.count * self.xx - self.x * self.x;
         let y = self.count * self.yy - self.y * self.y;
-        (self.count * self.xy - self.x * self.y) / (x.sqrt() * y.sqrt())
+        (self.count * self.xy - self.x * self.y) / (x * y).sqrt()
     }
 
     fn change(&mut self, row: &[f64], by: f64) {

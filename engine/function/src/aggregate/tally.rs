@@ -28,7 +28,7 @@ pub(super) fn all() -> Vec<AggregateFunction> {
             Ok(Box::new(Tally::new(args, Kind::Attribute)?))
         })
         .example("x INT", &["1", "1"], ("ATTR(x)", "1"))
-        .example("x INT", &["1", "2"], ("ATTR(x)", "null"))
+        .example("x INT", &["1", "2"], ("ATTR(x)", "NULL"))
         .retracting()
         .overload(&[Param::Any], Returns::Same(0)),
     ]

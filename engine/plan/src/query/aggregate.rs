@@ -47,6 +47,7 @@ struct Grouped<'a> {
     input: Resolver<'a>,
     group_by: Vec<(Expr, DataType)>,
     windowed: bool,
+    joined: bool,
     calls: RefCell<Calls>,
 }
 
@@ -180,6 +181,11 @@ impl Names for Grouped<'_> {
 
     fn column(&self, source: Option<&Ident>, name: &Ident) -> Result<Expr> {
         if self.windowed && source.is_none() && matches!(name.name.as_str(), "WINDOWSTART" | "WINDOWEND") {
+            if self.joined {
+                let message = format!("{} cannot be used where rows of a join are grouped", name.name);
+                let help = "leave it out, and select it from the table that the query makes";
+                return Err(Box::new(Diagnostic::new("E0246", message).at(name.span, "").help(help)));
+            }
             return Ok(column(&name.name));
         }
         if name.name == ROWTIME {
@@ -220,7 +226,13 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
         group_by.push((expr, ty));
     }
     let filter = query.filter.as_ref().map(|filter| input.predicate(filter)).transpose()?;
-    let grouped = Grouped { input, group_by, windowed: query.window.is_some(), calls: RefCell::default() };
+    let grouped = Grouped {
+        input,
+        group_by,
+        windowed: query.window.is_some(),
+        joined: scope.sources.len() > 1,
+        calls: RefCell::default(),
+    };
     let resolver = Resolver { names: &grouped, catalog };
     let (mut items, mut names) = (Vec::new(), ItemNames::default());
     for item in &query.select {
@@ -325,8 +337,11 @@ fn check_table(calls: &Calls, query: &Query) -> Result<()> {
 }
 
 fn aggregate(input: Node, grouped: &Grouped<'_>, query: &Query) -> Node {
+    let emit_final = query.emit == Some(Emit::Final);
     let window = query.window.map(|window| {
-        let grace_ms = window.grace_ms.unwrap_or(DEFAULT_GRACE_MS);
+        // What is final is final at the window's end, unless the query waits for late rows in so many words.
+        let default_ms = if emit_final { 0 } else { DEFAULT_GRACE_MS };
+        let grace_ms = window.grace_ms.unwrap_or(default_ms);
         let size_ms = match window.kind {
             millstream_sql::ast::WindowKind::Tumbling { size_ms }
             | millstream_sql::ast::WindowKind::Hopping { size_ms, .. } => size_ms,
@@ -337,7 +352,6 @@ fn aggregate(input: Node, grouped: &Grouped<'_>, query: &Query) -> Node {
     });
     let keys = (0..grouped.group_by.len()).collect();
     let calls = grouped.calls.borrow().calls.clone();
-    let emit_final = query.emit == Some(Emit::Final);
     let schema = grouped.schema();
     let op = Op::Aggregate { input: Box::new(input), window, calls, emit_final };
     Node { op, schema, keys, relation: Relation::Table }

@@ -4,6 +4,7 @@ use datafusion::logical_expr::Expr;
 use millstream_sql::ast::{Ident, Query, SelectItem};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span};
 
+use super::explode::Exploded;
 use super::{columns_of, join};
 use crate::expression::{Names, Resolver};
 use crate::node::{Node, Op};
@@ -81,8 +82,9 @@ pub(super) fn select_place(query: &Query) -> Span {
 }
 
 pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Selected> {
+    let exploded = Exploded::new(scope, catalog);
+    let items = select_items(query, scope, &Resolver { names: &exploded, catalog })?;
     let resolver = Resolver { names: scope, catalog };
-    let items = select_items(query, scope, &resolver)?;
     let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
     let partition_by =
         query.partition_by.iter().map(|expr| Ok((resolver.resolve(expr)?, expr))).collect::<Result<Vec<_>>>()?;
@@ -102,7 +104,8 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     if let Some(predicate) = filter {
         node = filtered(node, predicate);
     }
-    projected(node, items, key_exprs, &resolver, select_place(query))
+    node = exploded.applied(node, select_place(query))?;
+    projected(node, items, key_exprs, &Resolver { names: &exploded, catalog }, select_place(query))
 }
 
 pub(super) fn filtered(input: Node, predicate: Expr) -> Node {
