@@ -166,8 +166,6 @@ pub struct WindowSpec {
     pub kind: WindowKind,
     /// How long after its end a window still takes rows.
     pub grace_ms: i64,
-    /// How long a window's result can be looked up.
-    pub retention_ms: i64,
 }
 
 /// An aggregate function applied to columns.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 
@@ -55,6 +56,18 @@ impl GroupStates for Average {
 
     fn retract(&mut self, slots: &[u32], args: &[ArrayRef]) -> Result<(), ArrowError> {
         self.add(slots, args, -1)
+    }
+
+    fn change(&mut self, slots: &[u32], args: &[ArrayRef], added: &BooleanBuffer) -> Result<(), ArrowError> {
+        let values = argument(args, 0)?.as_primitive::<Float64Type>();
+        for ((row, &slot), added) in slots.iter().enumerate().zip(added) {
+            if values.is_valid(row) {
+                let sign = if added { 1 } else { -1 };
+                *at(&mut self.sums, slot)? += values.value(row) * sign as f64;
+                *at(&mut self.counts, slot)? += sign;
+            }
+        }
+        Ok(())
     }
 
     fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {

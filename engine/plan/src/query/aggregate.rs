@@ -341,14 +341,10 @@ fn aggregate(input: Node, grouped: &Grouped<'_>, query: &Query) -> Node {
     let window = query.window.map(|window| {
         // What is final is final at the window's end, unless the query waits for late rows in so many words.
         let default_ms = if emit_final { 0 } else { DEFAULT_GRACE_MS };
-        let grace_ms = window.grace_ms.unwrap_or(default_ms);
-        let size_ms = match window.kind {
-            millstream_sql::ast::WindowKind::Tumbling { size_ms }
-            | millstream_sql::ast::WindowKind::Hopping { size_ms, .. } => size_ms,
-            millstream_sql::ast::WindowKind::Session { gap_ms } => gap_ms,
-        };
-        let retention_ms = window.retention_ms.unwrap_or(0).max(size_ms.saturating_add(grace_ms));
-        WindowSpec { kind: window.kind, grace_ms, retention_ms }
+        // A window that cannot be looked up any more takes no rows either.
+        let retained_ms = window.retention_ms.map(|retention_ms| retention_ms - window.kind.length_ms());
+        let grace_ms = window.grace_ms.unwrap_or_else(|| retained_ms.unwrap_or(default_ms).min(default_ms));
+        WindowSpec { kind: window.kind, grace_ms }
     });
     let keys = (0..grouped.group_by.len()).collect();
     let calls = grouped.calls.borrow().calls.clone();
