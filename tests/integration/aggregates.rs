@@ -81,9 +81,7 @@ fn what_cannot_be_taken_back_is_refused_on_a_table() {
 fn a_row_becomes_as_many_as_its_longest_list() {
     let mut session = Session::new();
     session.run("CREATE STREAM s (k STRING KEY, a ARRAY<INT>, b ARRAY<STRING>) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1)");
-    session.run(
-        "CREATE STREAM o AS SELECT k, EXPLODE(a) + 1 AS x, EXPLODE(b) AS y, a[1] AS n FROM s EMIT CHANGES",
-    );
+    session.run("CREATE STREAM o AS SELECT k, EXPLODE(a) + 1 AS x, EXPLODE(b) AS y, a[1] AS n FROM s EMIT CHANGES");
     session.run("INSERT INTO s VALUES ('p', ARRAY[1, 2], ARRAY['u'])");
     session.run("INSERT INTO s (k, a) VALUES ('q', ARRAY[7])");
     session.run("INSERT INTO s (k) VALUES ('r')");

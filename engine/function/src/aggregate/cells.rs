@@ -61,7 +61,7 @@ impl Cells {
     }
 
     /// Lists of cells as an array.
-    pub(super) fn lists<'a>(&self, lists: &[Vec<&'a [u8]>]) -> Result<ListArray, ArrowError> {
+    pub(super) fn lists(&self, lists: &[Vec<&[u8]>]) -> Result<ListArray, ArrowError> {
         let offsets = OffsetBuffer::from_lengths(lists.iter().map(Vec::len));
         let items = self.array(lists.iter().flatten().copied())?;
         ListArray::try_new(Arc::new(Field::new("item", self.ty.clone(), true)), offsets, items, None)

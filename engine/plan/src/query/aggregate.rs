@@ -308,11 +308,8 @@ fn partitions_of(node: &Node) -> i32 {
     }
 }
 
-/// A table's rows with those that they replace. A join of tables knows them itself.
+/// A table's rows with those that they replace.
 fn materialized(table: Node) -> Node {
-    if !matches!(table.op, Op::Scan { .. }) {
-        return table;
-    }
     let (schema, keys, relation) = (SchemaRef::clone(&table.schema), table.keys.clone(), table.relation);
     Node { op: Op::Materialize { input: Box::new(table) }, schema, keys, relation }
 }
