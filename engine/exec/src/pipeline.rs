@@ -4,6 +4,7 @@ use arrow::datatypes::SchemaRef;
 use millstream_plan::sql::ast::{JoinKind, WindowKind};
 use millstream_plan::{Node, Op, Relation};
 
+use crate::kept_table::KeptTable;
 use crate::operator::{
     Bounds, Explode, Filter, Materialize, Operator, Project, Regroup, SessionAggregate, StateChange, StreamStreamJoin,
     StreamTableJoin, TableFilter, WindowedAggregate,
@@ -30,6 +31,8 @@ struct Input {
     /// The operator that keeps its rows as a table, which is read again from its topic after a restart; of
     /// several the one nearest to the root.
     table: Option<usize>,
+    /// Whether its rows make up a table, which is all of them.
+    is_whole: bool,
 }
 
 /// A leaf of a plan as the runtime sees it.
@@ -97,7 +100,7 @@ impl Pipeline {
         if let Op::Scan { .. } | Op::Repartition { .. } = &node.op {
             let is_scan = matches!(node.op, Op::Scan { .. });
             leaves.push(if is_scan { Leaf::Scan(node) } else { Leaf::Repartition(node) });
-            self.inputs.push(Input { next, table: None });
+            self.inputs.push(Input { next, table: None, is_whole: false });
             return Ok(());
         }
         let at = self.operators.len();
@@ -106,14 +109,26 @@ impl Pipeline {
         for (input, child) in node.inputs().into_iter().enumerate() {
             let leaf = self.inputs.len();
             self.add(child, Some((at, input)), whole, leaves)?;
-            if let (Op::StreamTableJoin { .. }, 1) | (Op::Materialize { .. }, _) = (&node.op, input) {
-                self.inputs.iter_mut().skip(leaf).for_each(|input| input.table = Some(at));
+            match (&node.op, input) {
+                (Op::StreamTableJoin { .. }, 1) => {
+                    self.inputs.iter_mut().skip(leaf).for_each(|input| input.table = Some(at));
+                }
+                (Op::Materialize { .. }, _) => {
+                    self.inputs.iter_mut().skip(leaf).for_each(|input| input.is_whole = true)
+                }
+                _ => {}
             }
         }
         Ok(())
     }
 
-    /// Whether an input fills a table that is kept: the table is all its rows, wherever a query starts.
+    /// Whether an input is read from its beginning, wherever a query starts: a table is all its rows.
+    #[must_use]
+    pub fn reads_whole(&self, input: usize) -> bool {
+        self.inputs.get(input).is_some_and(|input| input.is_whole || input.table.is_some())
+    }
+
+    /// Whether an input fills a table that is read again from its topic after a restart.
     #[must_use]
     pub fn fills_table(&self, input: usize) -> bool {
         self.inputs.get(input).is_some_and(|input| input.table.is_some())
@@ -125,7 +140,7 @@ impl Pipeline {
     /// # Errors
     /// What stops the query.
     pub fn refill(&mut self, input: usize, batch: Batch, context: &mut Context) -> Result<()> {
-        let Some(Input { next, table: Some(table) }) = self.inputs.get(input) else { return Ok(()) };
+        let Some(Input { next, table: Some(table), .. }) = self.inputs.get(input) else { return Ok(()) };
         let (next, table) = (*next, *table);
         self.push_until(next, Some(table), batch, context, &mut Vec::new())
     }
@@ -249,7 +264,8 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
         }
         Op::Materialize { input } => {
             let windowed = matches!(&input.op, Op::Scan { source, .. } if source.window.is_some());
-            (Box::new(Materialize::new(schema, node.keys.clone(), windowed)?), "Materialize")
+            let table = KeptTable::new(&schema, &node.keys, windowed, true)?;
+            (Box::new(Materialize::new(table)), "Materialize")
         }
         Op::Explode { input, calls } => (Box::new(Explode::new(calls, &input.schema, schema)?), "Explode"),
         Op::Regroup { .. } => (Box::new(Regroup::new(node.keys.len(), schema)?), "Regroup"),
