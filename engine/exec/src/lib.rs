@@ -14,13 +14,15 @@ mod error;
 mod evaluate;
 mod format;
 mod groups;
+mod kept_table;
 mod operator;
 mod pipeline;
+mod rows;
 mod table;
 mod value;
 mod window_key;
 
-pub use batch::Batch;
+pub use batch::{Batch, OldRows};
 pub use context::{Context, RowError};
 pub use decoder::SourceDecoder;
 pub use encoder::{KeyBytes, SinkEncoder};

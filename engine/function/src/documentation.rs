@@ -32,6 +32,8 @@ pub enum Kind {
     Scalar,
     /// One value from the rows of a group.
     Aggregate,
+    /// Any number of rows from the values of one.
+    Table,
 }
 
 impl Display for Kind {
@@ -39,6 +41,7 @@ impl Display for Kind {
         f.write_str(match self {
             Self::Scalar => "scalar",
             Self::Aggregate => "aggregate",
+            Self::Table => "table",
         })
     }
 }

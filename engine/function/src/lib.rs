@@ -12,9 +12,10 @@ mod pattern;
 mod registry;
 mod row_error;
 mod scalar;
+mod table;
 mod zone;
 
-pub use aggregate::{AggregateFunction, GroupStates};
+pub use aggregate::{AggregateFunction, GroupStates, Literal, Parameters};
 pub use documentation::{Documentation, Example, Kind};
 pub use overload::{Coercion, Overload, Param, Returns};
 pub use pattern::{Pattern, PatternError};
@@ -22,3 +23,4 @@ pub use registry::{Registry, registry};
 pub use row_error::{RowErrors, take_row_errors};
 pub use scalar::{ScalarFunction, time_unit};
 pub use zone::Zone;
+pub use table::TableFunction;

@@ -29,6 +29,8 @@ pub enum Param {
     Array,
     /// `MAP` of anything.
     Map,
+    /// `ARRAY` of numbers.
+    Numbers,
     /// Anything; all arguments of this kind have one type.
     Any,
     /// Anything that has an order; as [`Param::Any`], but not all nulls and not `INT` beside `BIGINT`.
@@ -41,6 +43,8 @@ pub enum Param {
     TimeUnit,
     /// A lambda of so many parameters; no value is one, so that planners resolve calls with lambdas themselves.
     Lambda(u8),
+    /// Anything, whatever the other arguments are.
+    Other,
 }
 
 impl Param {
@@ -58,6 +62,8 @@ impl Param {
             Self::Timestamp => "TIMESTAMP",
             Self::Array => "ARRAY",
             Self::Map => "MAP",
+            Self::Numbers => "ARRAY<number>",
+            Self::Other => "U",
             Self::Any | Self::Comparable => "T",
             Self::SameArray => "ARRAY<T>",
             Self::SameMap => "MAP<STRING, T>",
@@ -90,13 +96,14 @@ impl Param {
             Self::Decimal if matches!(found, T::Decimal128(..)) => found.clone(),
             Self::Array | Self::SameArray if matches!(found, T::List(_)) => found.clone(),
             Self::Map | Self::SameMap if matches!(found, T::Map(..)) => found.clone(),
-            Self::Any | Self::Comparable => found.clone(),
-            Self::Decimal | Self::Array | Self::Map | Self::SameArray | Self::SameMap => {
+            Self::Numbers if matches!(found, T::List(item) if item.data_type().is_numeric()) => found.clone(),
+            Self::Any | Self::Comparable | Self::Other => found.clone(),
+            Self::Decimal | Self::Array | Self::Map | Self::Numbers | Self::SameArray | Self::SameMap => {
                 return (*found == T::Null).then_some((T::Null, 1));
             }
         };
         let distance = match (found, &target) {
-            (found, target) if found == target => u32::from(self.unifies()) * 10,
+            (found, target) if found == target => u32::from(self.unifies() || self == Self::Other) * 10,
             (T::Null, _) if self != Self::TimeUnit => 1,
             (T::Int32, T::Int64) => 1,
             (T::Int32 | T::Int64, T::Float64) => 3,
@@ -125,6 +132,8 @@ pub struct Overload {
     pub params: &'static [Param],
     /// Whether the last argument may be repeated.
     pub variadic: bool,
+    /// The arguments behind them, which must be literals.
+    pub literals: &'static [Param],
     /// The result.
     pub returns: Returns,
 }
@@ -144,11 +153,18 @@ impl Overload {
     /// The signature as a user reads it.
     #[must_use]
     pub fn describe(&self, name: &str) -> String {
-        let params: Vec<&str> = self.params.iter().map(|param| param.name()).collect();
-        format!("{name}({}{})", params.join(", "), if self.variadic { ", …" } else { "" })
+        let params = self.params.iter().map(|param| param.name());
+        let more = self.variadic.then_some("…");
+        let literals = self.literals.iter().map(|param| param.name());
+        format!("{name}({})", params.chain(more).chain(literals).collect::<Vec<_>>().join(", "))
     }
 
     fn accept(&self, found: &[DataType]) -> Option<(Vec<DataType>, u32)> {
+        let (found, literals) = found.split_at_checked(found.len().checked_sub(self.literals.len())?)?;
+        let is_literal = |(param, found): (&Param, &DataType)| param.accept(found) == Some((found.clone(), 0));
+        if !self.literals.iter().zip(literals).all(is_literal) {
+            return None;
+        }
         let fits = if self.variadic { found.len() >= self.params.len() } else { found.len() == self.params.len() };
         if !fits {
             return None;
@@ -161,6 +177,7 @@ impl Overload {
             distance += cost;
         }
         unify(&mut args, params.copied())?;
+        args.extend_from_slice(literals);
         Some((args, distance))
     }
 
@@ -168,7 +185,7 @@ impl Overload {
         match &self.returns {
             Returns::Type(ty) => ty.clone(),
             Returns::Same(index) => args.get(*index).cloned().unwrap_or(DataType::Null),
-            Returns::Computed(compute) => compute(args),
+            Returns::Computed(compute) => compute(args.get(..args.len() - self.literals.len()).unwrap_or(args)),
         }
     }
 }
@@ -254,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_closest_overload_wins() {
-        let overload = |params| Overload { params, variadic: false, returns: Returns::Same(0) };
+        let overload = |params| Overload { params, variadic: false, literals: &[], returns: Returns::Same(0) };
         let overloads = [overload(&[Param::Int]), overload(&[Param::BigInt]), overload(&[Param::Double])];
         for (found, place) in [(DataType::Int32, 0), (DataType::Int64, 1), (DataType::Decimal128(4, 2), 2)] {
             assert_eq!(choose(&overloads, &[found]).unwrap().overload, place);
@@ -264,9 +281,21 @@ mod tests {
 
     #[test]
     fn repeated_arguments_get_one_type() {
-        let overloads = [Overload { params: &[Param::Any], variadic: true, returns: Returns::Same(0) }];
+        let overloads = [Overload { params: &[Param::Any], variadic: true, literals: &[], returns: Returns::Same(0) }];
         let coercion = choose(&overloads, &[DataType::Int32, DataType::Null, DataType::Float64]).unwrap();
         assert_eq!(coercion.args, vec![DataType::Float64; 3]);
         assert!(choose(&overloads, &[DataType::Int32, DataType::Utf8]).is_none());
+    }
+
+    #[test]
+    fn literals_stand_behind_the_other_arguments() {
+        let overload =
+            |params, variadic| Overload { params, variadic, literals: &[Param::Int], returns: Returns::Same(0) };
+        let overloads = [overload(&[Param::Any], false), overload(&[Param::Any, Param::Other], true)];
+        assert_eq!(choose(&overloads, &[DataType::Utf8, DataType::Int32]).unwrap().overload, 0);
+        let several = [DataType::Utf8, DataType::Int64, DataType::Boolean, DataType::Int32];
+        assert_eq!(choose(&overloads, &several).unwrap().args, several);
+        assert!(choose(&overloads, &[DataType::Utf8]).is_none());
+        assert_eq!(overloads[1].describe("TOPK"), "TOPK(T, U, …, INT)");
     }
 }

@@ -8,12 +8,14 @@ use datafusion::logical_expr::ScalarUDF;
 use crate::aggregate::{self, AggregateFunction};
 use crate::documentation::{Documentation, Kind};
 use crate::scalar::{self, ScalarFunction, Udf};
+use crate::table::{self, TableFunction};
 
 /// The functions of the dialect.
 #[derive(Debug)]
 pub struct Registry {
     scalars: BTreeMap<&'static str, (Arc<ScalarFunction>, Arc<ScalarUDF>)>,
     aggregates: BTreeMap<&'static str, AggregateFunction>,
+    tables: BTreeMap<&'static str, TableFunction>,
 }
 
 /// The one registry.
@@ -28,6 +30,7 @@ pub fn registry() -> &'static Registry {
         Registry {
             scalars: scalar::all().into_iter().map(with_udf).collect(),
             aggregates: aggregate::all().into_iter().map(|function| (function.name, function)).collect(),
+            tables: table::all().into_iter().map(|function| (function.name, function)).collect(),
         }
     });
     &REGISTRY
@@ -57,6 +60,12 @@ impl Registry {
         self.aggregates.get(name)
     }
 
+    /// The table function of this upper-case name.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&TableFunction> {
+        self.tables.get(name)
+    }
+
     /// All scalar functions by name.
     pub fn scalars(&self) -> impl Iterator<Item = &(Arc<ScalarFunction>, Arc<ScalarUDF>)> {
         self.scalars.values()
@@ -67,6 +76,11 @@ impl Registry {
     pub fn batch_scalars(&self, own: impl Fn(&str) -> Option<Arc<ScalarUDF>>) -> impl Iterator<Item = ScalarUDF> {
         let eager = self.scalars.values().filter(|(function, _)| !LAZY.contains(&function.name));
         eager.map(move |(function, _)| Udf::of(function, own(&function.name.to_ascii_lowercase())))
+    }
+
+    /// All aggregate functions by name.
+    pub fn aggregates(&self) -> impl Iterator<Item = &AggregateFunction> {
+        self.aggregates.values()
     }
 
     /// The names of all functions.
@@ -94,7 +108,15 @@ impl Registry {
             overloads: &function.overloads,
             examples: &function.examples,
         });
-        let mut all: Vec<_> = scalars.chain(aggregates).collect();
+        let tables = self.tables.values().map(|function| Documentation {
+            name: function.name,
+            kind: Kind::Table,
+            category: "Table functions",
+            description: function.description,
+            overloads: &function.overloads,
+            examples: &function.examples,
+        });
+        let mut all: Vec<_> = scalars.chain(aggregates).chain(tables).collect();
         all.sort_by_key(|function| function.name);
         all
     }

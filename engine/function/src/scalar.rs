@@ -83,7 +83,7 @@ impl ScalarFunction {
     }
 
     fn overload(mut self, params: &'static [Param], returns: Returns, kernel: Kernel) -> Self {
-        self.overloads.push(Overload { params, variadic: false, returns });
+        self.overloads.push(Overload { params, variadic: false, literals: &[], returns });
         self.kernels.push(kernel);
         self
     }
@@ -95,7 +95,7 @@ impl ScalarFunction {
 
     /// The same signature with its last argument repeated any number of times.
     fn variadic(mut self, params: &'static [Param], returns: Returns, kernel: Kernel) -> Self {
-        self.overloads.push(Overload { params, variadic: true, returns });
+        self.overloads.push(Overload { params, variadic: true, literals: &[], returns });
         self.kernels.push(kernel);
         self
     }

@@ -46,6 +46,7 @@ pub fn plan_source(create: &CreateSource, catalog: &Catalog, statement: &str) ->
         key_format: Format::new(FormatKind::Kafka),
         value_format: Format::new(FormatKind::Json),
         window: None,
+        retention_ms: None,
         timestamp: None,
         read_only: create.read_only,
         partitions: 0,

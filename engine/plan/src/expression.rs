@@ -320,6 +320,11 @@ impl Resolver<'_> {
             let help = "aggregates belong into SELECT and HAVING of a query with GROUP BY";
             return Err(Box::new(Diagnostic::new("E0242", message).at(place, "").help(help)));
         }
+        if registry().table(&name.name).is_some() {
+            let message = format!("table function {} cannot be used here", name.name);
+            let help = "table functions belong into SELECT of a query without GROUP BY, and not into each other";
+            return Err(Box::new(Diagnostic::new("E0242", message).at(place, "").help(help)));
+        }
         if args.iter().any(|arg| matches!(arg.kind, ExprKind::Lambda { .. })) {
             return self.higher_order(name, args, place);
         }

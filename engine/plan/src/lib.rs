@@ -20,7 +20,7 @@ pub use create::{column_type, plan_source};
 pub use explain::explain;
 pub use expression::{ColumnName, bound, constant, lower_predicate, parse_time};
 pub use format::{Format, FormatKind};
-pub use node::{AggregateCall, JoinSide, Node, Op, Relation, ScanColumn, ScanRole, WindowSpec};
+pub use node::{AggregateCall, JoinSide, Node, Op, Relation, ScanColumn, ScanRole, TableCall, WindowSpec};
 pub use query::{Output, QueryPlan, SinkFormats, plan_query};
 pub use source::{Column, Source, SourceWindow, TimestampColumn};
 pub use types::{arrow_type, sql_type};

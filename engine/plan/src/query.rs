@@ -1,10 +1,11 @@
 //! The plan of a `SELECT`.
 
 mod aggregate;
+mod explode;
 mod join;
 mod select;
 
-use millstream_sql::ast::{Emit, Properties, Query, SourceKind};
+use millstream_sql::ast::{Emit, Properties, Query, SourceKind, Window};
 use millstream_sql::{Diagnostic, Span};
 
 use crate::node::{Node, Op, Relation};
@@ -92,6 +93,12 @@ fn check_clauses(query: &Query) -> Result<()> {
     if let (Some(window), true) = (&query.window, query.group_by.is_empty()) {
         return refuse("a window needs GROUP BY", window.span, "say what to count in each window: GROUP BY column");
     }
+    if let Some(Window { kind, retention_ms: Some(retention_ms), grace_ms, span }) = &query.window
+        && kind.length_ms().saturating_add(grace_ms.unwrap_or(0)) > *retention_ms
+    {
+        let help = "make RETENTION at least the size and the grace period together";
+        return refuse("RETENTION is shorter than the window stays open", *span, help);
+    }
     if let (Some(having), true) = (&query.having, query.group_by.is_empty()) {
         return refuse("HAVING needs GROUP BY", having.span, "use WHERE to filter rows that are not grouped");
     }
@@ -154,6 +161,7 @@ fn create(
         key_format,
         value_format,
         window: source_window(&selected.root, scope),
+        retention_ms: query.window.and_then(|window| window.retention_ms),
         timestamp: None,
         read_only: false,
         partitions: partitions.map_or(source_partitions, |count| count as i32),
@@ -172,7 +180,7 @@ fn source_window(root: &Node, scope: &Scope) -> Option<SourceWindow> {
         Some(WindowKind::Session { .. }) => Some(SourceWindow::Session),
         None => match &root.op {
             // A windowed source that is only filtered and projected keeps its windows.
-            Op::Project { .. } | Op::Filter { .. } if scope.sources.len() == 1 => {
+            Op::Project { .. } | Op::Filter { .. } | Op::Explode { .. } if scope.sources.len() == 1 => {
                 scope.sources.first().and_then(|scoped| scoped.source.window)
             }
             _ => None,

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use millstream_function::registry;
+use millstream_plan::Node;
 use millstream_sql::Diagnostic;
 
 /// Every setting: its name, its default and what it does.
@@ -14,6 +16,8 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "10485760",
         "0: every record's update is handed on; else updates of one key within an epoch are merged",
     ),
+    ("ksql.functions.collect_list.limit", "1000", "how many values COLLECT_LIST keeps of a group; -1: all"),
+    ("ksql.functions.collect_set.limit", "1000", "how many values COLLECT_SET keeps of a group; -1: all"),
     ("ksql.internal.topic.replicas", "1", "replicas of internal topics"),
     (
         "millstream.dialect.strict",
@@ -69,6 +73,11 @@ impl Settings {
             {
                 return refuse("a whole number from 0 on");
             }
+            "ksql.functions.collect_list.limit" | "ksql.functions.collect_set.limit"
+                if value.parse::<i64>().is_err() =>
+            {
+                return refuse("a whole number");
+            }
             "millstream.dialect.strict" if !matches!(value, "true" | "false") => return refuse("true or false"),
             "ksql.service.id" => return refuse("it to be given when the program is started"),
             _ => {}
@@ -104,6 +113,22 @@ impl Settings {
     #[must_use]
     pub fn number(&self, name: &str) -> u64 {
         self.get(name).parse().unwrap_or(0)
+    }
+
+    /// A setting that limits how much is kept: a negative number is no limit.
+    #[must_use]
+    pub fn limit(&self, name: &str) -> usize {
+        self.get(name).parse::<i64>().ok().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+    }
+
+    /// Sets the limits of the aggregate functions in a plan.
+    pub(crate) fn limit_functions(&self, root: &mut Node) {
+        for call in root.calls_mut() {
+            let setting = registry().aggregate(&call.function).and_then(|function| function.limit_setting);
+            if let Some(setting) = setting {
+                call.parameters.limit = self.limit(setting);
+            }
+        }
     }
 
     /// Whether new queries read what is there already.

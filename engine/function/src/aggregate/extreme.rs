@@ -29,8 +29,10 @@ pub(super) fn all() -> Vec<AggregateFunction> {
         params.into_iter().fold(function, |function, params| function.overload(params, Returns::Same(0)))
     };
     vec![
-        function("MIN", "The least of the values that are not null.", ("MIN(x)", "2"), |args, _| make(args, false)),
-        function("MAX", "The greatest of the values that are not null.", ("MAX(x)", "3"), |args, _| make(args, true)),
+        function("MIN", "The least of the values that are not null.", ("MIN(x)", "2"), |args, _| Ok(make(args, false))),
+        function("MAX", "The greatest of the values that are not null.", ("MAX(x)", "3"), |args, _| {
+            Ok(make(args, true))
+        }),
     ]
 }
 

@@ -4,6 +4,7 @@ use datafusion::logical_expr::Expr;
 use millstream_sql::ast::{Ident, Query, SelectItem};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span};
 
+use super::explode::Exploded;
 use super::{columns_of, join};
 use crate::expression::{Names, Resolver};
 use crate::node::{Node, Op};
@@ -81,8 +82,9 @@ pub(super) fn select_place(query: &Query) -> Span {
 }
 
 pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Selected> {
+    let exploded = Exploded::new(scope, catalog);
+    let items = select_items(query, scope, &Resolver { names: &exploded, catalog })?;
     let resolver = Resolver { names: scope, catalog };
-    let items = select_items(query, scope, &resolver)?;
     let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
     let partition_by =
         query.partition_by.iter().map(|expr| Ok((resolver.resolve(expr)?, expr))).collect::<Result<Vec<_>>>()?;
@@ -102,7 +104,8 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     if let Some(predicate) = filter {
         node = filtered(node, predicate);
     }
-    projected(node, items, key_exprs, &resolver, select_place(query))
+    node = exploded.applied(node, select_place(query))?;
+    projected(node, items, key_exprs, &Resolver { names: &exploded, catalog }, select_place(query))
 }
 
 pub(super) fn filtered(input: Node, predicate: Expr) -> Node {
@@ -139,20 +142,25 @@ fn select_items(query: &Query, scope: &Scope, resolver: &Resolver<'_>) -> Result
     let (mut items, mut names) = (Vec::new(), ItemNames::default());
     for item in &query.select {
         match item {
-            SelectItem::Star { .. } => {
-                for scoped in scope.starred(item)? {
-                    for (name, scanned) in scoped.star() {
-                        let in_join = scope.sources.len() > 1;
-                        let name = if in_join { format!("{}_{name}", scoped.alias) } else { name.to_owned() };
-                        items.push((name, column(&scope.mark(scanned).name)));
-                    }
-                }
-            }
+            SelectItem::Star { .. } => items.extend(star(item, scope)?),
             SelectItem::StructStar(operand) => items.extend(struct_fields(operand, resolver)?),
             SelectItem::Expr { expr, alias } => {
                 let name = names.name(expr, alias.as_ref(), scope);
                 items.push((name, resolver.resolve(expr)?));
             }
+        }
+    }
+    Ok(items)
+}
+
+/// `*` or `source.*`: the columns that it stands for.
+pub(super) fn star(item: &SelectItem, scope: &Scope) -> Result<Vec<(String, Expr)>> {
+    let mut items = Vec::new();
+    for scoped in scope.starred(item)? {
+        for (name, scanned) in scoped.star() {
+            let in_join = scope.sources.len() > 1;
+            let name = if in_join { format!("{}_{name}", scoped.alias) } else { name.to_owned() };
+            items.push((name, column(&scope.mark(scanned).name)));
         }
     }
     Ok(items)
