@@ -299,7 +299,7 @@ fn a_join_over_history_waits_for_the_side_that_is_behind() {
     let mut session = Session::new();
     for side in ["L", "R"] {
         session.run(&format!(
-            "CREATE STREAM {side} (k STRING KEY, id INT, n INT) WITH (KAFKA_TOPIC='{side}', VALUE_FORMAT='JSON')"
+            "CREATE STREAM {side} (k STRING KEY, id INT, n INT) WITH (KAFKA_TOPIC='{side}', VALUE_FORMAT='JSON', PARTITIONS=1)"
         ));
     }
     let hours = 300;

@@ -1,6 +1,7 @@
 //! A persistent query: its tasks and what is known of them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::pool::{Handle, Pool};
 use crate::processing_log::ProcessingLog;
 use crate::sink::Sink;
 use crate::task::{Changelog, Task};
+use crate::upstream::Upstream;
 use crate::{PartitionLag, Result, Settings};
 
 /// What a query does at the moment.
@@ -169,9 +171,13 @@ impl Launch<'_> {
         }
         // Everything that can fail comes before the first task runs.
         let mut tasks = Vec::new();
+        let mut feeders = Vec::new();
         for (number, stage) in stages.iter().enumerate() {
+            let first = tasks.len();
             self.make_tasks(&mut query, number, stage, sink, &topic_of, &mut tasks)?;
+            feeders.extend(stage.repartition.map(|node| (topic_of(node), first..tasks.len())));
         }
+        connect(&feeders, &mut tasks);
         self.commit_first_offsets(&query.group, &tasks)?;
         for (handle, task) in tasks {
             handle.start(Box::new(task));
@@ -257,6 +263,7 @@ impl Launch<'_> {
                 group: query.group.clone(),
                 commit_interval: Duration::from_millis(self.settings.number("commit.interval.ms")),
                 merge: self.settings.number("ksql.streams.cache.max.bytes.buffering") > 0,
+                feeds: None,
                 restored: false,
                 in_flight: VecDeque::new(),
             };
@@ -288,6 +295,29 @@ impl Launch<'_> {
         }
         let (start, end) = self.log.offsets(partition)?;
         Ok(if whole || self.settings.from_earliest() { start } else { end })
+    }
+}
+
+/// Lets the readers of repartition topics know which tasks write them, the innermost stages first.
+fn connect(feeders: &[(String, Range<usize>)], tasks: &mut [(Arc<Handle>, Task)]) {
+    let mut upstreams: HashMap<&str, Arc<Upstream>> = HashMap::new();
+    for (topic, writers) in feeders.iter().rev() {
+        let writers = tasks.get_mut(writers.clone()).unwrap_or_default();
+        let reads: Vec<&Input> = writers.iter().flat_map(|(_, task)| &task.inputs).collect();
+        let mut above: Vec<&str> = reads.iter().map(|input| &*input.partition.topic).collect();
+        above.sort_unstable();
+        above.dedup();
+        let above = above.into_iter().filter_map(|topic| upstreams.get(topic).cloned()).collect();
+        let reads = reads.iter().map(|input| (input.partition.clone(), input.position)).collect();
+        let upstream = Upstream::new(reads, above);
+        writers.iter_mut().for_each(|(_, task)| task.feeds = Some(Arc::clone(&upstream)));
+        upstreams.insert(topic, upstream);
+    }
+    for (handle, task) in tasks.iter_mut().filter(|(_, task)| task.inputs.len() > 1) {
+        for input in &mut task.inputs {
+            input.upstream = upstreams.get(&*input.partition.topic).cloned();
+            input.upstream.iter().for_each(|upstream| upstream.add_reader(handle));
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::pool::{Run, Turn};
 use crate::processing_log::ProcessingLog;
 use crate::query::Shared;
 use crate::sink::Sink;
+use crate::upstream::Upstream;
 
 /// An epoch ends once it has read so many bytes' worth of rows, whatever the time.
 const EPOCH_ROWS_MAX: usize = 1 << 20;
@@ -39,6 +40,8 @@ pub(crate) struct Task {
     /// Whether updates of one key within an epoch are merged.
     pub(crate) merge: bool,
     pub(crate) restored: bool,
+    /// Who waits for what this task writes.
+    pub(crate) feeds: Option<Arc<Upstream>>,
     pub(crate) in_flight: std::collections::VecDeque<Commit>,
 }
 
@@ -135,7 +138,17 @@ impl Task {
         if write.batches.is_empty() && write.offsets.is_empty() {
             return Ok(());
         }
-        self.in_flight.push_back(Commit { ticket: self.log.write(write)?, given_up });
+        let positions: Vec<_> =
+            write.offsets.iter().map(|offset| (offset.partition.clone(), offset.offset)).collect();
+        let ticket = self.log.write(write)?;
+        if let Some(feeds) = self.feeds.clone() {
+            ticket.clone().on_complete(move |outcome| {
+                if outcome.is_ok() {
+                    feeds.arrived(&positions);
+                }
+            });
+        }
+        self.in_flight.push_back(Commit { ticket, given_up });
         if self.in_flight.len() > COMMITS_IN_FLIGHT_MAX
             && let Some(oldest) = self.in_flight.pop_front()
         {
@@ -207,6 +220,10 @@ pub(crate) fn next_batch(inputs: &mut [Input], log: &dyn Log, context: &mut Cont
         inputs.iter().enumerate().filter_map(|(at, input)| Some((input.head()?, at))).collect();
     heads.sort_unstable();
     let Some((_, first)) = heads.first().copied() else { return Ok(None) };
+    if inputs.iter().any(|input| input.awaits_rows(log)) {
+        // Whoever is behind wakes the task.
+        return Ok(None);
+    }
     // Of rows of one time those of the earlier input come first, however they were fetched.
     let bound = heads.get(1).map(|(time, other)| if first < *other { *time } else { time.saturating_sub(1) });
     let Some(input) = inputs.get_mut(first) else { return Ok(None) };

@@ -11,7 +11,7 @@ use millstream_log::{Log, TopicPartition};
 use crate::pool::Handle;
 
 /// The tasks that write one repartition topic, as its readers see them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Upstream {
     /// What they read, and the offset before which all that came of it is in the topic: written when a
     /// commit is done, read by the topic's readers.
@@ -27,13 +27,8 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Upstream {
-    pub(crate) fn new(feeders: Vec<Arc<Self>>) -> Arc<Self> {
-        Arc::new(Self { feeders, ..Self::default() })
-    }
-
-    /// A task that writes the topic reads this partition from this offset on.
-    pub(crate) fn add_read(&self, partition: TopicPartition, position: i64) {
-        locked(&self.reads).push((partition, position));
+    pub(crate) fn new(reads: Vec<(TopicPartition, i64)>, feeders: Vec<Arc<Self>>) -> Arc<Self> {
+        Arc::new(Self { reads: Mutex::new(reads), feeders, readers: Mutex::default() })
     }
 
     /// A task that is to be woken when there is no more to wait for.
