@@ -26,6 +26,15 @@ pub struct AbortedTransaction {
     pub last_offset: i64,
 }
 
+impl AbortedTransaction {
+    /// Whether a batch belongs to it.
+    pub(crate) fn contains(&self, batch: &BatchHeader) -> bool {
+        batch.is_transactional()
+            && self.producer_id == batch.producer_id
+            && (self.first_offset..=self.last_offset).contains(&batch.base_offset)
+    }
+}
+
 /// Whole record batches and where the partition stands.
 #[derive(Debug, Clone, Default)]
 pub struct Fetched {
@@ -79,10 +88,6 @@ impl Fetched {
     }
 
     fn is_aborted(&self, header: &BatchHeader) -> bool {
-        header.is_transactional()
-            && self.aborted.iter().any(|aborted| {
-                aborted.producer_id == header.producer_id
-                    && (aborted.first_offset..=aborted.last_offset).contains(&header.base_offset)
-            })
+        self.aborted.iter().any(|aborted| aborted.contains(header))
     }
 }

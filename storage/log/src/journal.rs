@@ -25,7 +25,8 @@ const MAGIC: [u8; 4] = *b"MSJ2";
 const FRAME_HEADER_BYTES: usize = 40;
 const CRC_COVERS_FROM: usize = 12;
 
-/// How many retired journals wait to be written over: one is current, one is being retired.
+/// How many retired journals wait to be written over: the next one is made ready while a checkpoint retires
+/// the last, so one is in use at a time and one comes back.
 const SPARES_MAX: usize = 2;
 
 /// The file of the journal with this number.
@@ -47,12 +48,13 @@ fn numbers(io: &dyn Io, dir: &Path, suffix: &str) -> Result<Vec<u64>> {
     Ok(names.iter().filter_map(|name| name.strip_suffix(suffix)?.parse().ok()).collect())
 }
 
-/// Takes the journals below `number` out of use, keeping a few of them to be written over.
-pub(crate) fn recycle_before(io: &dyn Io, dir: &Path, number: u64) -> Result<()> {
+/// Takes the journals below `number` out of use, keeping a few that are not too long to be written over.
+pub(crate) fn recycle_before(io: &dyn Io, dir: &Path, number: u64, bytes_max: u64) -> Result<()> {
     let mut spares = numbers(io, dir, ".spare")?.len();
     for retired in journal_numbers(io, dir)?.into_iter().filter(|&retired| retired < number) {
         let path = journal_path(dir, retired);
-        if spares < SPARES_MAX {
+        let length = io.open(&path).and_then(|file| file.len()).map_err(Error::io("read", &path))?;
+        if spares < SPARES_MAX && length <= bytes_max {
             io.rename(&path, &spare_path(dir, retired)).map_err(Error::io("rename", &path))?;
             spares += 1;
         } else {
@@ -90,7 +92,7 @@ impl JournalWriter {
     }
 
     /// Retires this journal: `next` is written from now on.
-    pub(crate) fn follow_by(&mut self, next: Self) {
+    pub(crate) fn retire_for(&mut self, next: Self) {
         let before = self.position;
         let frame = std::mem::take(&mut self.frame);
         *self = Self { before, frame, ..next };

@@ -96,10 +96,12 @@ pub trait Log: Send + Sync {
     /// [`crate::Error::UnknownTopic`], [`crate::Error::UnknownPartition`].
     fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64)>;
 
-    /// Gives up the records before an offset: nobody needs them any more.
+    /// Gives up the records before an offset: nobody needs them any more. Until the next checkpoint a crash may
+    /// bring them back.
     ///
     /// # Errors
-    /// [`crate::Error::OffsetOutOfRange`] if the partition does not reach that far, [`crate::Error::UnknownTopic`].
+    /// [`crate::Error::OffsetOutOfRange`] if the partition does not reach that far,
+    /// [`crate::Error::InvalidTopic`] if it is compacted, [`crate::Error::UnknownTopic`].
     fn delete_records(&self, partition: &TopicPartition, before: i64) -> Result<()>;
 
     /// Calls `callback` after the partition has grown, until the result is dropped. The callback must

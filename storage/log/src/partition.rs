@@ -1,6 +1,7 @@
 //! One partition: its segments, its producers and how far it may be read.
 
 mod compact;
+mod cover;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -17,6 +18,7 @@ use crate::watch::Watchers;
 use crate::{Error, Fetched, File, Io, Isolation, Result, TopicConfig, TopicPartition};
 
 pub(crate) use compact::Compacted;
+use cover::Cover;
 
 /// A partition of the embedded log.
 #[derive(Debug)]
@@ -36,6 +38,8 @@ pub(crate) struct Partition {
     rewriting: Mutex<()>,
     /// Whether its topic has been deleted, or is about to be.
     deleted: AtomicBool,
+    /// The segment that compaction found damaged: it stops before that, and whoever reads it is told.
+    damaged_base: AtomicI64,
 }
 
 #[derive(Debug)]
@@ -89,6 +93,7 @@ impl Partition {
             watchers: Arc::default(),
             rewriting: Mutex::default(),
             deleted: AtomicBool::new(false),
+            damaged_base: AtomicI64::new(i64::MAX),
         }
     }
 
@@ -96,21 +101,21 @@ impl Partition {
     pub(crate) fn restore(&self, io: &dyn Io, checkpoint: Option<PartitionCheckpoint>) -> Result<()> {
         io.create_dir(&self.dir).map_err(Error::io("create", &self.dir))?;
         let names = io.list(&self.dir).map_err(Error::io("list", &self.dir))?;
-        for name in names.iter().filter(|name| name.ends_with(REWRITTEN)) {
-            let path = self.dir.join(name);
-            io.remove(&path).map_err(Error::io("remove", &path))?;
-        }
+        let covers = Cover::read_all(io, &self.dir, &names)?;
+        let mut covered = Vec::new();
         let bases: Vec<i64> = names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).collect();
         let mut state = self.state();
         let checkpoint = checkpoint.unwrap_or_default();
         let mut expected = checkpoint.log_start_segment;
         for base in bases {
-            // The crash came before it was removed: a segment that was never checkpointed, that had expired,
-            // or whose records a rewritten one has.
-            let is_rewritten = base < expected && checkpoint.active_base >= 0;
-            if base > checkpoint.active_base || base < checkpoint.log_start_segment || is_rewritten {
-                let path = crate::segment::segment_path(&self.dir, base);
+            let path = crate::segment::segment_path(&self.dir, base);
+            // Never checkpointed, or expired; the crash came before it was removed.
+            if base > checkpoint.active_base || base < checkpoint.log_start_segment {
                 io.remove(&path).map_err(Error::io("remove", &path))?;
+                continue;
+            }
+            if state.segments.last().is_some_and(|last| covers.iter().any(|cover| cover.holds(last, base))) {
+                covered.push(path);
                 continue;
             }
             if base != expected && checkpoint.active_base >= 0 {
@@ -130,6 +135,15 @@ impl Partition {
             let reason =
                 format!("the partition ends at offset {found}, the checkpoint says {}", checkpoint.next_offset);
             return Err(Error::damaged(&self.dir, 0, reason));
+        }
+        // Only now is it known that nothing is missing.
+        let unfinished = names.iter().filter(|name| name.ends_with(REWRITTEN)).map(|name| self.dir.join(name));
+        for path in unfinished.chain(covered) {
+            io.remove(&path).map_err(Error::io("remove", &path))?;
+        }
+        if !covers.is_empty() {
+            io.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
+            covers.iter().try_for_each(|cover| cover.remove(io, &self.dir))?;
         }
         state.next_offset = checkpoint.next_offset;
         state.log_start_offset = checkpoint.log_start_offset;
@@ -187,6 +201,10 @@ impl Partition {
 
     /// Gives up the records before an offset; their segments go with the next checkpoint.
     pub(crate) fn delete_records(&self, before: i64) -> Result<()> {
+        if self.config.compact {
+            let reason = "of a compacted topic no records are deleted but those with a newer one".to_owned();
+            return Err(Error::InvalidTopic { topic: self.name.topic.to_string(), reason });
+        }
         let (end, mut state) = (self.high_watermark.load(Ordering::Acquire), self.state());
         if before < 0 || before > end {
             let (partition, start) = (self.name.clone(), state.log_start_offset);
@@ -281,9 +299,9 @@ impl Partition {
         })
     }
 
-    /// The segments of which more than `but_for` bytes wait for a sync; the caller syncs them.
-    pub(crate) fn take_unsynced(&self, but_for: u64) -> Vec<Unsynced> {
-        self.state().segments.iter_mut().filter_map(|segment| segment.take_unsynced(but_for)).collect()
+    /// The segments of which more than so many bytes wait for a sync; the caller syncs them.
+    pub(crate) fn take_unsynced(&self, more_than_bytes: u64) -> Vec<Unsynced> {
+        self.state().segments.iter_mut().filter_map(|segment| segment.take_unsynced(more_than_bytes)).collect()
     }
 
     /// The partition's state for a checkpoint, and whether its folder must be synced before that holds.

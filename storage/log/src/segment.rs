@@ -188,9 +188,9 @@ impl Segment {
         Ok(())
     }
 
-    /// The file, if more than `but_for` of its bytes must be synced; they count as synced from now on.
-    pub(crate) fn take_unsynced(&mut self, but_for: u64) -> Option<Unsynced> {
-        if self.unsynced_bytes <= but_for {
+    /// The file, if more than so many of its bytes must be synced; they count as synced from now on.
+    pub(crate) fn take_unsynced(&mut self, more_than_bytes: u64) -> Option<Unsynced> {
+        if self.unsynced_bytes <= more_than_bytes {
             return None;
         }
         self.unsynced_bytes = 0;

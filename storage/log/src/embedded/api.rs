@@ -174,7 +174,7 @@ impl Log for EmbeddedLog {
         let inner = &self.inner;
         inner.gate.check()?;
         check_public(name)?;
-        {
+        let partitions = {
             // No append may be on its way into the folders that are removed.
             let _unit = inner.unit.write().unwrap_or_else(PoisonError::into_inner);
             let mut topics = inner.topics.write().unwrap_or_else(PoisonError::into_inner);
@@ -182,8 +182,10 @@ impl Log for EmbeddedLog {
             let written = topics.write(&*inner.options.io, &inner.options.dir);
             written.inspect_err(|error| inner.gate.fail(error))?;
             locked(&inner.coordinator).forget_topic(name);
-            partitions.iter().try_for_each(|partition| partition.delete(&*inner.options.io))?;
-        }
+            partitions
+        };
+        // Nobody finds them any more, so appends to others need not wait for the files to go.
+        partitions.iter().try_for_each(|partition| partition.delete(&*inner.options.io))?;
         let readers = locked(&inner.groups).readers_of(name);
         inner.forget(&readers)
     }

@@ -1,13 +1,13 @@
 //! Compaction beside everything else: it starts after a checkpoint, which says what is sealed.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::{Inner, locked};
 use crate::{Error, Result};
 
 /// By partition, where its last segment starts.
-pub(super) type Sealed = HashMap<u32, i64>;
+pub(super) type Sealed = BTreeMap<u32, i64>;
 
 /// What the thread of compaction waits for.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl Compactor {
         self.wake.notify_all();
     }
 
-    /// Ends the thread, after the partition that it is at.
+    /// Ends the thread soon.
     pub(super) fn close(&self) {
         locked(&self.due).closed = true;
         self.wake.notify_all();
@@ -66,12 +66,9 @@ impl Inner {
             let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
             let Some(partition) = topics.partition_by_id(id).cloned() else { continue };
             drop(topics);
-            if self.compactor.is_closed() {
-                return Ok(());
-            }
-            self.gate.check()?;
-            match partition.compact(&*self.options.io, sealed_before, self.options.compaction_bytes_min) {
-                // What is damaged stays as it is: whoever reads it is told.
+            let stop = || self.compactor.is_closed() || self.gate.check().is_err();
+            match partition.compact(&*self.options.io, sealed_before, self.options.compaction_bytes_min, &stop) {
+                // It stays as it is: whoever reads it is told.
                 Err(Error::Damaged { .. }) => {}
                 outcome => outcome?,
             }

@@ -246,7 +246,7 @@ impl Inner {
             self.gate.raise(sequence);
         }
         let io = &*self.options.io;
-        writer.follow_by(next);
+        writer.retire_for(next);
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let now_ms = io.now_ms();
         let mut capture = Capture {
@@ -284,8 +284,11 @@ impl Inner {
                 outcome => outcome.map_err(Error::io("sync", dir))?,
             }
         }
+        // A slice that was synced before may have failed: then its segments only seem to be on disk.
+        self.gate.check()?;
         capture.checkpoint.write(io, &self.options.dir.join("checkpoint"))?;
-        recycle_before(io, &self.options.dir.join("journal"), capture.checkpoint.journal)?;
+        let spare_bytes_max = 2 * self.options.journal_bytes_max;
+        recycle_before(io, &self.options.dir.join("journal"), capture.checkpoint.journal, spare_bytes_max)?;
         for path in &capture.expired {
             io.remove(path).map_err(Error::io("remove", path))?;
         }
@@ -321,8 +324,8 @@ impl Inner {
         }
     }
 
-    /// Syncs the segments that were written to most. A checkpoint that is captured meanwhile finds them
-    /// synced, and rightly so: it is completed on this thread, after this.
+    /// Syncs the segments that were written to most. A checkpoint that is captured meanwhile counts them as
+    /// synced: it is completed on this thread, after this, and only if this has not stopped the log.
     fn sync_slice(&self) -> Result<()> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let files: Vec<_> =

@@ -54,7 +54,7 @@ pub(super) fn open(options: LogOptions) -> Result<Inner> {
     for folder in [partitions_dir(&inner.options.dir), inner.options.dir.clone()] {
         io.sync_dir(&folder).map_err(Error::io("sync", &folder))?;
     }
-    // Everything replayed is synced and the journals it came from are removed before anybody reads.
+    // Everything replayed is synced and the journals it came from are retired before anybody reads.
     inner.checkpoint_now()?;
     *super::locked(&inner.groups) = read_groups(&inner)?;
     *super::locked(&inner.coordinator) = Coordinator::read(&inner)?;
@@ -173,5 +173,98 @@ impl Inner {
             offset = fetched.next_offset;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use super::*;
+    use crate::Memory;
+    use crate::journal::{Extent, recycle_before};
+
+    fn dir() -> PathBuf {
+        PathBuf::from("/log/journal")
+    }
+
+    fn options(io: &Memory) -> LogOptions {
+        LogOptions { io: Arc::new(io.clone()), ..LogOptions::in_memory() }
+    }
+
+    /// Journals 1 and 2, the first of two frames and the second of one.
+    fn two_journals(io: &Memory) -> JournalWriter {
+        let mut writer = JournalWriter::create(io, &dir(), 1).unwrap();
+        writer.write([(7, &b"first"[..])].into_iter()).unwrap();
+        writer.write([(7, &b"second"[..])].into_iter()).unwrap();
+        writer.retire_for(JournalWriter::create(io, &dir(), 2).unwrap());
+        writer.write([(7, &b"third"[..])].into_iter()).unwrap();
+        writer
+    }
+
+    fn entries(io: &Memory, number: u64) -> (Vec<String>, Extent) {
+        let mut entries = Vec::new();
+        let extent = replay(io, &dir(), number, |_, entry| {
+            entries.push(String::from_utf8_lossy(entry).into_owned());
+            Ok(())
+        });
+        (entries, extent.unwrap())
+    }
+
+    fn last_byte(io: &Memory, path: &Path) -> usize {
+        io.read(path).unwrap().unwrap().len() - 1
+    }
+
+    #[test]
+    fn a_retired_journal_that_is_shorter_than_it_was_is_damage() {
+        let io = Memory::new();
+        two_journals(&io);
+        assert_eq!(journals_since(&io, &options(&io), 1).unwrap(), [1, 2]);
+        let path = journal_path(&dir(), 1);
+        io.flip(&path, last_byte(&io, &path), 1);
+        assert!(matches!(journals_since(&io, &options(&io), 1), Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn the_newest_journal_may_end_in_a_torn_frame() {
+        let io = Memory::new();
+        two_journals(&io);
+        let path = journal_path(&dir(), 2);
+        io.flip(&path, last_byte(&io, &path), 1);
+        assert_eq!(journals_since(&io, &options(&io), 1).unwrap(), [1, 2]);
+        assert_eq!(entries(&io, 2).0, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_missing_journal_is_damage() {
+        let io = Memory::new();
+        two_journals(&io);
+        io.remove(&journal_path(&dir(), 1)).unwrap();
+        assert!(matches!(journals_since(&io, &options(&io), 1), Err(Error::Damaged { .. })));
+        assert!(matches!(journals_since(&io, &options(&io), 3), Err(Error::Damaged { .. })));
+    }
+
+    #[test]
+    fn frames_of_a_files_earlier_life_do_not_count() {
+        let io = Memory::new();
+        let mut writer = two_journals(&io);
+        recycle_before(&io, &dir(), 2, 1 << 20).unwrap();
+        writer.retire_for(JournalWriter::create(&io, &dir(), 3).unwrap());
+        assert_eq!(entries(&io, 3).0, Vec::<String>::new());
+        assert!(io.read(&journal_path(&dir(), 3)).unwrap().is_some_and(|content| !content.is_empty()));
+        writer.write([(7, &b"fourth"[..])].into_iter()).unwrap();
+        assert_eq!(entries(&io, 3).0, ["fourth"]);
+        assert_eq!(journals_since(&io, &options(&io), 2).unwrap(), [2, 3]);
+        // A torn frame over old ones is the end, too.
+        io.flip(&journal_path(&dir(), 3), 45, 1);
+        assert_eq!(entries(&io, 3), (Vec::new(), Extent { size_bytes: 0, before: None }));
+    }
+
+    #[test]
+    fn a_journal_that_has_grown_too_long_is_no_spare() {
+        let io = Memory::new();
+        two_journals(&io);
+        recycle_before(&io, &dir(), 2, 10).unwrap();
+        assert_eq!(io.list(&dir()).unwrap(), ["00000000000000000002.journal"]);
     }
 }

@@ -31,6 +31,8 @@ struct State {
 struct Faults {
     /// Fail every operation once this many more writes and syncs have been done.
     operations_left: Option<u64>,
+    /// Fail only one.
+    once: bool,
     operations: u64,
 }
 
@@ -38,7 +40,12 @@ fn count(faults: &Mutex<Faults>) -> Result<()> {
     let mut faults = locked(faults);
     faults.operations += 1;
     match &mut faults.operations_left {
-        Some(0) => Err(Error::other("simulated disk failure")),
+        Some(0) => {
+            if faults.once {
+                faults.operations_left = None;
+            }
+            Err(Error::other("simulated disk failure"))
+        }
         Some(left) => {
             *left -= 1;
             Ok(())
@@ -104,6 +111,13 @@ impl Memory {
     /// Lets all writes, syncs and renames fail after `count` more of them.
     pub fn fail_after(&self, count: u64) {
         locked(&self.faults).operations_left = Some(count);
+    }
+
+    /// Lets one write, sync or rename fail after `count` more of them.
+    pub fn fail_once_after(&self, count: u64) {
+        let mut faults = locked(&self.faults);
+        faults.operations_left = Some(count);
+        faults.once = true;
     }
 
     /// The number of writes, syncs and renames so far.

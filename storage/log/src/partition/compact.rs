@@ -5,19 +5,25 @@
 //! tombstone stays for `delete.retention.ms` after it was compacted first, so that slow readers see it.
 //!
 //! A rewritten segment takes the place of its first source by a rename and covers the offsets of all of
-//! them; a crash may leave the other sources behind it, which the next start removes.
+//! them; a crash may leave the other sources behind it, which the next start removes ([`Cover`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::Partition;
+use super::{Cover, Partition};
 use crate::record::{BatchHeader, BatchReader, HEADER_BYTES, crc_matches, retain_records};
 use crate::segment::Segment;
 use crate::{AbortedTransaction, Error, File, Io, Result};
 
-/// How many bytes of keys one compaction looks at; what lies beyond is for the next.
+/// How much memory the keys of one compaction may take; what lies beyond is for the next.
 const KEY_BYTES_MAX: usize = 64 << 20;
+/// What a key takes beside its own bytes: its place in the table, its offset, its allocation.
+const KEY_OVERHEAD_BYTES: usize = 64;
+/// Segments are joined up to this size, or the topic's own: their files are open all the time.
+const JOINED_BYTES_MIN: u64 = 256 << 20;
+/// A rewritten segment is synced in slices, so as not to keep the disk from acknowledgements.
+const SLICE_BYTES: u64 = 512 << 10;
 const HOUR_MS: i64 = 3_600_000;
 
 /// What a segment knows of its compaction. In memory only: after a restart all is compacted anew.
@@ -57,10 +63,17 @@ struct Newest {
 
 impl Partition {
     /// Compacts what lies before `sealed_before`, which a checkpoint must know to be on disk, if that is
-    /// worth it: half of it and `dirty_bytes_min` were not compacted yet.
-    pub(crate) fn compact(&self, io: &dyn Io, sealed_before: i64, dirty_bytes_min: u64) -> Result<()> {
+    /// worth it: half of it and `dirty_bytes_min` were not compacted yet. Ends early once `stop` says so.
+    pub(crate) fn compact(
+        &self,
+        io: &dyn Io,
+        sealed_before: i64,
+        dirty_bytes_min: u64,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<()> {
         let _one_at_a_time = self.rewriting.lock();
-        if self.deleted.load(Ordering::Acquire) {
+        let stop = || stop() || self.deleted.load(Ordering::Acquire);
+        if stop() {
             return Ok(());
         }
         let sources = self.sources(sealed_before);
@@ -69,26 +82,27 @@ impl Partition {
         if dirty < dirty_bytes_min.max(1) || dirty < bytes(&mut sources.iter()) / 2 {
             return Ok(());
         }
-        let newest = self.newest(&sources)?;
+        let Some(newest) = self.newest(&sources, &stop)? else { return Ok(()) };
         let now_ms = io.now_ms();
         let due: Vec<_> = sources.iter().filter(|source| source.next_offset <= newest.end).collect();
         for rewrite in self.rewrites(&due, now_ms) {
-            if self.deleted.load(Ordering::Acquire) {
+            if !self.rewrite(io, &rewrite, &newest, &stop)? {
                 return Ok(());
             }
-            self.rewrite(io, &rewrite, &newest)?;
         }
         Ok(())
     }
 
-    /// The segments before an offset that no open transaction reaches into.
+    /// The segments before an offset whose every transaction is known, durably, to have ended.
     fn sources(&self, sealed_before: i64) -> Vec<Source> {
         let state = self.state();
         if !self.config.compact {
             return Vec::new();
         }
-        let limit = sealed_before.min(state.stable_offset());
+        let limit = sealed_before.min(self.last_stable_offset.load(Ordering::Acquire));
+        let damaged_base = self.damaged_base.load(Ordering::Acquire);
         let sealed = state.segments.iter().filter(|segment| segment.next_offset <= limit);
+        let sealed = sealed.take_while(|segment| segment.base_offset < damaged_base);
         sealed
             .map(|segment| Source {
                 base_offset: segment.base_offset,
@@ -101,13 +115,14 @@ impl Partition {
             .collect()
     }
 
-    fn newest(&self, sources: &[Source]) -> Result<Newest> {
+    /// `None` if it was stopped.
+    fn newest(&self, sources: &[Source], stop: &dyn Fn() -> bool) -> Result<Option<Newest>> {
         let (first, last) = (sources.first().map_or(0, |s| s.base_offset), sources.last().map_or(0, |s| s.next_offset));
         let aborted = self.state().producers.aborted_between(first, last);
         let mut newest = Newest { aborted, ..Newest::default() };
         let mut key_bytes = 0;
         for source in sources.iter().filter(|source| source.compacted.is_none()) {
-            source.for_each_batch(|header, batch| {
+            let finished = self.for_each_batch(source, stop, |header, batch| {
                 if header.is_control() || newest.is_aborted(header) {
                     return Ok(());
                 }
@@ -117,24 +132,42 @@ impl Partition {
                     match newest.offsets.get_mut(key) {
                         Some(offset) => *offset = record.offset,
                         None => {
-                            key_bytes += key.len();
+                            key_bytes += key.len() + KEY_OVERHEAD_BYTES;
                             newest.offsets.insert(key.into(), record.offset);
                         }
                     }
                 }
                 Ok(())
             })?;
+            if !finished {
+                return Ok(None);
+            }
             newest.end = source.next_offset;
             if key_bytes > KEY_BYTES_MAX {
                 break;
             }
         }
-        Ok(newest)
+        Ok(Some(newest))
     }
 
-    /// Joins neighbours of one hour up to the size of a segment.
+    /// Visits the batches of a segment; false if it was stopped. What is damaged is remembered.
+    fn for_each_batch(
+        &self,
+        source: &Source,
+        stop: &dyn Fn() -> bool,
+        visit: impl FnMut(&BatchHeader, &[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        source.for_each_batch(stop, visit).inspect_err(|error| {
+            if matches!(error, Error::Damaged { .. }) {
+                self.damaged_base.store(source.base_offset, Ordering::Release);
+            }
+        })
+    }
+
+    /// Joins neighbours of one hour.
     fn rewrites<'a>(&self, sources: &[&'a Source], now_ms: i64) -> Vec<Rewrite<'a>> {
         let kept_ms = self.config.delete_retention_ms;
+        let joined_bytes_max = self.config.segment_bytes.max(JOINED_BYTES_MIN);
         let mut rewrites: Vec<Rewrite<'_>> = Vec::new();
         for &source in sources {
             let compacted = match source.compacted {
@@ -144,8 +177,7 @@ impl Partition {
             };
             match rewrites.last_mut() {
                 Some(last)
-                    if last.compacted == compacted
-                        && last.size_bytes() + source.size_bytes <= self.config.segment_bytes =>
+                    if last.compacted == compacted && last.size_bytes() + source.size_bytes <= joined_bytes_max =>
                 {
                     last.sources.push(source);
                 }
@@ -155,12 +187,13 @@ impl Partition {
         rewrites
     }
 
-    fn rewrite(&self, io: &dyn Io, rewrite: &Rewrite<'_>, newest: &Newest) -> Result<()> {
-        let [first, others @ ..] = rewrite.sources.as_slice() else { return Ok(()) };
+    /// False if it was stopped; then all is as it was.
+    fn rewrite(&self, io: &dyn Io, rewrite: &Rewrite<'_>, newest: &Newest, stop: &dyn Fn() -> bool) -> Result<bool> {
+        let [first, others @ ..] = rewrite.sources.as_slice() else { return Ok(true) };
         let mut segment = Segment::create_rewritten(io, &self.dir, first.base_offset)?;
         for source in &rewrite.sources {
             let is_last_source = rewrite.sources.last().is_some_and(|last| last.base_offset == source.base_offset);
-            source.for_each_batch(|header, batch| {
+            let finished = self.for_each_batch(source, stop, |header, batch| {
                 // The last batch stays even when it is empty: it says where the next segment starts.
                 let must_stay = is_last_source && header.next_offset() == source.next_offset;
                 let reader = BatchReader::of_checked(*header, batch)?;
@@ -172,13 +205,21 @@ impl Partition {
                             && newest.keeps(record.key, record.offset)
                             && !(without_tombstones && record.value.is_none())
                 })?;
-                match kept {
-                    Some(kept) => segment.append(&BatchHeader::parse(&kept)?, &kept),
-                    None => Ok(()),
+                if let Some(kept) = kept {
+                    segment.append(&BatchHeader::parse(&kept)?, &kept)?;
                 }
+                segment.take_unsynced(SLICE_BYTES).map_or(Ok(()), |slice| slice.sync())
             })?;
+            if !finished {
+                return Ok(false);
+            }
         }
         segment.compacted = Some(rewrite.compacted);
+        let others_of = others.iter().map(|source| source.base_offset).collect();
+        let cover = Cover { base_offset: first.base_offset, end_offset: segment.next_offset, others: others_of };
+        if !others.is_empty() {
+            cover.write(io, &self.dir)?;
+        }
         segment.replace(io, &self.dir)?;
         let mut state = self.state();
         let covers = |offset: i64| offset >= first.base_offset && offset < segment.next_offset;
@@ -189,7 +230,11 @@ impl Partition {
         for source in others {
             io.remove(&source.path).map_err(Error::io("remove", &source.path))?;
         }
-        Ok(())
+        if !others.is_empty() {
+            io.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
+            cover.remove(io, &self.dir)?;
+        }
+        Ok(true)
     }
 }
 
@@ -205,22 +250,28 @@ impl Newest {
     }
 
     fn is_aborted(&self, header: &BatchHeader) -> bool {
-        header.is_transactional()
-            && self.aborted.iter().any(|aborted| {
-                aborted.producer_id == header.producer_id
-                    && (aborted.first_offset..=aborted.last_offset).contains(&header.base_offset)
-            })
+        self.aborted.iter().any(|aborted| aborted.contains(header))
     }
 }
 
 impl Source {
-    fn for_each_batch(&self, mut visit: impl FnMut(&BatchHeader, &[u8]) -> Result<()>) -> Result<()> {
+    fn for_each_batch(
+        &self,
+        stop: &dyn Fn() -> bool,
+        mut visit: impl FnMut(&BatchHeader, &[u8]) -> Result<()>,
+    ) -> Result<bool> {
         let mut buffer = Vec::new();
         let mut position = 0;
         while position < self.size_bytes {
+            if stop() {
+                return Ok(false);
+            }
             let damaged = |error: &dyn std::fmt::Display| Error::damaged(&self.path, position, error.to_string());
             self.read(&mut buffer, HEADER_BYTES, position)?;
             let header = BatchHeader::parse(&buffer).map_err(|error| damaged(&error))?;
+            if header.size_bytes as u64 > self.size_bytes - position {
+                return Err(damaged(&"a batch is longer than its file"));
+            }
             self.read(&mut buffer, header.size_bytes, position)?;
             if !crc_matches(&header, &buffer) {
                 return Err(damaged(&"the CRC of a batch does not match"));
@@ -231,7 +282,7 @@ impl Source {
             })?;
             position += header.size_bytes as u64;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn read(&self, buffer: &mut Vec<u8>, bytes: usize, position: u64) -> Result<()> {
