@@ -208,7 +208,7 @@ impl SourceDecoder {
         let count = rowtime.len();
         columns.push(rowtime);
         let live = rows.any_dead.then(|| BooleanBuffer::from(rows.live));
-        let batch = Batch { rows: RecordBatch::try_new(Arc::clone(&self.schema), columns)?, live, window };
+        let batch = Batch { rows: RecordBatch::try_new(Arc::clone(&self.schema), columns)?, live, window, old: None };
         if rows.bad.is_empty() {
             return Ok((batch, rows.offsets));
         }

@@ -20,7 +20,7 @@ mod table;
 mod value;
 mod window_key;
 
-pub use batch::Batch;
+pub use batch::{Batch, OldRows};
 pub use context::{Context, RowError};
 pub use decoder::SourceDecoder;
 pub use encoder::{KeyBytes, SinkEncoder};

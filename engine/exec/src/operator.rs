@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod filter;
+mod materialize;
 mod project;
 mod session;
 mod stream_stream;
@@ -10,6 +11,7 @@ mod table_filter;
 
 pub(crate) use aggregate::WindowedAggregate;
 pub(crate) use filter::Filter;
+pub(crate) use materialize::Materialize;
 pub(crate) use project::Project;
 pub(crate) use session::SessionAggregate;
 pub(crate) use stream_stream::{Bounds, StreamStreamJoin};

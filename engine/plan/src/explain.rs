@@ -47,6 +47,7 @@ fn describe(node: &Node) -> String {
                 read.join(", ")
             )
         }
+        Op::Materialize { .. } => "Materialize, with the rows that are replaced".to_owned(),
         Op::Filter { predicate, .. } => format!("Filter {predicate}"),
         Op::Project { exprs, .. } => {
             let columns = exprs.iter().zip(node.schema.fields());

@@ -50,6 +50,11 @@ pub enum Op {
         /// The condition.
         predicate: Expr,
     },
+    /// Puts beside each row of a table the row that it replaces.
+    Materialize {
+        /// The table's scan.
+        input: Box<Node>,
+    },
     /// Computes new columns.
     Project {
         /// The rows.
@@ -172,6 +177,7 @@ impl Node {
         match &self.op {
             Op::Scan { .. } => Vec::new(),
             Op::Filter { input, .. }
+            | Op::Materialize { input }
             | Op::Project { input, .. }
             | Op::Repartition { input, .. }
             | Op::Aggregate { input, .. } => vec![input],
@@ -195,7 +201,7 @@ impl Node {
     pub fn window(&self) -> Option<WindowSpec> {
         match &self.op {
             Op::Aggregate { window, .. } => *window,
-            Op::Filter { input, .. } | Op::Project { input, .. } => input.window(),
+            Op::Filter { input, .. } | Op::Materialize { input } | Op::Project { input, .. } => input.window(),
             _ => None,
         }
     }

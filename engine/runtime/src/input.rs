@@ -172,5 +172,6 @@ fn slice(batch: &Batch, from: usize, count: usize) -> Batch {
         rows: batch.rows.slice(from, count),
         live: batch.live.as_ref().map(|live| live.slice(from, count)),
         window: batch.window.as_ref().map(|[start, end]| [start.slice(from, count), end.slice(from, count)]),
+        old: batch.old.as_ref().map(|old| old.slice(from, count)),
     }
 }

@@ -235,7 +235,8 @@ impl Launch<'_> {
                     continue;
                 }
                 let from = TopicPartition::new(topic.as_str(), partition);
-                let position = self.position(&query.group, &from, matches!(leaf, Leaf::Repartition(_)))?;
+                let whole = matches!(leaf, Leaf::Repartition(_)) || pipeline.fills_table(at);
+                let position = self.position(&query.group, &from, whole)?;
                 query.reads.push(from.clone());
                 let mut input = Input::new(&**self.log, from, at, leaf.decoder()?, position, Some(&handle))?;
                 input.is_ours = matches!(leaf, Leaf::Repartition(_)) && !pipeline.is_join_table(at);
@@ -280,13 +281,13 @@ impl Launch<'_> {
         }
     }
 
-    /// Where a query starts to read a partition.
-    fn position(&self, group: &str, partition: &TopicPartition, is_internal: bool) -> Result<i64> {
+    /// Where a query starts to read a partition; `whole`: a new one starts at the beginning in any case.
+    fn position(&self, group: &str, partition: &TopicPartition, whole: bool) -> Result<i64> {
         if let Some(offset) = self.log.group_offset(group, partition)? {
             return Ok(offset);
         }
         let (start, end) = self.log.offsets(partition)?;
-        Ok(if is_internal || self.settings.from_earliest() { start } else { end })
+        Ok(if whole || self.settings.from_earliest() { start } else { end })
     }
 }
 

@@ -162,23 +162,22 @@ impl Task {
         Ok(())
     }
 
-    /// Brings the operators back to the last commit: their changelogs, and the tables of joins up to the
+    /// Brings the operators back to the last commit: their changelogs, and tables that are kept from their topics up to the
     /// offsets that were committed.
     fn restore(&mut self) -> Result<()> {
         for changelog in &self.changelogs {
             restore_changelog(&*self.log, &mut self.pipeline, changelog)?;
         }
-        let mut out = Vec::new();
         let mut context = Context::default();
         for input in &mut self.inputs {
-            if !self.pipeline.is_join_table(input.input) {
+            if !self.pipeline.fills_table(input.input) {
                 continue;
             }
             let end = input.position;
             input.rewind();
             while input.fill(&*self.log, Some(end), &mut context)? {
                 if let Some(batch) = input.take() {
-                    self.pipeline.process(input.input, batch, &mut context, &mut out)?;
+                    self.pipeline.refill(input.input, batch, &mut context)?;
                 }
             }
         }

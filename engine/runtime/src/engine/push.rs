@@ -43,8 +43,8 @@ impl Engine {
             for number in 0..source.partitions {
                 let partition = TopicPartition::new(source.topic.as_str(), number);
                 let (start, end) = self.log.offsets(&partition)?;
-                // A table's rows of before are what a join looks up, whatever the stream starts from.
-                let from = if settings.from_earliest() || pipeline.is_join_table(at) { start } else { end };
+                // A table is all its rows, whatever a stream starts from.
+                let from = if settings.from_earliest() || pipeline.fills_table(at) { start } else { end };
                 if from > start {
                     let source = source.name.clone();
                     skipped.get_or_insert(Skipped { source, records: 0 }).records += from - start;
