@@ -4,9 +4,10 @@ use arrow::datatypes::SchemaRef;
 use millstream_plan::sql::ast::{JoinKind, WindowKind};
 use millstream_plan::{Node, Op, Relation};
 
+use crate::kept_table::KeptTable;
 use crate::operator::{
-    Bounds, Filter, Materialize, Operator, Project, SessionAggregate, StateChange, StreamStreamJoin, StreamTableJoin,
-    TableFilter, WindowedAggregate,
+    Bounds, Filter, ForeignKeyJoin, ForeignKeyLookup, ForeignKeyShape, Materialize, Operator, Project,
+    SessionAggregate, StateChange, StreamStreamJoin, StreamTableJoin, TableFilter, TableTableJoin, WindowedAggregate,
 };
 use crate::{Batch, Context, Error, Evaluator, Result, SourceDecoder};
 
@@ -15,13 +16,27 @@ use crate::{Batch, Context, Error, Evaluator, Result, SourceDecoder};
 pub struct Pipeline {
     operators: Vec<Stage>,
     inputs: Vec<Input>,
+    /// What operators have sent to their own internal topics, with the topics' numbers.
+    sent: Vec<(usize, Batch)>,
+    outlets: usize,
 }
 
 struct Stage {
     operator: Box<dyn Operator>,
     /// The operator and its input that take what this one hands on; `None`: the result.
     next: Option<(usize, usize)>,
+    outlet: Outlet,
     name: String,
+}
+
+/// Where the rows go that an operator sends elsewhere.
+#[derive(Clone, Copy)]
+enum Outlet {
+    None,
+    /// To the topic of this number ([`Node::outlets`]).
+    Topic(usize),
+    /// To this operator and input.
+    Operator(usize, usize),
 }
 
 /// A leaf.
@@ -75,7 +90,7 @@ impl Pipeline {
     }
 
     fn build(root: &Node, whole: bool) -> Result<(Self, Vec<Leaf<'_>>)> {
-        let mut pipeline = Self { operators: Vec::new(), inputs: Vec::new() };
+        let mut pipeline = Self { operators: Vec::new(), inputs: Vec::new(), sent: Vec::new(), outlets: 0 };
         let mut leaves = Vec::new();
         pipeline.add(root, None, whole, &mut leaves)?;
         Ok((pipeline, leaves))
@@ -91,7 +106,10 @@ impl Pipeline {
         if let (Op::Repartition { input, .. }, true) = (&node.op, whole) {
             return self.add(input, next, whole, leaves);
         }
-        if let Op::Scan { .. } | Op::Repartition { .. } = &node.op {
+        if let (Op::Subscriptions { .. }, true) = (&node.op, whole) {
+            return Ok(());
+        }
+        if let Op::Scan { .. } | Op::Repartition { .. } | Op::Subscriptions { .. } = &node.op {
             let is_scan = matches!(node.op, Op::Scan { .. });
             leaves.push(if is_scan { Leaf::Scan(node) } else { Leaf::Repartition(node) });
             self.inputs.push(Input { next, table: None });
@@ -99,15 +117,34 @@ impl Pipeline {
         }
         let at = self.operators.len();
         let (operator, name) = operator(node)?;
-        self.operators.push(Stage { operator, next, name: format!("{name}-{at}") });
+        self.operators.push(Stage { operator, next, outlet: Outlet::None, name: format!("{name}-{at}") });
+        if let (Op::ForeignKeyJoin { .. }, false) = (&node.op, whole) {
+            self.set_outlet(at, Outlet::Topic(self.outlets));
+            self.outlets += 1;
+        }
         for (input, child) in node.inputs().into_iter().enumerate() {
             let leaf = self.inputs.len();
+            if let (Op::ForeignKeyJoin { .. }, 1, true) = (&node.op, input, whole) {
+                // The look-up comes next.
+                self.set_outlet(at, Outlet::Operator(self.operators.len(), 0));
+            }
             self.add(child, Some((at, input)), whole, leaves)?;
-            if let (Op::StreamTableJoin { .. }, 1) | (Op::Materialize { .. }, _) = (&node.op, input) {
+            if keeps_table(&node.op, input) && is_replayable(child) {
                 self.inputs.iter_mut().skip(leaf).for_each(|input| input.table = Some(at));
             }
         }
         Ok(())
+    }
+
+    fn set_outlet(&mut self, operator: usize, outlet: Outlet) {
+        if let Some(stage) = self.operators.get_mut(operator) {
+            stage.outlet = outlet;
+        }
+    }
+
+    /// Takes what operators have sent to the topics of [`Node::outlets`], by the topics' places there.
+    pub fn take_sent(&mut self) -> Vec<(usize, Batch)> {
+        std::mem::take(&mut self.sent)
     }
 
     /// Whether an input fills a table that is kept: the table is all its rows, wherever a query starts.
@@ -179,13 +216,24 @@ impl Pipeline {
             return Ok(());
         };
         let Some(stage) = self.operators.get_mut(at) else { return Ok(()) };
-        let next = stage.next;
+        let (next, outlet) = (stage.next, stage.outlet);
         let mut results = Vec::new();
         stage.operator.process(input, batch, context, &mut results)?;
+        let sent = stage.operator.take_sent();
         if last == Some(at) {
             return Ok(());
         }
-        results.into_iter().try_for_each(|batch| self.push_until(next, last, batch, context, out))
+        results.into_iter().try_for_each(|batch| self.push_until(next, last, batch, context, out))?;
+        match outlet {
+            Outlet::None => Ok(()),
+            Outlet::Topic(number) => {
+                self.sent.extend(sent.into_iter().map(|batch| (number, batch)));
+                Ok(())
+            }
+            Outlet::Operator(at, input) => {
+                sent.into_iter().try_for_each(|batch| self.push_until(Some((at, input)), last, batch, context, out))
+            }
+        }
     }
 
     /// Ends an epoch: every operator hands on what it has, from the leaves to the root.
@@ -231,6 +279,32 @@ impl Pipeline {
             None => Ok(()),
         }
     }
+}
+
+/// Whether an operator keeps the rows of an input as a table.
+fn keeps_table(op: &Op, input: usize) -> bool {
+    match op {
+        Op::StreamTableJoin { .. } | Op::ForeignKeyLookup { .. } => input == 1,
+        Op::ForeignKeyJoin { .. } => input == 0,
+        Op::Materialize { .. } | Op::TableTableJoin { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether a node's rows are those of its topics: reading these again gives the same table.
+fn is_replayable(node: &Node) -> bool {
+    match &node.op {
+        Op::Scan { .. } | Op::Repartition { .. } => true,
+        Op::Project { .. } | Op::Materialize { .. } | Op::TableTableJoin { .. } => {
+            node.inputs().into_iter().all(is_replayable)
+        }
+        _ => false,
+    }
+}
+
+/// The table that an operator keeps of an input.
+fn kept_table(input: &Node) -> Result<KeptTable> {
+    KeptTable::new(&input.schema, &input.keys, input.source_window().is_some(), !is_replayable(input))
 }
 
 fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
@@ -279,8 +353,31 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
             let side = |node: &Node| node.keys.first().copied().unwrap_or(0);
             let inputs = [(&left.input.schema, side(&left.input)), (&right.input.schema, side(&right.input))];
             let bounds = Bounds { before_ms: *before_ms, after_ms: *after_ms, grace_ms: *grace_ms };
-            (Box::new(StreamStreamJoin::new(inputs, *kind, bounds, schema)), "Join")
+            let windowed = node.source_window().is_some();
+            (Box::new(StreamStreamJoin::new(inputs, *kind, bounds, windowed, schema)), "Join")
         }
-        Op::Scan { .. } | Op::Repartition { .. } => return Err(Error::Internal("a leaf is no operator".to_owned())),
+        Op::TableTableJoin { left, right, kind } => {
+            let tables = [kept_table(&left.input)?, kept_table(&right.input)?];
+            (Box::new(TableTableJoin::new(tables, *kind, schema)), "Join")
+        }
+        Op::ForeignKeyJoin { left, foreign_key, kind, .. } => {
+            let subscriptions = node.outlets().first().map(|outlet| SchemaRef::clone(&outlet.schema));
+            let missing = || Error::Internal("a foreign-key join has no look-up".to_owned());
+            let shape = ForeignKeyShape {
+                foreign_key: *foreign_key,
+                primary_key: left.input.keys.clone(),
+                is_outer: *kind == JoinKind::Left,
+                subscriptions: subscriptions.ok_or_else(missing)?,
+                schema,
+            };
+            (Box::new(ForeignKeyJoin::new(kept_table(&left.input)?, shape)), "ForeignKeyJoin")
+        }
+        Op::ForeignKeyLookup { right, key_format, .. } => {
+            let lookup = ForeignKeyLookup::new(kept_table(&right.input)?, node.keys.len(), *key_format, schema)?;
+            (Box::new(lookup), "ForeignKeyLookup")
+        }
+        Op::Scan { .. } | Op::Repartition { .. } | Op::Subscriptions { .. } => {
+            return Err(Error::Internal("a leaf is no operator".to_owned()));
+        }
     })
 }

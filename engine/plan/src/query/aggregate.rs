@@ -201,7 +201,7 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
         }
     }
     let having = query.having.as_ref().map(|having| resolver.predicate(having)).transpose()?;
-    let (mut node, _) = join::plan(query, scope, catalog)?;
+    let mut node = join::plan(query, scope, catalog)?.node;
     if let Some(predicate) = filter {
         node = filtered(node, predicate);
     }
@@ -240,7 +240,8 @@ fn grouped_input(input: Node, grouped: &Grouped<'_>, query: &Query) -> Result<No
     if in_place {
         return Ok(project);
     }
-    let op = Op::Repartition { input: Box::new(project), partitions, key_format: Format::new(FormatKind::Json) };
+    let op =
+        Op::Repartition { input: Box::new(project), partitions, key_format: Format::new(FormatKind::Json), to: None };
     Ok(Node { op, schema, keys: new_keys, relation })
 }
 

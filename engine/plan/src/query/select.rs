@@ -82,11 +82,14 @@ pub(super) fn select_place(query: &Query) -> Span {
 
 pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Selected> {
     let resolver = Resolver { names: scope, catalog };
-    let items = select_items(query, scope, &resolver)?;
+    let mut items = select_items(query, scope, &resolver)?;
     let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
     let partition_by =
         query.partition_by.iter().map(|expr| Ok((resolver.resolve(expr)?, expr))).collect::<Result<Vec<_>>>()?;
-    let (mut node, mut key_exprs) = join::plan(query, scope, catalog)?;
+    let joined = join::plan(query, scope, catalog)?;
+    let mut key_exprs =
+        if partition_by.is_empty() { joined.key_exprs(&mut items, select_place(query))? } else { Vec::new() };
+    let mut node = joined.node;
     if let (Some(partition), true) = (query.partition_by.first(), node.relation == crate::Relation::Table) {
         let diagnostic = Diagnostic::new("E0257", "PARTITION BY is for streams, this is a table");
         return Err(Box::new(diagnostic.at(partition.span, "")));
@@ -139,7 +142,9 @@ fn select_items(query: &Query, scope: &Scope, resolver: &Resolver<'_>) -> Result
     let (mut items, mut names) = (Vec::new(), ItemNames::default());
     for item in &query.select {
         match item {
-            SelectItem::Star { .. } => {
+            SelectItem::Star { source, .. } => {
+                let own = scope.synthetic_key().filter(|_| source.is_none());
+                items.extend(own.map(|name| (name.to_owned(), column(name))));
                 for scoped in scope.starred(item)? {
                     for (name, scanned) in scoped.star() {
                         let in_join = scope.sources.len() > 1;
