@@ -212,7 +212,7 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     }
     let names = query.group_by.iter().enumerate().map(|(at, ast)| (vec![column(&key_name(at))], ast.to_string()));
     let key_exprs = names.collect();
-    projected(node, items, key_exprs, &resolver, select_place(query))
+    projected(node, items, key_exprs, select_place(query))
 }
 
 /// Grouping expressions and arguments, in the partitions of their groups.

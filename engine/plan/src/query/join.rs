@@ -26,8 +26,19 @@ pub(super) struct Joined {
 impl Joined {
     /// The expressions that must be selected to make a key, and what to call them; a column of `SELECT` that
     /// stands for the key becomes it.
-    pub(super) fn key_exprs(&self, items: &mut [(String, Expr)], place: Span) -> Result<Vec<(Vec<Expr>, String)>> {
-        self.keys.iter().map(|key| key.select(items, place)).collect()
+    pub(super) fn select_keys(
+        &mut self,
+        items: &mut [(String, Expr)],
+        place: Span,
+    ) -> Result<Vec<(Vec<Expr>, String)>> {
+        let (mut selected, mut own_columns) = (Vec::new(), Vec::new());
+        for (at, key) in self.keys.iter().enumerate() {
+            let selection = key.select(at, items, place)?;
+            own_columns.extend(selection.own_column.map(|name| (name, at)));
+            selected.push((selection.accepted, selection.text));
+        }
+        self.node = key::with_columns(self.node.clone(), &own_columns);
+        Ok(selected)
     }
 }
 
@@ -83,8 +94,10 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Jo
         let keys = if is_foreign_key { joined.keys } else { key::of_join(&joined.keys, condition, join, at) };
         joined = Joined { node, keys };
     }
-    let synthetic = scope.synthetic_key();
-    joined.node = key::name_keys(joined.node, &mut joined.keys, synthetic);
+    if let (Some(name), [key]) = (scope.synthetic_key(), joined.keys.as_mut_slice()) {
+        key.name(name);
+        joined.node = key::with_columns(joined.node, &[(name.to_owned(), 0)]);
+    }
     Ok(joined)
 }
 

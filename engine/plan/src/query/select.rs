@@ -5,7 +5,7 @@ use millstream_sql::ast::{Ident, Query, SelectItem};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span};
 
 use super::{columns_of, join};
-use crate::expression::{Names, Resolver};
+use crate::expression::{Names, Resolver, type_in};
 use crate::node::{Node, Op};
 use crate::scope::{Scope, batch_schema, column};
 use crate::{Catalog, Column, Result};
@@ -86,9 +86,9 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
     let partition_by =
         query.partition_by.iter().map(|expr| Ok((resolver.resolve(expr)?, expr))).collect::<Result<Vec<_>>>()?;
-    let joined = join::plan(query, scope, catalog)?;
+    let mut joined = join::plan(query, scope, catalog)?;
     let mut key_exprs =
-        if partition_by.is_empty() { joined.key_exprs(&mut items, select_place(query))? } else { Vec::new() };
+        if partition_by.is_empty() { joined.select_keys(&mut items, select_place(query))? } else { Vec::new() };
     let mut node = joined.node;
     if let (Some(partition), true) = (query.partition_by.first(), node.relation == crate::Relation::Table) {
         let diagnostic = Diagnostic::new("E0257", "PARTITION BY is for streams, this is a table");
@@ -105,7 +105,7 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     if let Some(predicate) = filter {
         node = filtered(node, predicate);
     }
-    projected(node, items, key_exprs, &resolver, select_place(query))
+    projected(node, items, key_exprs, select_place(query))
 }
 
 pub(super) fn filtered(input: Node, predicate: Expr) -> Node {
@@ -118,7 +118,6 @@ pub(super) fn projected(
     input: Node,
     items: Vec<(String, Expr)>,
     key_exprs: Vec<(Vec<Expr>, String)>,
-    resolver: &Resolver<'_>,
     place: Span,
 ) -> Result<Selected> {
     let mut fields: Vec<(String, arrow::datatypes::DataType)> = Vec::new();
@@ -127,7 +126,7 @@ pub(super) fn projected(
             let diagnostic = Diagnostic::new("E0258", format!("the result has two columns named \"{name}\""));
             return Err(Box::new(diagnostic.at(place, "").help("rename one of them: expression AS name")));
         }
-        fields.push((name.clone(), resolver.type_of(expr, place)?));
+        fields.push((name.clone(), type_in(expr, &input.schema, place)?));
     }
     let exprs: Vec<Expr> = items.into_iter().map(|(_, expr)| expr).collect();
     let keys = key_exprs.iter().filter_map(|(accepted, _)| exprs.iter().position(|e| accepted.contains(e))).collect();
