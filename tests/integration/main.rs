@@ -7,6 +7,7 @@ mod cli;
 mod flights;
 mod formats;
 mod functions;
+mod joins;
 mod kills;
 mod operators;
 mod oracle;

@@ -11,6 +11,7 @@ mod aggregate;
 mod change;
 mod comparison;
 mod fold;
+mod foreign_key;
 mod history;
 mod query;
 mod row;
@@ -19,6 +20,7 @@ mod session_offset;
 mod stream_stream;
 mod stream_table;
 mod table_filter;
+mod table_table;
 
 use proptest::test_runner::Config;
 

@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 use millstream_log::{EmbeddedLog, Log, LogOptions};
 use millstream_runtime::{Engine, EngineOptions, QueryStatus, Response, Settings};
 
-struct Session {
+pub(crate) struct Session {
     engine: Engine,
     settings: Settings,
 }
 
 impl Session {
     /// An engine that hands on every record's update, over a log in memory.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
         Self::over(&log)
     }
 
-    fn over(log: &Arc<dyn Log>) -> Self {
+    pub(crate) fn over(log: &Arc<dyn Log>) -> Self {
         let engine = Engine::open(Arc::clone(log), &EngineOptions::default()).unwrap();
         let mut session = Self { engine, settings: Settings::default() };
         session.run("SET 'auto.offset.reset' = 'earliest'");
@@ -26,13 +26,13 @@ impl Session {
         session
     }
 
-    fn run(&mut self, statement: &str) {
+    pub(crate) fn run(&mut self, statement: &str) {
         if let Err(error) = self.engine.execute(statement, &mut self.settings) {
             panic!("{statement}: {error}");
         }
     }
 
-    fn refusal(&mut self, statement: &str) -> String {
+    pub(crate) fn refusal(&mut self, statement: &str) -> String {
         match self.engine.execute(statement, &mut self.settings) {
             Ok(_) => panic!("{statement} was not refused"),
             Err(error) => error.to_string(),
@@ -40,7 +40,7 @@ impl Session {
     }
 
     /// Waits until every query has read everything.
-    fn settle(&self) {
+    pub(crate) fn settle(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut quiet = 0;
         while quiet < 3 {
@@ -55,7 +55,7 @@ impl Session {
     }
 
     /// The rows of a pull query, a line each.
-    fn pull(&mut self, statement: &str) -> Vec<String> {
+    pub(crate) fn pull(&mut self, statement: &str) -> Vec<String> {
         self.settle();
         match self.engine.execute(statement, &mut self.settings) {
             Ok(Response::Stream(rows)) => rows.collect().unwrap().rows.iter().map(|row| line(row)).collect(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, SchemaRef};
 
@@ -54,8 +54,21 @@ impl KeptTable {
         fields.iter().take(fields.len().saturating_sub(1)).map(|field| field.data_type())
     }
 
-    /// The keys of a batch of its rows: the key columns, and the bounds of the windows if there are any.
-    pub(crate) fn keys_of(&self, batch: &Batch) -> Result<Vec<ArrayRef>> {
+    /// The rows of a batch that have a key, and their keys: the key columns, and the bounds of the windows if
+    /// there are any.
+    pub(crate) fn keyed(&self, batch: Batch) -> Result<(Batch, Vec<ArrayRef>)> {
+        let keys = self.keys_of(&batch)?;
+        let columns = keys.get(..self.keys.len()).unwrap_or_default();
+        if columns.iter().any(|key| key.null_count() == 0) {
+            return Ok((batch, keys));
+        }
+        let has_key = |row| Some(columns.iter().any(|key| key.is_valid(row)));
+        let batch = batch.filter(&(0..batch.len()).map(has_key).collect::<BooleanArray>())?;
+        let keys = self.keys_of(&batch)?;
+        Ok((batch, keys))
+    }
+
+    fn keys_of(&self, batch: &Batch) -> Result<Vec<ArrayRef>> {
         let mut keys: Vec<ArrayRef> = self.keys.iter().map(|at| batch.column(*at).cloned()).collect::<Result<_>>()?;
         keys.extend(batch.window.iter().flatten().cloned());
         Ok(keys)

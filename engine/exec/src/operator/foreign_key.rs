@@ -77,9 +77,9 @@ impl ForeignKeyJoin {
         Self { left, shape, sent: Vec::new(), buffer: Vec::new() }
     }
 
-    fn refer(&mut self, batch: &Batch, partition: i32, out: &mut Vec<Batch>) -> Result<()> {
-        let keys = self.left.keys_of(batch)?;
-        let old = self.left.replace(batch, &keys)?;
+    fn refer(&mut self, batch: Batch, partition: i32, out: &mut Vec<Batch>) -> Result<()> {
+        let (batch, keys) = self.left.keyed(batch)?;
+        let old = self.left.replace(&batch, &keys)?;
         let foreign_key = batch.column(self.shape.foreign_key)?;
         let missing = || Error::Internal("a foreign key is missing".to_owned());
         let old_foreign_key = old.rows.columns().get(self.shape.foreign_key).ok_or_else(missing)?;
@@ -115,7 +115,7 @@ impl ForeignKeyJoin {
         }
         if !subscriptions.places.is_empty() {
             let foreign_keys = interleave(&[foreign_key, old_foreign_key], &subscriptions.foreign_keys)?;
-            let subscriptions = self.subscriptions(batch, &keys, foreign_keys, subscriptions, partition)?;
+            let subscriptions = self.subscriptions(&batch, &keys, foreign_keys, subscriptions, partition)?;
             self.sent.push(subscriptions);
         }
         if !known.is_empty() {
@@ -198,7 +198,7 @@ fn without_rowtime(rows: &RecordBatch) -> &[ArrayRef] {
 
 impl Operator for ForeignKeyJoin {
     fn process(&mut self, input: usize, batch: Batch, context: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
-        if input == ANSWERS { self.answered(&batch, out) } else { self.refer(&batch, context.partition, out) }
+        if input == ANSWERS { self.answered(&batch, out) } else { self.refer(batch, context.partition, out) }
     }
 
     fn take_sent(&mut self) -> Vec<Batch> {

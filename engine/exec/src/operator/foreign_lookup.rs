@@ -123,9 +123,9 @@ impl ForeignKeyLookup {
         }
     }
 
-    fn change(&mut self, batch: &Batch, out: &mut Vec<Batch>) -> Result<()> {
-        let keys = self.right.keys_of(batch)?;
-        self.right.upsert(batch, &keys)?;
+    fn change(&mut self, batch: Batch, out: &mut Vec<Batch>) -> Result<()> {
+        let (batch, keys) = self.right.keyed(batch)?;
+        self.right.upsert(&batch, &keys)?;
         let mut left_keys = RowsBuilder::new(&self.key_types)?;
         let (mut hashes, mut partitions) = (Vec::new(), Vec::new());
         let (mut places, mut right_places) = (Vec::new(), Vec::new());
@@ -203,7 +203,7 @@ fn read_entry(value: &[u8], fingerprint: u32) -> Result<Subscriber, String> {
 
 impl Operator for ForeignKeyLookup {
     fn process(&mut self, input: usize, batch: Batch, _: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
-        if input == SUBSCRIPTIONS { self.subscribe(&batch, out) } else { self.change(&batch, out) }
+        if input == SUBSCRIPTIONS { self.subscribe(&batch, out) } else { self.change(batch, out) }
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {

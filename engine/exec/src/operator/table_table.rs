@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, RecordBatch, UInt32Array};
 use arrow::buffer::BooleanBuffer;
 use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
@@ -62,13 +62,7 @@ impl Operator for TableTableJoin {
     fn process(&mut self, input: usize, batch: Batch, _: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
         let [left, right] = &mut self.sides;
         let (own, other) = if input == 0 { (left, right) } else { (right, left) };
-        let keys = own.table.keys_of(&batch)?;
-        // A row without a key is no row of a table.
-        if keys.iter().any(|key| key.null_count() > 0) {
-            let has_key = |row| Some(keys.iter().all(|key| key.is_valid(row)));
-            let batch = batch.filter(&(0..batch.len()).map(has_key).collect::<BooleanArray>())?;
-            return if batch.is_empty() { Ok(()) } else { self.process(input, batch, &mut Context::default(), out) };
-        }
+        let (batch, keys) = own.table.keyed(batch)?;
         let old = own.table.replace(&batch, &keys)?;
         let (partners, found) = other.table.get(&keys)?;
         let mut kept = Kept::default();
