@@ -80,10 +80,10 @@ impl KeptTable {
         self.table.replace(batch, keys)
     }
 
-    /// Puts rows in the place of earlier ones of their keys.
-    pub(crate) fn upsert(&mut self, batch: &Batch, keys: &[ArrayRef]) -> Result<()> {
+    /// Puts rows in the place of earlier ones of their keys and tells which have replaced one.
+    pub(crate) fn put(&mut self, batch: &Batch, keys: &[ArrayRef]) -> Result<Vec<bool>> {
         self.note(batch, keys)?;
-        self.table.upsert(batch, keys)
+        self.table.put(batch, keys)
     }
 
     /// The latest rows of keys, nulls for those that are not there, and which are.

@@ -291,10 +291,11 @@ fn keeps_table(op: &Op, input: usize) -> bool {
     }
 }
 
-/// Whether a node's rows are those of its topics: reading these again gives the same table.
+/// Whether a node's rows are those of its topics: reading these again gives the same table. Internal topics do not
+/// keep what has been read.
 fn is_replayable(node: &Node) -> bool {
     match &node.op {
-        Op::Scan { .. } | Op::Repartition { .. } => true,
+        Op::Scan { .. } => true,
         Op::Project { .. } | Op::Materialize { .. } | Op::TableTableJoin { .. } => {
             node.inputs().into_iter().all(is_replayable)
         }
@@ -318,10 +319,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
                 (Box::new(Filter::new(predicate)), "Filter")
             }
         }
-        Op::Materialize { input } => {
-            let windowed = matches!(&input.op, Op::Scan { source, .. } if source.window.is_some());
-            (Box::new(Materialize::new(schema, node.keys.clone(), windowed)?), "Materialize")
-        }
+        Op::Materialize { input } => (Box::new(Materialize::new(kept_table(input)?)), "Materialize"),
         Op::Project { input, exprs } => {
             let columns = exprs.iter().map(|expr| Evaluator::new(expr, &input.schema)).collect::<Result<_>>()?;
             (Box::new(Project::new(columns, schema)), "Project")

@@ -33,7 +33,7 @@ fn foreign_key(fields: &Fields) -> Option<&'static str> {
 /// - A left deletion deletes, if what it deletes referred to something or stood alone.
 /// - A right row is joined with every row that refers to it, in the order of their keys. A right deletion leaves
 ///   them alone in a left join and deletes them in an inner one.
-/// - The time is the later of both rows', of a deletion too.
+/// - The time is the later of both rows', also where the right row is deleted; of a left deletion it is its own.
 struct Oracle {
     is_left: bool,
     left: BTreeMap<&'static str, (Fields, i64)>,
@@ -59,9 +59,7 @@ impl Oracle {
         };
         let referred = old.and_then(|(fields, _)| foreign_key(&fields));
         let refers = row.value.and_then(|fields| foreign_key(&fields));
-        // A deletion is told by the row that was referred to.
-        let asked = if row.value.is_some() { refers } else { referred };
-        let found = asked.and_then(|asked| self.right.get(asked));
+        let found = refers.and_then(|asked| self.right.get(asked));
         let rowtime = found.map_or(row.time, |(_, time)| row.time.max(*time));
         let value = row.value.and_then(|own| self.joined(&own, found.map(|(fields, _)| fields)));
         let was_there = referred.is_some() || (self.is_left && old.is_some());

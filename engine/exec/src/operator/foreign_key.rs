@@ -29,7 +29,8 @@ const ANSWERS: usize = 1;
 /// ```
 ///
 /// An answer that was given for an earlier row of its key, by its hash, is dropped: another one is on its
-/// way. ROWTIME is the later of both rows'. A row that refers to nothing is answered at once.
+/// way. ROWTIME is the later of both rows'. What needs no answer, a deletion and a row that refers to nothing, is
+/// handed on at once.
 ///
 /// State: the left table.
 #[derive(Debug)]
@@ -106,11 +107,15 @@ impl ForeignKeyJoin {
                     known.push(row as u32);
                     live.push(is_outer);
                 }
-            } else if referred {
-                subscriptions.push(true, row, Instruction::ForgetAndAnswer);
-            } else if was && is_outer {
-                known.push(row as u32);
-                live.push(false);
+            } else if was {
+                // It is told at once: an answer might come when there is a row again, and be dropped.
+                if referred {
+                    subscriptions.push(true, row, Instruction::Forget);
+                }
+                if is_outer || referred {
+                    known.push(row as u32);
+                    live.push(false);
+                }
             }
         }
         if !subscriptions.places.is_empty() {

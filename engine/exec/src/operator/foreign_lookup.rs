@@ -81,8 +81,7 @@ impl ForeignKeyLookup {
             codec::write_row(std::slice::from_ref(&foreign_key), row, &mut to)?;
             self.key_encoder.rows(keys).encode(row, &mut order)?;
             codec::write_row(keys, row, &mut key)?;
-            let forgets = matches!(instruction, Instruction::Forget | Instruction::ForgetAndAnswer);
-            let subscriber = (!forgets).then(|| Subscriber {
+            let subscriber = (instruction != Instruction::Forget).then(|| Subscriber {
                 hash: hashes.is_valid(row).then(|| hashes.value(row)),
                 partition: partitions.value(row),
                 key,
@@ -90,12 +89,9 @@ impl ForeignKeyLookup {
             let entry = subscriber.as_ref().map(|subscriber| entry_value(self.fingerprint, subscriber));
             self.changed.insert(entry_key(&to, &order), entry);
             self.keep(to, order, subscriber);
-            if instruction == Instruction::Answer
-                || instruction == Instruction::ForgetAndAnswer
-                || (instruction == Instruction::AnswerIfThere && found)
-            {
+            if instruction == Instruction::Answer || (instruction == Instruction::AnswerIfThere && found) {
                 places.push(row as u32);
-                right_places.push((found && !forgets).then_some(row as u32));
+                right_places.push(found.then_some(row as u32));
             }
         }
         let places = UInt32Array::from(places);
@@ -125,7 +121,7 @@ impl ForeignKeyLookup {
 
     fn change(&mut self, batch: Batch, out: &mut Vec<Batch>) -> Result<()> {
         let (batch, keys) = self.right.keyed(batch)?;
-        self.right.upsert(&batch, &keys)?;
+        self.right.put(&batch, &keys)?;
         let mut left_keys = RowsBuilder::new(&self.key_types)?;
         let (mut hashes, mut partitions) = (Vec::new(), Vec::new());
         let (mut places, mut right_places) = (Vec::new(), Vec::new());

@@ -7,10 +7,8 @@ use crate::{Result, codec};
 /// What a row of the left table asks of the right table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Instruction {
-    /// It no longer refers to this key; something else answers.
+    /// It no longer refers to this key.
     Forget,
-    /// It is gone; the answer says so.
-    ForgetAndAnswer,
     /// It refers to this key; the answer may be that there is no row.
     Answer,
     /// It refers to this key; there is an answer only if there is a row.
@@ -21,16 +19,13 @@ impl Instruction {
     pub(super) fn code(self) -> i32 {
         match self {
             Self::Forget => 0,
-            Self::ForgetAndAnswer => 1,
-            Self::Answer => 2,
-            Self::AnswerIfThere => 3,
+            Self::Answer => 1,
+            Self::AnswerIfThere => 2,
         }
     }
 
     pub(super) fn of(code: i32) -> Option<Self> {
-        [Self::Forget, Self::ForgetAndAnswer, Self::Answer, Self::AnswerIfThere]
-            .into_iter()
-            .find(|instruction| instruction.code() == code)
+        [Self::Forget, Self::Answer, Self::AnswerIfThere].into_iter().find(|instruction| instruction.code() == code)
     }
 }
 

@@ -63,17 +63,17 @@ impl Operator for TableTableJoin {
         let [left, right] = &mut self.sides;
         let (own, other) = if input == 0 { (left, right) } else { (right, left) };
         let (batch, keys) = own.table.keyed(batch)?;
-        let old = own.table.replace(&batch, &keys)?;
+        let replaced = own.table.put(&batch, &keys)?;
         let (partners, found) = other.table.get(&keys)?;
         let mut kept = Kept::default();
-        for (row, has_partner) in found.into_iter().enumerate() {
+        for (row, (has_partner, had_own)) in found.into_iter().zip(replaced).enumerate() {
             let is_there = |has_own: bool| match (has_own, has_partner) {
                 (true, true) => true,
                 (true, false) => own.is_outer,
                 (false, true) => other.is_outer,
                 (false, false) => false,
             };
-            let (has_own, had_own) = (batch.is_live(row), old.is_live(row));
+            let has_own = batch.is_live(row);
             let live = is_there(has_own);
             if (has_own || had_own) && (live || is_there(had_own)) {
                 let place = row as u32;
