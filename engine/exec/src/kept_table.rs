@@ -13,8 +13,7 @@ use crate::{Batch, Error, KeyedTable, OldRows, Result, codec};
 
 /// An input's rows as a table: the latest of each key.
 ///
-/// It needs no changelog if its rows can be read again from the topics that they came from; otherwise it
-/// writes one. An entry's key is the row of the table's key columns, its value a header, ROWTIME and the
+/// It needs no changelog if it is read again from its topic; otherwise it writes one. An entry's key is the row of the table's key columns, its value a header, ROWTIME and the
 /// row; a deletion has no value.
 #[derive(Debug)]
 pub(crate) struct KeptTable {
@@ -109,11 +108,6 @@ impl KeptTable {
             changed.insert(key, value);
         }
         Ok(())
-    }
-
-    /// Whether it has a changelog.
-    pub(crate) fn is_logged(&self) -> bool {
-        self.changed.is_some()
     }
 
     /// Hands out what has changed, with keys that start with `tag`.

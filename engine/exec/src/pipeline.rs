@@ -42,9 +42,10 @@ enum Outlet {
 /// A leaf.
 struct Input {
     next: Option<(usize, usize)>,
-    /// The operator that keeps its rows as a table, which is read again from its topic after a restart; of
-    /// several the one nearest to the root.
+    /// The operator that keeps its rows as a table, which is read again from its topic after a restart.
     table: Option<usize>,
+    /// Whether its rows make up a table, which is all of them.
+    is_whole: bool,
 }
 
 /// A leaf of a plan as the runtime sees it.
@@ -112,7 +113,7 @@ impl Pipeline {
         if let Op::Scan { .. } | Op::Repartition { .. } | Op::Subscriptions { .. } = &node.op {
             let is_scan = matches!(node.op, Op::Scan { .. });
             leaves.push(if is_scan { Leaf::Scan(node) } else { Leaf::Repartition(node) });
-            self.inputs.push(Input { next, table: None });
+            self.inputs.push(Input { next, table: None, is_whole: false });
             return Ok(());
         }
         let at = self.operators.len();
@@ -129,8 +130,14 @@ impl Pipeline {
                 self.set_outlet(at, Outlet::Operator(self.operators.len(), 0));
             }
             self.add(child, Some((at, input)), whole, leaves)?;
-            if keeps_table(&node.op, input) && is_replayable(child) {
-                self.inputs.iter_mut().skip(leaf).for_each(|input| input.table = Some(at));
+            match (&node.op, input) {
+                (Op::StreamTableJoin { .. } | Op::ForeignKeyLookup { .. }, 1) => {
+                    self.inputs.iter_mut().skip(leaf).for_each(|input| input.table = Some(at));
+                }
+                (Op::Materialize { .. } | Op::TableTableJoin { .. }, _) | (Op::ForeignKeyJoin { .. }, 0) => {
+                    self.inputs.iter_mut().skip(leaf).for_each(|input| input.is_whole = true);
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -147,7 +154,13 @@ impl Pipeline {
         std::mem::take(&mut self.sent)
     }
 
-    /// Whether an input fills a table that is kept: the table is all its rows, wherever a query starts.
+    /// Whether an input is read from its beginning, wherever a query starts: a table is all its rows.
+    #[must_use]
+    pub fn reads_whole(&self, input: usize) -> bool {
+        self.inputs.get(input).is_some_and(|input| input.is_whole || input.table.is_some())
+    }
+
+    /// Whether an input fills a table that is read again from its topic after a restart.
     #[must_use]
     pub fn fills_table(&self, input: usize) -> bool {
         self.inputs.get(input).is_some_and(|input| input.table.is_some())
@@ -159,7 +172,7 @@ impl Pipeline {
     /// # Errors
     /// What stops the query.
     pub fn refill(&mut self, input: usize, batch: Batch, context: &mut Context) -> Result<()> {
-        let Some(Input { next, table: Some(table) }) = self.inputs.get(input) else { return Ok(()) };
+        let Some(Input { next, table: Some(table), .. }) = self.inputs.get(input) else { return Ok(()) };
         let (next, table) = (*next, *table);
         self.push_until(next, Some(table), batch, context, &mut Vec::new())
     }
@@ -281,31 +294,10 @@ impl Pipeline {
     }
 }
 
-/// Whether an operator keeps the rows of an input as a table.
-fn keeps_table(op: &Op, input: usize) -> bool {
-    match op {
-        Op::StreamTableJoin { .. } | Op::ForeignKeyLookup { .. } => input == 1,
-        Op::ForeignKeyJoin { .. } => input == 0,
-        Op::Materialize { .. } | Op::TableTableJoin { .. } => true,
-        _ => false,
-    }
-}
-
-/// Whether a node's rows are those of its topics: reading these again gives the same table. Internal topics do not
-/// keep what has been read.
-fn is_replayable(node: &Node) -> bool {
-    match &node.op {
-        Op::Scan { .. } => true,
-        Op::Project { .. } | Op::Materialize { .. } | Op::TableTableJoin { .. } => {
-            node.inputs().into_iter().all(is_replayable)
-        }
-        _ => false,
-    }
-}
-
-/// The table that an operator keeps of an input.
-fn kept_table(input: &Node) -> Result<KeptTable> {
-    KeptTable::new(&input.schema, &input.keys, input.source_window().is_some(), !is_replayable(input))
+/// The table that an operator keeps of an input. It has a changelog where it must know what a row replaces: the
+/// topics that it came from are compacted and may have lost that row.
+fn kept_table(input: &Node, logged: bool) -> Result<KeptTable> {
+    KeptTable::new(&input.schema, &input.keys, input.source_window().is_some(), logged)
 }
 
 fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
@@ -319,7 +311,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
                 (Box::new(Filter::new(predicate)), "Filter")
             }
         }
-        Op::Materialize { input } => (Box::new(Materialize::new(kept_table(input)?)), "Materialize"),
+        Op::Materialize { input } => (Box::new(Materialize::new(kept_table(input, true)?)), "Materialize"),
         Op::Project { input, exprs } => {
             let columns = exprs.iter().map(|expr| Evaluator::new(expr, &input.schema)).collect::<Result<_>>()?;
             (Box::new(Project::new(columns, schema)), "Project")
@@ -355,7 +347,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
             (Box::new(StreamStreamJoin::new(inputs, *kind, bounds, windowed, schema)), "Join")
         }
         Op::TableTableJoin { left, right, kind } => {
-            let tables = [kept_table(&left.input)?, kept_table(&right.input)?];
+            let tables = [kept_table(&left.input, true)?, kept_table(&right.input, true)?];
             (Box::new(TableTableJoin::new(tables, *kind, schema)), "Join")
         }
         Op::ForeignKeyJoin { left, foreign_key, kind, .. } => {
@@ -368,10 +360,10 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
                 subscriptions: subscriptions.ok_or_else(missing)?,
                 schema,
             };
-            (Box::new(ForeignKeyJoin::new(kept_table(&left.input)?, shape)), "ForeignKeyJoin")
+            (Box::new(ForeignKeyJoin::new(kept_table(&left.input, true)?, shape)), "ForeignKeyJoin")
         }
         Op::ForeignKeyLookup { right, key_format, .. } => {
-            let lookup = ForeignKeyLookup::new(kept_table(&right.input)?, node.keys.len(), *key_format, schema)?;
+            let lookup = ForeignKeyLookup::new(kept_table(&right.input, false)?, node.keys.len(), *key_format, schema)?;
             (Box::new(lookup), "ForeignKeyLookup")
         }
         Op::Scan { .. } | Op::Repartition { .. } | Op::Subscriptions { .. } => {

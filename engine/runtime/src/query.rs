@@ -244,11 +244,11 @@ impl Launch<'_> {
                     continue;
                 }
                 let from = TopicPartition::new(topic.as_str(), partition);
-                let whole = matches!(leaf, Leaf::Repartition(_)) || pipeline.fills_table(at);
+                let whole = matches!(leaf, Leaf::Repartition(_)) || pipeline.reads_whole(at);
                 let position = self.position(&query.group, &from, whole)?;
                 query.reads.push(from.clone());
                 let mut input = Input::new(&**self.log, from, at, leaf.decoder()?, position, Some(&handle))?;
-                input.is_ours = matches!(leaf, Leaf::Repartition(_)) && !pipeline.is_join_table(at);
+                input.is_ours = matches!(leaf, Leaf::Repartition(_)) && !pipeline.fills_table(at);
                 inputs.push(input);
             }
             let changelogs = changelog_topics.iter().map(|(operator, topic)| Changelog {

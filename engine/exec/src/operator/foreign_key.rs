@@ -211,7 +211,7 @@ impl Operator for ForeignKeyJoin {
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {
-        if self.left.is_logged() { Some(self) } else { None }
+        Some(self)
     }
 }
 

@@ -38,7 +38,7 @@ impl Operator for Materialize {
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {
-        if self.table.is_logged() { Some(self) } else { None }
+        Some(self)
     }
 }
 

@@ -91,7 +91,7 @@ impl Operator for TableTableJoin {
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {
-        if self.sides.iter().any(|side| side.table.is_logged()) { Some(self) } else { None }
+        Some(self)
     }
 }
 
@@ -138,9 +138,6 @@ impl State for TableTableJoin {
     }
 
     fn restore(&mut self, entries: &[StateChange<'_>]) -> Result<()> {
-        (0..)
-            .zip(&mut self.sides)
-            .filter(|(_, side)| side.table.is_logged())
-            .try_for_each(|(tag, side)| side.table.restore(tag, entries))
+        (0..).zip(&mut self.sides).try_for_each(|(tag, side)| side.table.restore(tag, entries))
     }
 }

@@ -44,7 +44,7 @@ impl Engine {
                 let partition = TopicPartition::new(source.topic.as_str(), number);
                 let (start, end) = self.log.offsets(&partition)?;
                 // A table is all its rows, whatever a stream starts from.
-                let from = if settings.from_earliest() || pipeline.fills_table(at) { start } else { end };
+                let from = if settings.from_earliest() || pipeline.reads_whole(at) { start } else { end };
                 if from > start {
                     let source = source.name.clone();
                     skipped.get_or_insert(Skipped { source, records: 0 }).records += from - start;
