@@ -8,6 +8,7 @@ mod cli;
 mod flights;
 mod formats;
 mod functions;
+mod joins;
 mod kills;
 mod operators;
 mod oracle;

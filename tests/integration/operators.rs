@@ -11,6 +11,7 @@ mod aggregate;
 mod change;
 mod comparison;
 mod fold;
+mod foreign_key;
 mod history;
 mod query;
 mod row;
@@ -20,6 +21,7 @@ mod stream_stream;
 mod stream_table;
 mod table_aggregate;
 mod table_filter;
+mod table_table;
 
 use proptest::test_runner::Config;
 

@@ -40,7 +40,7 @@ impl Session {
     }
 
     /// Waits until every query has read everything.
-    fn settle(&self) {
+    pub(crate) fn settle(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         let mut quiet = 0;
         while quiet < 3 {

@@ -11,9 +11,11 @@ pub struct RowError {
     pub place: Option<(i32, i64)>,
 }
 
-/// What the rows of an epoch leave behind beside results.
+/// Where the rows of an epoch are processed, and what they leave behind beside results.
 #[derive(Debug, Default)]
 pub struct Context {
+    /// The partition of the operators' task.
+    pub partition: i32,
     /// Rows that failed, the first ones of the epoch.
     pub errors: Vec<RowError>,
     /// How many rows failed.

@@ -80,6 +80,17 @@ impl KeptTable {
         self.table.replace(batch, keys)
     }
 
+    /// Puts rows in the place of earlier ones of their keys and tells which have replaced one.
+    pub(crate) fn put(&mut self, batch: &Batch, keys: &[ArrayRef]) -> Result<Vec<bool>> {
+        self.note(batch, keys)?;
+        self.table.put(batch, keys)
+    }
+
+    /// The latest rows of keys, nulls for those that are not there, and which are.
+    pub(crate) fn get(&self, keys: &[ArrayRef]) -> Result<(RecordBatch, Vec<bool>)> {
+        self.table.get(keys)
+    }
+
     fn note(&mut self, batch: &Batch, keys: &[ArrayRef]) -> Result<()> {
         let Some(changed) = &mut self.changed else { return Ok(()) };
         let columns = batch.rows.columns();

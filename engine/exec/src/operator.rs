@@ -3,17 +3,24 @@
 mod aggregate;
 mod explode;
 mod filter;
+mod foreign_key;
+mod foreign_lookup;
+mod joined_rows;
 mod materialize;
 mod project;
 mod regroup;
 mod session;
 mod stream_stream;
 mod stream_table;
+mod subscription;
 mod table_filter;
+mod table_table;
 
 pub(crate) use aggregate::WindowedAggregate;
 pub(crate) use explode::Explode;
 pub(crate) use filter::Filter;
+pub(crate) use foreign_key::{ForeignKeyJoin, ForeignKeyShape};
+pub(crate) use foreign_lookup::ForeignKeyLookup;
 pub(crate) use materialize::Materialize;
 pub(crate) use project::Project;
 pub(crate) use regroup::Regroup;
@@ -21,8 +28,12 @@ pub(crate) use session::SessionAggregate;
 pub(crate) use stream_stream::{Bounds, StreamStreamJoin};
 pub(crate) use stream_table::StreamTableJoin;
 pub(crate) use table_filter::TableFilter;
+pub(crate) use table_table::TableTableJoin;
 
-use crate::{Batch, Context, Result};
+use arrow::array::{ArrayRef, AsArray, Int64Array};
+use arrow::datatypes::Int64Type;
+
+use crate::{Batch, Context, Error, Result};
 
 /// What computes.
 ///
@@ -39,6 +50,11 @@ pub(crate) trait Operator: Send {
     /// Hands on what the epoch has changed.
     fn flush(&mut self, _context: &mut Context, _out: &mut Vec<Batch>) -> Result<()> {
         Ok(())
+    }
+
+    /// Takes what it sends elsewhere: rows for its own internal topic, not for the operator behind it.
+    fn take_sent(&mut self) -> Vec<Batch> {
+        Vec::new()
     }
 
     /// Its state, if it keeps one that must survive a restart.
@@ -62,4 +78,13 @@ pub(crate) trait State {
 
     /// Takes entries of the changelog in order.
     fn restore(&mut self, entries: &[StateChange<'_>]) -> Result<()>;
+}
+
+/// Of two columns of times the later time of each row; a time that is missing is 0.
+fn later(a: &ArrayRef, b: &ArrayRef) -> Result<ArrayRef> {
+    let times = |column: &ArrayRef| column.as_primitive_opt::<Int64Type>().map(|times| times.values().clone());
+    let (Some(a), Some(b)) = (times(a), times(b)) else {
+        return Err(Error::Internal("a time is no number".to_owned()));
+    };
+    Ok(std::sync::Arc::new(a.iter().zip(b.iter()).map(|(a, b)| *a.max(b)).collect::<Int64Array>()))
 }

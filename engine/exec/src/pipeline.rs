@@ -6,8 +6,9 @@ use millstream_plan::{Node, Op, Relation};
 
 use crate::kept_table::KeptTable;
 use crate::operator::{
-    Bounds, Explode, Filter, Materialize, Operator, Project, Regroup, SessionAggregate, StateChange, StreamStreamJoin,
-    StreamTableJoin, TableFilter, WindowedAggregate,
+    Bounds, Explode, Filter, ForeignKeyJoin, ForeignKeyLookup, ForeignKeyShape, Materialize, Operator, Project,
+    Regroup, SessionAggregate, StateChange, StreamStreamJoin, StreamTableJoin, TableFilter, TableTableJoin,
+    WindowedAggregate,
 };
 use crate::{Batch, Context, Error, Evaluator, Result, SourceDecoder};
 
@@ -16,20 +17,33 @@ use crate::{Batch, Context, Error, Evaluator, Result, SourceDecoder};
 pub struct Pipeline {
     operators: Vec<Stage>,
     inputs: Vec<Input>,
+    /// What operators have sent to their own internal topics, with the topics' numbers.
+    sent: Vec<(usize, Batch)>,
+    outlets: usize,
 }
 
 struct Stage {
     operator: Box<dyn Operator>,
     /// The operator and its input that take what this one hands on; `None`: the result.
     next: Option<(usize, usize)>,
+    outlet: Outlet,
     name: String,
+}
+
+/// Where the rows go that an operator sends elsewhere.
+#[derive(Clone, Copy)]
+enum Outlet {
+    None,
+    /// To the topic of this number ([`Node::outlets`]).
+    Topic(usize),
+    /// To this operator and input.
+    Operator(usize, usize),
 }
 
 /// A leaf.
 struct Input {
     next: Option<(usize, usize)>,
-    /// The operator that keeps its rows as a table, which is read again from its topic after a restart; of
-    /// several the one nearest to the root.
+    /// The operator that keeps its rows as a table, which is read again from its topic after a restart.
     table: Option<usize>,
     /// Whether its rows make up a table, which is all of them.
     is_whole: bool,
@@ -81,7 +95,7 @@ impl Pipeline {
     }
 
     fn build(root: &Node, whole: bool) -> Result<(Self, Vec<Leaf<'_>>)> {
-        let mut pipeline = Self { operators: Vec::new(), inputs: Vec::new() };
+        let mut pipeline = Self { operators: Vec::new(), inputs: Vec::new(), sent: Vec::new(), outlets: 0 };
         let mut leaves = Vec::new();
         pipeline.add(root, None, whole, &mut leaves)?;
         Ok((pipeline, leaves))
@@ -97,7 +111,10 @@ impl Pipeline {
         if let (Op::Repartition { input, .. }, true) = (&node.op, whole) {
             return self.add(input, next, whole, leaves);
         }
-        if let Op::Scan { .. } | Op::Repartition { .. } = &node.op {
+        if let (Op::Subscriptions { .. }, true) = (&node.op, whole) {
+            return Ok(());
+        }
+        if let Op::Scan { .. } | Op::Repartition { .. } | Op::Subscriptions { .. } = &node.op {
             let is_scan = matches!(node.op, Op::Scan { .. });
             leaves.push(if is_scan { Leaf::Scan(node) } else { Leaf::Repartition(node) });
             self.inputs.push(Input { next, table: None, is_whole: false });
@@ -105,21 +122,40 @@ impl Pipeline {
         }
         let at = self.operators.len();
         let (operator, name) = operator(node)?;
-        self.operators.push(Stage { operator, next, name: format!("{name}-{at}") });
+        self.operators.push(Stage { operator, next, outlet: Outlet::None, name: format!("{name}-{at}") });
+        if let (Op::ForeignKeyJoin { .. }, false) = (&node.op, whole) {
+            self.set_outlet(at, Outlet::Topic(self.outlets));
+            self.outlets += 1;
+        }
         for (input, child) in node.inputs().into_iter().enumerate() {
             let leaf = self.inputs.len();
+            if let (Op::ForeignKeyJoin { .. }, 1, true) = (&node.op, input, whole) {
+                // The look-up comes next.
+                self.set_outlet(at, Outlet::Operator(self.operators.len(), 0));
+            }
             self.add(child, Some((at, input)), whole, leaves)?;
             match (&node.op, input) {
-                (Op::StreamTableJoin { .. }, 1) => {
+                (Op::StreamTableJoin { .. } | Op::ForeignKeyLookup { .. }, 1) => {
                     self.inputs.iter_mut().skip(leaf).for_each(|input| input.table = Some(at));
                 }
-                (Op::Materialize { .. }, _) => {
-                    self.inputs.iter_mut().skip(leaf).for_each(|input| input.is_whole = true)
+                (Op::Materialize { .. } | Op::TableTableJoin { .. }, _) | (Op::ForeignKeyJoin { .. }, 0) => {
+                    self.inputs.iter_mut().skip(leaf).for_each(|input| input.is_whole = true);
                 }
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    fn set_outlet(&mut self, operator: usize, outlet: Outlet) {
+        if let Some(stage) = self.operators.get_mut(operator) {
+            stage.outlet = outlet;
+        }
+    }
+
+    /// Takes what operators have sent to the topics of [`Node::outlets`], by the topics' places there.
+    pub fn take_sent(&mut self) -> Vec<(usize, Batch)> {
+        std::mem::take(&mut self.sent)
     }
 
     /// Whether an input is read from its beginning, wherever a query starts: a table is all its rows.
@@ -197,13 +233,24 @@ impl Pipeline {
             return Ok(());
         };
         let Some(stage) = self.operators.get_mut(at) else { return Ok(()) };
-        let next = stage.next;
+        let (next, outlet) = (stage.next, stage.outlet);
         let mut results = Vec::new();
         stage.operator.process(input, batch, context, &mut results)?;
+        let sent = stage.operator.take_sent();
         if last == Some(at) {
             return Ok(());
         }
-        results.into_iter().try_for_each(|batch| self.push_until(next, last, batch, context, out))
+        results.into_iter().try_for_each(|batch| self.push_until(next, last, batch, context, out))?;
+        match outlet {
+            Outlet::None => Ok(()),
+            Outlet::Topic(number) => {
+                self.sent.extend(sent.into_iter().map(|batch| (number, batch)));
+                Ok(())
+            }
+            Outlet::Operator(at, input) => {
+                sent.into_iter().try_for_each(|batch| self.push_until(Some((at, input)), last, batch, context, out))
+            }
+        }
     }
 
     /// Ends an epoch: every operator hands on what it has, from the leaves to the root.
@@ -251,6 +298,12 @@ impl Pipeline {
     }
 }
 
+/// The table that an operator keeps of an input. It has a changelog where it must know what a row replaces: the
+/// topics that it came from are compacted and may have lost that row.
+fn kept_table(input: &Node, logged: bool) -> Result<KeptTable> {
+    KeptTable::new(&input.schema, &input.keys, input.source_window().is_some(), logged)
+}
+
 fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
     let schema = SchemaRef::clone(&node.schema);
     Ok(match &node.op {
@@ -262,11 +315,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
                 (Box::new(Filter::new(predicate)), "Filter")
             }
         }
-        Op::Materialize { input } => {
-            let windowed = matches!(&input.op, Op::Scan { source, .. } if source.window.is_some());
-            let table = KeptTable::new(&schema, &node.keys, windowed, true)?;
-            (Box::new(Materialize::new(table)), "Materialize")
-        }
+        Op::Materialize { input } => (Box::new(Materialize::new(kept_table(input, true)?)), "Materialize"),
         Op::Explode { input, calls } => (Box::new(Explode::new(calls, &input.schema, schema)?), "Explode"),
         Op::Regroup { .. } => (Box::new(Regroup::new(node.keys.len(), schema)?), "Regroup"),
         Op::Project { input, exprs } => {
@@ -300,8 +349,31 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
             let side = |node: &Node| node.keys.first().copied().unwrap_or(0);
             let inputs = [(&left.input.schema, side(&left.input)), (&right.input.schema, side(&right.input))];
             let bounds = Bounds { before_ms: *before_ms, after_ms: *after_ms, grace_ms: *grace_ms };
-            (Box::new(StreamStreamJoin::new(inputs, *kind, bounds, schema)), "Join")
+            let windowed = node.source_window().is_some();
+            (Box::new(StreamStreamJoin::new(inputs, *kind, bounds, windowed, schema)), "Join")
         }
-        Op::Scan { .. } | Op::Repartition { .. } => return Err(Error::Internal("a leaf is no operator".to_owned())),
+        Op::TableTableJoin { left, right, kind } => {
+            let tables = [kept_table(&left.input, true)?, kept_table(&right.input, true)?];
+            (Box::new(TableTableJoin::new(tables, *kind, schema)), "Join")
+        }
+        Op::ForeignKeyJoin { left, foreign_key, kind, .. } => {
+            let subscriptions = node.outlets().first().map(|outlet| SchemaRef::clone(&outlet.schema));
+            let missing = || Error::Internal("a foreign-key join has no look-up".to_owned());
+            let shape = ForeignKeyShape {
+                foreign_key: *foreign_key,
+                primary_key: left.input.keys.clone(),
+                is_outer: *kind == JoinKind::Left,
+                subscriptions: subscriptions.ok_or_else(missing)?,
+                schema,
+            };
+            (Box::new(ForeignKeyJoin::new(kept_table(&left.input, true)?, shape)), "ForeignKeyJoin")
+        }
+        Op::ForeignKeyLookup { right, key_format, .. } => {
+            let lookup = ForeignKeyLookup::new(kept_table(&right.input, false)?, node.keys.len(), *key_format, schema)?;
+            (Box::new(lookup), "ForeignKeyLookup")
+        }
+        Op::Scan { .. } | Op::Repartition { .. } | Op::Subscriptions { .. } => {
+            return Err(Error::Internal("a leaf is no operator".to_owned()));
+        }
     })
 }

@@ -46,6 +46,18 @@ impl KeyedTable {
         self.merge()
     }
 
+    /// Puts the rows of a batch in the place of earlier ones of their keys, as `upsert` does, and tells which have
+    /// replaced one.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub(crate) fn put(&mut self, batch: &Batch, keys: &[ArrayRef]) -> Result<Vec<bool>> {
+        let mut replaced = Vec::with_capacity(batch.len());
+        self.add(batch, keys, |old| replaced.push(old.is_some()))?;
+        self.merge()?;
+        Ok(replaced)
+    }
+
     /// Puts the rows of a batch in the place of earlier ones of their keys, as `upsert` does, and returns what
     /// each has replaced. A batch may have several rows of one key.
     ///

@@ -84,5 +84,11 @@ fn describe(node: &Node) -> String {
         Op::StreamStreamJoin { kind, before_ms, after_ms, .. } => {
             format!("Stream-stream join ({kind:?}), within {before_ms} ms before and {after_ms} ms after")
         }
+        Op::TableTableJoin { kind, .. } => format!("Table-table join ({kind:?})"),
+        Op::ForeignKeyJoin { kind, foreign_key, left, .. } => {
+            format!("Foreign-key join ({kind:?}) on {}", left.input.schema.field(*foreign_key).name())
+        }
+        Op::ForeignKeyLookup { .. } => "Look-up of foreign keys".to_owned(),
+        Op::Subscriptions { partitions, .. } => format!("Rows that refer, by foreign key in {partitions} partitions"),
     }
 }

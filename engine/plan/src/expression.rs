@@ -48,11 +48,16 @@ fn wrong(message: String, place: Span, label: &str) -> Box<Diagnostic> {
     Box::new(Diagnostic::new("E0240", message).at(place, label))
 }
 
+/// The type of an expression over rows of a schema.
+pub(crate) fn type_in(expr: &Expr, schema: &SchemaRef, place: Span) -> Result<DataType> {
+    let schema = DFSchema::try_from(SchemaRef::clone(schema));
+    schema.and_then(|schema| expr.get_type(&schema)).map_err(|error| wrong(error.to_string(), place, ""))
+}
+
 impl Resolver<'_> {
     /// The type of a resolved expression.
     pub(crate) fn type_of(&self, expr: &Expr, place: Span) -> Result<DataType> {
-        let schema = DFSchema::try_from(self.names.schema());
-        schema.and_then(|schema| expr.get_type(&schema)).map_err(|error| wrong(error.to_string(), place, ""))
+        type_in(expr, &self.names.schema(), place)
     }
 
     fn typed(&self, ast: &Ast) -> Result<(Expr, DataType)> {

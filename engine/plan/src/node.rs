@@ -10,7 +10,7 @@ use datafusion::logical_expr::Expr;
 use millstream_function::Parameters;
 use millstream_sql::ast::{JoinKind, WindowKind};
 
-use crate::{Format, Source};
+use crate::{Format, FormatKind, Source, SourceWindow};
 
 /// Whether rows stand for themselves or for the latest value of their key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,8 @@ pub enum Op {
         /// How the new key is written: what is joined must lie in the same partition, so keys of both
         /// sides must have the same bytes.
         key_format: Format,
+        /// The column with the number of a row's new partition; none: the key decides.
+        to: Option<usize>,
     },
     /// Makes of each row as many as its table functions have results.
     Explode {
@@ -119,6 +121,42 @@ pub enum Op {
         after_ms: i64,
         /// How long windows stay open; `None`: 24 h, and rows without a partner come at once.
         grace_ms: Option<i64>,
+    },
+    /// Joins two tables on their primary keys. The result of a full join has the key as its last column.
+    TableTableJoin {
+        /// One table.
+        left: JoinSide,
+        /// The other.
+        right: JoinSide,
+        /// Which rows without a partner are handed on.
+        kind: JoinKind,
+    },
+    /// Joins a table with the one that it refers to.
+    ForeignKeyJoin {
+        /// The table that refers.
+        left: JoinSide,
+        /// Answers of the look-up at the other table, through an internal topic.
+        answers: Box<Node>,
+        /// The place of the column that holds the other table's key.
+        foreign_key: usize,
+        /// Inner or left.
+        kind: JoinKind,
+    },
+    /// Answers rows that refer to a table's rows.
+    ForeignKeyLookup {
+        /// Who refers to what.
+        subscriptions: Box<Node>,
+        /// The table that is referred to.
+        right: JoinSide,
+        /// How the keys of the table that refers are written.
+        key_format: Format,
+    },
+    /// Reads the internal topic that a foreign-key join writes its subscriptions to.
+    Subscriptions {
+        /// Its number of partitions.
+        partitions: i32,
+        /// How its keys are written: as those of the table that is referred to.
+        key_format: Format,
     },
 }
 
@@ -195,7 +233,7 @@ pub struct TableCall {
 impl Op {
     fn inputs_mut(&mut self) -> Vec<&mut Node> {
         match self {
-            Self::Scan { .. } => Vec::new(),
+            Self::Scan { .. } | Self::Subscriptions { .. } => Vec::new(),
             Self::Explode { input, .. }
             | Self::Filter { input, .. }
             | Self::Materialize { input }
@@ -203,9 +241,11 @@ impl Op {
             | Self::Regroup { input }
             | Self::Repartition { input, .. }
             | Self::Aggregate { input, .. } => vec![input],
-            Self::StreamTableJoin { left, right, .. } | Self::StreamStreamJoin { left, right, .. } => {
-                vec![&mut left.input, &mut right.input]
-            }
+            Self::StreamTableJoin { left, right, .. }
+            | Self::StreamStreamJoin { left, right, .. }
+            | Self::TableTableJoin { left, right, .. } => vec![&mut left.input, &mut right.input],
+            Self::ForeignKeyJoin { left, answers, .. } => vec![&mut left.input, answers],
+            Self::ForeignKeyLookup { subscriptions, right, .. } => vec![subscriptions, &mut right.input],
         }
     }
 }
@@ -223,7 +263,7 @@ impl Node {
     #[must_use]
     pub fn inputs(&self) -> Vec<&Node> {
         match &self.op {
-            Op::Scan { .. } => Vec::new(),
+            Op::Scan { .. } | Op::Subscriptions { .. } => Vec::new(),
             Op::Explode { input, .. }
             | Op::Filter { input, .. }
             | Op::Materialize { input }
@@ -231,9 +271,11 @@ impl Node {
             | Op::Regroup { input }
             | Op::Repartition { input, .. }
             | Op::Aggregate { input, .. } => vec![input],
-            Op::StreamTableJoin { left, right, .. } | Op::StreamStreamJoin { left, right, .. } => {
-                vec![&left.input, &right.input]
-            }
+            Op::StreamTableJoin { left, right, .. }
+            | Op::StreamStreamJoin { left, right, .. }
+            | Op::TableTableJoin { left, right, .. } => vec![&left.input, &right.input],
+            Op::ForeignKeyJoin { left, answers, .. } => vec![&left.input, answers],
+            Op::ForeignKeyLookup { subscriptions, right, .. } => vec![subscriptions, &right.input],
         }
     }
 
@@ -243,6 +285,43 @@ impl Node {
         match &self.op {
             Op::Scan { source, .. } => vec![source],
             _ => self.inputs().into_iter().flat_map(Node::sources).collect(),
+        }
+    }
+
+    /// The internal topics that operators of this sub-topology write beside its result, in the order of the
+    /// operators.
+    #[must_use]
+    pub fn outlets(&self) -> Vec<&Node> {
+        let mut outlets = Vec::new();
+        if let Op::ForeignKeyJoin { answers, .. } = &self.op {
+            let lookup = answers.inputs().into_iter().flat_map(Node::inputs);
+            outlets.extend(lookup.filter(|node| matches!(node.op, Op::Subscriptions { .. })));
+        }
+        if !matches!(self.op, Op::Repartition { .. }) {
+            outlets.extend(self.inputs().into_iter().flat_map(Node::outlets));
+        }
+        outlets
+    }
+
+    /// The windows that the rows' keys carry from the topics that they are read from.
+    #[must_use]
+    pub fn source_window(&self) -> Option<SourceWindow> {
+        match &self.op {
+            Op::Scan { source, .. } => source.window,
+            Op::Aggregate { .. } | Op::Repartition { .. } => None,
+            _ => self.inputs().first().and_then(|input| input.source_window()),
+        }
+    }
+
+    /// Over how many partitions the rows are spread by their keys, and how these are written.
+    #[must_use]
+    pub fn layout(&self) -> (i32, Format) {
+        match &self.op {
+            Op::Scan { source, .. } => (source.partitions, source.key_format),
+            Op::Repartition { partitions, key_format, .. } | Op::Subscriptions { partitions, key_format } => {
+                (*partitions, *key_format)
+            }
+            _ => self.inputs().first().map_or((1, Format::new(FormatKind::Json)), |input| input.layout()),
         }
     }
 

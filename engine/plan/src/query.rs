@@ -8,7 +8,7 @@ mod select;
 use millstream_sql::ast::{Emit, Properties, Query, SourceKind, Window};
 use millstream_sql::{Diagnostic, Span};
 
-use crate::node::{Node, Op, Relation};
+use crate::node::{Node, Relation};
 use crate::scope::Scope;
 use crate::{Catalog, Column, Format, FormatKind, Result, Source, SourceWindow, sql_type};
 
@@ -72,6 +72,7 @@ pub fn plan_query(query: &Query, catalog: &Catalog, output: Output<'_>) -> Resul
     for join in &query.joins {
         scope.add(&join.relation, catalog.expect(&join.relation.name)?.clone())?;
     }
+    join::declare_key(query, &mut scope, catalog)?;
     check_clauses(query)?;
     let selected = if aggregate::is_aggregate(query) {
         aggregate::plan(query, &scope, catalog)?
@@ -160,7 +161,7 @@ fn create(
         value,
         key_format,
         value_format,
-        window: source_window(&selected.root, scope),
+        window: source_window(&selected.root),
         retention_ms: query.window.and_then(|window| window.retention_ms),
         timestamp: None,
         read_only: false,
@@ -172,19 +173,14 @@ fn create(
     Ok(QueryPlan { root: selected.sink(&keys), columns, sink: Some(sink), limit: None })
 }
 
-fn source_window(root: &Node, scope: &Scope) -> Option<SourceWindow> {
+fn source_window(root: &Node) -> Option<SourceWindow> {
     use millstream_sql::ast::WindowKind;
     match root.window().map(|window| window.kind) {
         Some(WindowKind::Tumbling { size_ms }) => Some(SourceWindow::Time { size_ms, tumbling: true }),
         Some(WindowKind::Hopping { size_ms, .. }) => Some(SourceWindow::Time { size_ms, tumbling: false }),
         Some(WindowKind::Session { .. }) => Some(SourceWindow::Session),
-        None => match &root.op {
-            // A windowed source that is only filtered and projected keeps its windows.
-            Op::Project { .. } | Op::Filter { .. } | Op::Explode { .. } if scope.sources.len() == 1 => {
-                scope.sources.first().and_then(|scoped| scoped.source.window)
-            }
-            _ => None,
-        },
+        // Rows of a windowed source that are only filtered, projected and joined keep their windows.
+        None => root.source_window(),
     }
 }
 

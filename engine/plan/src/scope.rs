@@ -27,6 +27,8 @@ pub(crate) struct ScopedSource {
 pub(crate) struct Scope {
     pub(crate) sources: Vec<ScopedSource>,
     used: RefCell<BTreeSet<String>>,
+    /// The key of joined rows that no column of a source is.
+    synthetic: Option<ScanColumn>,
 }
 
 /// A reference to a batch's column by name.
@@ -91,8 +93,27 @@ impl Scope {
         Ok(())
     }
 
+    /// Declares the key of joined rows that no column of a source is: `ROWKEY`, with a number behind if a
+    /// source has a column of that name.
+    pub(crate) fn declare_key(&mut self, ty: DataType) {
+        let numbered = (1..).map(|number| format!("ROWKEY_{number}"));
+        let mut names = std::iter::once("ROWKEY".to_owned()).chain(numbered);
+        let name = names.find(|name| !self.has_column(name)).unwrap_or_default();
+        self.synthetic = Some(ScanColumn { name, ty, role: ScanRole::Key(0) });
+    }
+
+    /// The name of the key of joined rows that no column of a source is, in batches and in statements.
+    pub(crate) fn synthetic_key(&self) -> Option<&str> {
+        self.synthetic.as_ref().map(|key| key.name.as_str())
+    }
+
     /// The column that a name stands for.
     pub(crate) fn resolve(&self, source: Option<&Ident>, name: &Ident) -> Result<&ScanColumn> {
+        if let (None, Some(key)) = (source, &self.synthetic)
+            && key.name == name.name
+        {
+            return Ok(key);
+        }
         let mut candidates: Vec<&ScopedSource> = self.sources.iter().collect();
         if let Some(source) = source {
             candidates.retain(|scoped| scoped.alias == source.name);
@@ -159,7 +180,7 @@ impl Scope {
 
     /// The schema of everything, for typing expressions before it is known what is used.
     pub(crate) fn schema(&self) -> SchemaRef {
-        let columns = self.sources.iter().flat_map(|scoped| &scoped.columns);
+        let columns = self.sources.iter().flat_map(|scoped| &scoped.columns).chain(&self.synthetic);
         batch_schema(columns.map(|column| (column.name.clone(), column.ty.clone())))
     }
 

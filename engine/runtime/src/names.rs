@@ -18,6 +18,16 @@ pub(crate) fn repartition_topic(service_id: &str, query_id: &str, stage: usize) 
     format!("{}-Stage-{stage}-repartition", group(service_id, query_id))
 }
 
+/// The topic that a foreign-key join's subscriptions go through to the stage that answers them.
+pub(crate) fn subscription_topic(service_id: &str, query_id: &str, stage: usize) -> String {
+    format!("{}-Stage-{stage}-subscription-registration", group(service_id, query_id))
+}
+
+/// The topic that the answers of a stage go back through.
+pub(crate) fn answer_topic(service_id: &str, query_id: &str, stage: usize) -> String {
+    format!("{}-Stage-{stage}-subscription-response", group(service_id, query_id))
+}
+
 /// The topic that an operator's state changes are kept in.
 pub(crate) fn changelog_topic(service_id: &str, query_id: &str, stage: usize, operator: &str) -> String {
     format!("{}-Stage-{stage}-{operator}-changelog", group(service_id, query_id))

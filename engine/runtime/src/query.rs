@@ -122,6 +122,15 @@ struct Stage<'a> {
     repartition: Option<&'a Node>,
 }
 
+impl Stage<'_> {
+    /// Whether rows go to or come from this stage through the internal topic of a node.
+    fn passes_through(&self, node: &Node) -> bool {
+        let reads = self.root.inputs().into_iter().any(|input| std::ptr::eq(input, node));
+        self.repartition.is_some_and(|own| std::ptr::eq(own, node))
+            || matches!(node.op, Op::Subscriptions { .. }) && reads
+    }
+}
+
 /// Cuts a plan at its repartitions, the sink's part first.
 fn stages(root: &Node) -> Vec<Stage<'_>> {
     fn below<'a>(node: &'a Node, stages: &mut Vec<Stage<'a>>) {
@@ -159,15 +168,18 @@ impl Launch<'_> {
         let plan = query.plan.clone();
         let stages = stages(&plan.root);
         let topic_of = |node: &Node| {
-            let number = stages.iter().position(|stage| stage.repartition.is_some_and(|own| std::ptr::eq(own, node)));
-            names::repartition_topic(self.service_id, id, number.unwrap_or_default())
+            let number = stages.iter().position(|stage| stage.passes_through(node)).unwrap_or_default();
+            let name = match &node.op {
+                Op::Subscriptions { .. } => names::subscription_topic,
+                Op::Repartition { to: Some(_), .. } => names::answer_topic,
+                _ => names::repartition_topic,
+            };
+            name(self.service_id, id, number)
         };
-        for stage in &stages {
-            if let Some(Op::Repartition { partitions, .. }) = stage.repartition.map(|node| &node.op) {
-                let topic = stage.repartition.map(topic_of).unwrap_or_default();
-                self.ensure_topic(&TopicSpec::new(topic.clone(), *partitions).kept_for_ever().in_small_segments())?;
-                query.internal_topics.push(topic);
-            }
+        for node in stages.iter().flat_map(|stage| stage.repartition.into_iter().chain(stage.root.outlets())) {
+            let topic = topic_of(node);
+            self.ensure_topic(&TopicSpec::new(topic.clone(), node.layout().0).kept_for_ever().in_small_segments())?;
+            query.internal_topics.push(topic);
         }
         // Everything that can fail comes before the first task runs.
         let mut tasks = Vec::new();
@@ -175,7 +187,10 @@ impl Launch<'_> {
         for (number, stage) in stages.iter().enumerate() {
             let first = tasks.len();
             self.make_tasks(&mut query, number, stage, sink, &topic_of, &mut tasks)?;
-            feeders.extend(stage.repartition.map(|node| (topic_of(node), first..tasks.len())));
+            // Who asks and who answers would wait for each other.
+            let is_one_way = |node: &&Node| matches!(node.op, Op::Repartition { to: None, .. });
+            let topic = stage.repartition.filter(is_one_way).map(&topic_of);
+            feeders.extend(topic.map(|topic| (topic, first..tasks.len())));
         }
         connect(&feeders, &mut tasks);
         self.commit_first_offsets(&query.group, &tasks)?;
@@ -216,10 +231,7 @@ impl Launch<'_> {
                 Op::Scan { source, .. } => (source.topic.clone(), source.partitions),
                 _ => (String::new(), 0),
             },
-            Leaf::Repartition(node) => match &node.op {
-                Op::Repartition { partitions, .. } => (topic_of(node), *partitions),
-                _ => (String::new(), 0),
-            },
+            Leaf::Repartition(node) => (topic_of(node), node.layout().0),
         };
         let (mut pipeline, leaves) = Pipeline::new(stage.root)?;
         let topics: Vec<(String, i32)> = leaves.iter().map(leaf_topic).collect();
@@ -258,6 +270,8 @@ impl Launch<'_> {
                 pipeline,
                 inputs,
                 sink: self.sink(stage, sink, topic_of, partition)?,
+                outlets: outlets(stage.root, topic_of, partition)?,
+                partition,
                 changelogs: changelogs.collect(),
                 processing_log: self.processing_log.clone(),
                 group: query.group.clone(),
@@ -275,11 +289,11 @@ impl Launch<'_> {
     fn sink(&self, stage: &Stage<'_>, sink: &Source, topic_of: &dyn Fn(&Node) -> String, home: i32) -> Result<Sink> {
         match stage.repartition {
             Some(node) => {
-                let Op::Repartition { partitions, key_format, .. } = node.op else {
+                let Op::Repartition { partitions, key_format, to, .. } = node.op else {
                     return Err(millstream_exec::Error::Internal("a stage ends in no repartition".to_owned()).into());
                 };
                 let encoder = SinkEncoder::internal(&stage.root.schema, &node.keys, key_format)?;
-                Ok(Sink::new(&topic_of(node), partitions, encoder, home))
+                Ok(Sink::new(&topic_of(node), partitions, encoder, home).directed_by(to))
             }
             None => {
                 let encoder = SinkEncoder::new(sink, &stage.root.schema, &stage.root.keys)?;
@@ -319,6 +333,16 @@ fn connect(feeders: &[(String, Range<usize>)], tasks: &mut [(Arc<Handle>, Task)]
             input.upstream.iter().for_each(|upstream| upstream.add_reader(handle));
         }
     }
+}
+
+/// What writes the internal topics of a stage's operators.
+fn outlets(root: &Node, topic_of: &dyn Fn(&Node) -> String, home: i32) -> Result<Vec<Sink>> {
+    let outlet = |node: &Node| {
+        let (partitions, key_format) = node.layout();
+        let encoder = SinkEncoder::internal(&node.schema, &node.keys, key_format)?;
+        Ok(Sink::new(&topic_of(node), partitions, encoder, home))
+    };
+    root.outlets().into_iter().map(outlet).collect()
 }
 
 impl PersistentQuery {

@@ -1,5 +1,7 @@
 //! Rows to record batches of a topic's partitions.
 
+use arrow::array::AsArray;
+use arrow::datatypes::Int32Type;
 use millstream_exec::{Batch, SinkEncoder};
 use millstream_log::record::BatchBuilder;
 use millstream_log::{TopicPartition, partition_for_key};
@@ -15,6 +17,8 @@ pub(crate) struct Sink {
     builders: Builders,
     /// Where rows without a key go: to the partition that they came from, so that they stay in order.
     home: i32,
+    /// The column with the number of a row's partition; none: the key decides.
+    to: Option<usize>,
 }
 
 struct Builders {
@@ -31,14 +35,28 @@ impl Sink {
             (0..partitions.max(1)).map(|number| TopicPartition::new(std::sync::Arc::clone(&topic), number)).collect();
         let open = partitions.iter().map(|_| BatchBuilder::new()).collect();
         let builders = Builders { partitions, open, finished: Vec::new(), failed: None };
-        Self { encoder, builders, home }
+        Self { encoder, builders, home, to: None }
+    }
+
+    /// Sends each row to the partition whose number is in a column.
+    pub(crate) fn directed_by(self, to: Option<usize>) -> Self {
+        Self { to, ..self }
     }
 
     pub(crate) fn write(&mut self, batch: &Batch) -> Result<()> {
         let (builders, home) = (&mut self.builders, self.home);
         let count = builders.partitions.len() as i32;
+        let to = match self.to {
+            Some(at) => batch.column(at)?.as_primitive_opt::<Int32Type>(),
+            None => None,
+        };
+        let mut row = 0;
         self.encoder.encode(batch, |key, value, timestamp_ms| {
+            // A stream's rows are all written, so that they can be counted.
+            let directed = to.map(|to| to.value(row) % count);
+            row += 1;
             let partition = match key {
+                _ if directed.is_some() => directed.unwrap_or_default(),
                 Some(key) if count > 1 => partition_for_key(key.inner(), count),
                 Some(_) => 0,
                 None => home % count,

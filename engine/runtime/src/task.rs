@@ -33,6 +33,9 @@ pub(crate) struct Task {
     pub(crate) pipeline: Pipeline,
     pub(crate) inputs: Vec<Input>,
     pub(crate) sink: Sink,
+    /// The topics that operators write beside the result.
+    pub(crate) outlets: Vec<Sink>,
+    pub(crate) partition: i32,
     pub(crate) changelogs: Vec<Changelog>,
     pub(crate) processing_log: ProcessingLog,
     pub(crate) group: String,
@@ -79,7 +82,7 @@ impl Task {
             self.restored = true;
         }
         self.check_commits()?;
-        let mut context = Context::default();
+        let mut context = Context { partition: self.partition, ..Context::default() };
         let mut out = Vec::new();
         let mut rows = 0;
         let started = Instant::now();
@@ -108,12 +111,18 @@ impl Task {
             self.shared.count_out(batch.len());
             self.sink.write(&batch)?;
         }
+        for (outlet, batch) in self.pipeline.take_sent() {
+            self.outlets.get_mut(outlet).map_or(Ok(()), |sink| sink.write(&batch))?;
+        }
         Ok(())
     }
 
     /// Writes results, state changes and source offsets as one.
     fn commit(&mut self, context: &mut Context) -> Result<()> {
         let mut write = WriteBatch { batches: self.sink.finish()?, offsets: Vec::new() };
+        for outlet in &mut self.outlets {
+            write.batches.extend(outlet.finish()?);
+        }
         let now_ms = self.log.now_ms();
         for changelog in &self.changelogs {
             let mut builder = BatchBuilder::new();

@@ -140,6 +140,18 @@ pub const EXPLAINED: &[Explained] = &[
         "SELECT * FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id EMIT CHANGES;",
     ),
     explained(
+        "E0264",
+        "Rows are joined in the partitions in which they lie by their keys, so there must be equally many on both sides.",
+        "SELECT a.id, v, w FROM a JOIN b ON a.id = b.id EMIT CHANGES;",
+        "CREATE TABLE b4 WITH (PARTITIONS = 4) AS SELECT * FROM b EMIT CHANGES;",
+    ),
+    explained(
+        "E0265",
+        "Keys with windows are equal only if their windows are.",
+        "SELECT * FROM hourly JOIN daily WITHIN 1 DAY ON hourly.id = daily.id EMIT CHANGES;",
+        "SELECT * FROM hourly JOIN other_hourly WITHIN 1 DAY ON hourly.id = other_hourly.id EMIT CHANGES;",
+    ),
+    explained(
         "E0301",
         "There is no setting of this name. SHOW PROPERTIES lists them.",
         "SET 'auto.offset' = 'earliest';",

@@ -15,7 +15,7 @@ use super::row::{Row, batch};
 /// How many entries of a changelog are restored at once.
 const RESTORED_AT_ONCE: usize = 7;
 
-/// A planned query over the streams `s`, `l` and `r` and the table `d`, all of the same columns.
+/// A planned query over the streams `s`, `l` and `r` and the tables `d`, `e` and `f`, all of the same columns.
 pub(super) struct Query {
     plan: QueryPlan,
     /// The columns that each scan reads.
@@ -48,9 +48,9 @@ type Changelog = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 impl Query {
     pub(super) fn new(sql: &str) -> Self {
         let mut catalog = Catalog::default();
-        for (name, kind, key) in
-            [("s", "STREAM", "KEY"), ("l", "STREAM", "KEY"), ("r", "STREAM", "KEY"), ("d", "TABLE", "PRIMARY KEY")]
-        {
+        let streams = ["s", "l", "r"].map(|name| (name, "STREAM", "KEY"));
+        let tables = ["d", "e", "f"].map(|name| (name, "TABLE", "PRIMARY KEY"));
+        for (name, kind, key) in streams.into_iter().chain(tables) {
             let create = format!(
                 "CREATE {kind} {name} (k STRING {key}, v INT, t STRING) WITH (KAFKA_TOPIC = '{name}', VALUE_FORMAT = 'JSON')"
             );

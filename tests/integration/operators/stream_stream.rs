@@ -31,8 +31,9 @@ impl Join {
     fn query(self) -> Query {
         let Self { kind, before_ms, after_ms, grace_ms } = self;
         let grace = grace_ms.map_or_else(String::new, |grace_ms| format!("GRACE PERIOD {grace_ms} MILLISECONDS"));
+        let key = if kind == "FULL OUTER" { "ROWKEY" } else { "l.k" };
         Query::new(&format!(
-            "SELECT l.k AS lk, r.k AS rk, l.v AS lv, l.t AS lt, r.v AS rv, r.t AS rt FROM l {kind} JOIN r \
+            "SELECT {key} AS k, r.k AS rk, l.v AS lv, l.t AS lt, r.v AS rv, r.t AS rt FROM l {kind} JOIN r \
              WITHIN ({before_ms} MILLISECONDS, {after_ms} MILLISECONDS) {grace} ON l.k = r.k EMIT CHANGES"
         ))
     }
@@ -152,7 +153,8 @@ fn joined(left: Option<&Row>, right: Option<&Row>) -> Change {
     let value = |row: Option<&Row>| columns(&row.and_then(|row| row.value).unwrap_or(nothing));
     let value = text([key(right)].into_iter().chain(value(left)).chain(value(right)));
     let rowtime = [left, right].into_iter().flatten().map(|row| row.time).max().unwrap();
-    Change { key: Key { window: None, text: key(left).to_string() }, value: Some(value), rowtime }
+    // The key is that of whichever row is there.
+    Change { key: Key { window: None, text: key(left.or(right)).to_string() }, value: Some(value), rowtime }
 }
 
 /// The same rows, without a cut but at the end.

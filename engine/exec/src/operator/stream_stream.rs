@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::{DataType, SchemaRef};
 use millstream_plan::sql::ast::JoinKind;
 
+use super::joined_rows::{JoinedRows, Shape};
 use super::{Operator, State, StateChange};
-use crate::column::ColumnBuilder;
 use crate::{Batch, Context, Error, Result, codec};
 
 /// Without GRACE PERIOD late rows are taken for a day.
@@ -42,6 +42,7 @@ pub(crate) struct Bounds {
 pub(crate) struct StreamStreamJoin {
     sides: [Side; 2],
     bounds: Bounds,
+    shape: Shape,
     schema: SchemaRef,
     /// The rows that are to be handed on alone if no partner comes, by the last time at which one may.
     waiting: BTreeMap<Place, Waiting>,
@@ -82,14 +83,15 @@ struct Stored {
     waits: bool,
 }
 
-/// The joined rows of a batch, under construction.
-struct Output {
-    columns: [Vec<ColumnBuilder>; 2],
-    rowtimes: Vec<i64>,
-}
-
 impl StreamStreamJoin {
-    pub(crate) fn new(inputs: [(&SchemaRef, usize); 2], kind: JoinKind, bounds: Bounds, schema: SchemaRef) -> Self {
+    /// `windowed`: whether the rows' keys carry windows, which are then part of them.
+    pub(crate) fn new(
+        inputs: [(&SchemaRef, usize); 2],
+        kind: JoinKind,
+        bounds: Bounds,
+        windowed: bool,
+        schema: SchemaRef,
+    ) -> Self {
         let Bounds { before_ms, after_ms, .. } = bounds;
         let side = |at: usize, is_outer: bool, back: i64, ahead: i64| {
             let [left, right] = inputs;
@@ -109,11 +111,18 @@ impl StreamStreamJoin {
                 stream_time: -1,
             }
         };
+        let [(left, left_key), _] = inputs;
+        let mut key_types: Vec<DataType> =
+            left.fields().get(left_key).iter().map(|field| field.data_type().clone()).collect();
+        if windowed {
+            key_types.extend([DataType::Int64, DataType::Int64]);
+        }
         let left_outer = matches!(kind, JoinKind::Left | JoinKind::Full);
         let right_outer = matches!(kind, JoinKind::Right | JoinKind::Full);
         Self {
             sides: [side(0, left_outer, before_ms, after_ms), side(1, right_outer, after_ms, before_ms)],
             bounds,
+            shape: Shape { key_types, has_key_column: kind == JoinKind::Full, windowed },
             schema,
             waiting: BTreeMap::new(),
             next_number: 0,
@@ -126,27 +135,13 @@ impl StreamStreamJoin {
         self.bounds.grace_ms.unwrap_or(DEFAULT_GRACE_MS)
     }
 
-    fn output(&self) -> Result<Output> {
-        let builders = |side: &Side| side.types.iter().map(ColumnBuilder::new).collect::<Result<Vec<_>>>();
+    fn output(&self) -> Result<JoinedRows> {
         let [left, right] = &self.sides;
-        Ok(Output { columns: [builders(left)?, builders(right)?], rowtimes: Vec::new() })
-    }
-
-    fn emit(&self, mut output: Output, out: &mut Vec<Batch>) -> Result<()> {
-        if output.rowtimes.is_empty() {
-            return Ok(());
-        }
-        let mut columns: Vec<ArrayRef> = Vec::new();
-        for column in output.columns.iter_mut().flatten() {
-            columns.push(column.finish()?);
-        }
-        columns.push(Arc::new(Int64Array::from(output.rowtimes)));
-        out.push(Batch::new(RecordBatch::try_new(Arc::clone(&self.schema), columns)?));
-        Ok(())
+        JoinedRows::new([&left.types, &right.types], &self.shape)
     }
 
     /// Joins one row and keeps it.
-    fn add(&mut self, at: usize, key: Vec<u8>, time: i64, row: Vec<u8>, output: &mut Output) -> Result<()> {
+    fn add(&mut self, at: usize, key: Vec<u8>, time: i64, row: Vec<u8>, output: &mut JoinedRows) -> Result<()> {
         let grace_ms = self.grace_ms();
         let at_once = self.bounds.grace_ms.is_none();
         if let Some(own) = self.sides.get_mut(at) {
@@ -161,7 +156,7 @@ impl StreamStreamJoin {
         let mut joined = false;
         for (place, partner) in other.rows.get_mut(&key).into_iter().flat_map(|rows| rows.range_mut(range.clone())) {
             joined = true;
-            output.push(at, Some(&row), Some(&partner.row), time.max(place.0))?;
+            output.push(at, &key, &row, Some(&partner.row), time.max(place.0))?;
             if std::mem::take(&mut partner.waits) {
                 self.waiting.remove(&(closes_at(place.0, reach_ahead_ms, grace_ms), place.1));
                 self.changed.insert(entry_key(1 - at, &key, *place), Some(entry_value(fingerprint, partner)));
@@ -171,7 +166,7 @@ impl StreamStreamJoin {
         let closes_at = closes_at(time, own.reach_ahead_ms, grace_ms);
         let waits = alone && !at_once && closes_at >= latest;
         if alone && !waits {
-            output.push(at, Some(&row), None, time)?;
+            output.push(at, &key, &row, None, time)?;
         }
         // A row that comes after its side has passed its window has been joined and need not be kept.
         if own.expires_at(time, grace_ms) >= own.stream_time {
@@ -191,23 +186,22 @@ impl StreamStreamJoin {
     }
 
     /// A row without a key has no partner, nor will it have one (KIP-962).
-    fn add_keyless(&self, side: usize, columns: &[ArrayRef], at: usize, time: i64, output: &mut Output) -> Result<()> {
-        if !self.sides.get(side).is_some_and(|side| side.is_outer) {
-            return Ok(());
+    fn add_keyless(&self, at: usize, key: &[u8], row: &[u8], time: i64, output: &mut JoinedRows) -> Result<()> {
+        if self.sides.get(at).is_some_and(|side| side.is_outer) {
+            output.push(at, key, row, None, time)
+        } else {
+            Ok(())
         }
-        let mut row = Vec::new();
-        codec::write_row(columns, at, &mut row)?;
-        output.push(side, Some(&row), None, time)
     }
 
     /// Hands on the rows for which no partner can come any more.
-    fn close(&mut self, latest: i64, output: &mut Output) -> Result<()> {
+    fn close(&mut self, latest: i64, output: &mut JoinedRows) -> Result<()> {
         while let Some(entry) = self.waiting.first_entry().filter(|entry| entry.key().0 < latest) {
             let Waiting { side: at, place, key } = entry.remove();
             let Some(side) = self.sides.get_mut(at) else { continue };
             let Some(stored) = side.rows.get_mut(&key).and_then(|rows| rows.get_mut(&place)) else { continue };
             stored.waits = false;
-            output.push(at, Some(&stored.row), None, place.0)?;
+            output.push(at, &key, &stored.row, None, place.0)?;
             self.changed.insert(entry_key(at, &key, place), Some(entry_value(side.fingerprint, stored)));
         }
         Ok(())
@@ -252,22 +246,6 @@ impl Side {
     }
 }
 
-impl Output {
-    /// Adds a row: `own` of the side `at`, `partner` of the other side or nulls.
-    fn push(&mut self, at: usize, own: Option<&Vec<u8>>, partner: Option<&Vec<u8>>, rowtime: i64) -> Result<()> {
-        let rows = if at == 0 { [own, partner] } else { [partner, own] };
-        for (columns, row) in self.columns.iter_mut().zip(rows) {
-            match row {
-                Some(row) => codec::read_row(&mut row.as_slice(), columns)
-                    .ok_or_else(|| Error::Internal("a row of a join cannot be read".to_owned()))?,
-                None => columns.iter_mut().for_each(ColumnBuilder::append_null),
-            }
-        }
-        self.rowtimes.push(rowtime);
-        Ok(())
-    }
-}
-
 /// The changelog's key of a row: side, time, number, key.
 fn entry_key(side: usize, key: &[u8], (time, number): Place) -> Vec<u8> {
     let mut out = vec![side as u8];
@@ -289,7 +267,8 @@ impl Operator for StreamStreamJoin {
     fn process(&mut self, input: usize, batch: Batch, _: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
         let mut output = self.output()?;
         let side = self.sides.get(input).ok_or_else(|| Error::Internal("a join has two inputs".to_owned()))?;
-        let key_column = Arc::clone(batch.column(side.key)?);
+        let mut keys: Vec<ArrayRef> = vec![Arc::clone(batch.column(side.key)?)];
+        keys.extend(batch.window.iter().flatten().cloned());
         let columns = batch.rows.columns();
         let columns = columns.get(..columns.len().saturating_sub(1)).unwrap_or_default();
         let times = batch.rowtimes()?;
@@ -297,16 +276,16 @@ impl Operator for StreamStreamJoin {
             if !batch.is_live(at) {
                 continue;
             }
-            if key_column.is_null(at) {
-                self.add_keyless(input, columns, at, times.value(at), &mut output)?;
-                continue;
-            }
             let (mut key, mut row) = (Vec::new(), Vec::new());
-            codec::write_row(std::slice::from_ref(&key_column), at, &mut key)?;
+            codec::write_row(&keys, at, &mut key)?;
             codec::write_row(columns, at, &mut row)?;
-            self.add(input, key, times.value(at), row, &mut output)?;
+            if keys.iter().any(|key| key.is_null(at)) {
+                self.add_keyless(input, &key, &row, times.value(at), &mut output)?;
+            } else {
+                self.add(input, key, times.value(at), row, &mut output)?;
+            }
         }
-        self.emit(output, out)
+        output.emit(&self.schema, out)
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {

@@ -251,7 +251,7 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
         }
     }
     let having = query.having.as_ref().map(|having| resolver.predicate(having)).transpose()?;
-    let (mut node, _) = join::plan(query, scope, catalog)?;
+    let mut node = join::plan(query, scope, catalog)?.node;
     if node.relation == Relation::Table {
         check_table(&grouped.calls.borrow(), query)?;
         node = materialized(node);
@@ -266,7 +266,7 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     }
     let names = query.group_by.iter().enumerate().map(|(at, ast)| (vec![column(&key_name(at))], ast.to_string()));
     let key_exprs = names.collect();
-    projected(node, items, key_exprs, &resolver, select_place(query))
+    projected(node, items, key_exprs, select_place(query))
 }
 
 /// Grouping expressions and arguments, in the partitions of their groups.
@@ -295,7 +295,7 @@ fn grouped_input(input: Node, grouped: &Grouped<'_>) -> Result<Node> {
     if in_place {
         return Ok(node);
     }
-    let op = Op::Repartition { input: Box::new(node), partitions, key_format: Format::new(FormatKind::Json) };
+    let op = Op::Repartition { input: Box::new(node), partitions, key_format: Format::new(FormatKind::Json), to: None };
     Ok(Node { op, schema, keys: new_keys, relation })
 }
 

@@ -1,205 +1,219 @@
 //! `FROM` and `JOIN`.
 
+mod condition;
+mod foreign_key;
+mod key;
+mod sides;
+
 use datafusion::logical_expr::Expr;
-use millstream_sql::ast::{BinaryOp, Join, JoinKind, Query};
-use millstream_sql::{Diagnostic, Expr as Ast, ExprKind};
+use millstream_sql::ast::{Join, JoinKind, Query};
+use millstream_sql::{Diagnostic, Span};
 
-use crate::expression::{Resolver, cast_to, common_type};
 use crate::node::{JoinSide, Node, Op, Relation};
-use crate::scope::{Scope, ScopedSource, batch_schema, column};
-use crate::{Catalog, Format, FormatKind, ROWTIME, Result, Source};
+use crate::scope::{Scope, ScopedSource, column};
+use crate::{Catalog, Result};
 
-type KeyExprs = Vec<(Vec<Expr>, String)>;
+use condition::{Condition, condition};
+use key::RowKey;
+use sides::{Side, check_partitions, joined_schema, keyed, shared_window};
 
-/// The query's rows before `WHERE`, and the expressions that are their key.
-pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<(Node, KeyExprs)> {
+/// The query's rows before `WHERE`.
+pub(super) struct Joined {
+    pub(super) node: Node,
+    keys: Vec<RowKey>,
+}
+
+impl Joined {
+    /// The expressions that must be selected to make a key, and what to call them; a column of `SELECT` that
+    /// stands for the key becomes it.
+    pub(super) fn select_keys(
+        &mut self,
+        items: &mut [(String, Expr)],
+        place: Span,
+    ) -> Result<Vec<(Vec<Expr>, String)>> {
+        let (mut selected, mut own_columns) = (Vec::new(), Vec::new());
+        for (at, key) in self.keys.iter().enumerate() {
+            let selection = key.select(at, items, place)?;
+            own_columns.extend(selection.own_column.map(|name| (name, at)));
+            selected.push((selection.accepted, selection.text));
+        }
+        self.node = key::with_columns(self.node.clone(), &own_columns);
+        Ok(selected)
+    }
+}
+
+/// Declares the key column that no source has, if the joins of a query make one.
+pub(super) fn declare_key(query: &Query, scope: &mut Scope, catalog: &Catalog) -> Result<()> {
+    let conditions = conditions(query, scope, catalog)?;
+    let Some(last) = conditions.last() else { return Ok(()) };
+    let mut keys = scope.sources.first().map(key::of_source).unwrap_or_default();
+    for (at, (join, condition)) in query.joins.iter().zip(&conditions).enumerate() {
+        keys = if is_foreign_key(scope, at + 1, &keys, condition) {
+            keys
+        } else {
+            key::of_join(&keys, condition, join, at)
+        };
+    }
+    if let [key] = keys.as_slice()
+        && key.is_synthetic()
+    {
+        scope.declare_key(last.ty.clone());
+    }
+    Ok(())
+}
+
+/// Whether a join is of tables and on something else than the left one's primary key.
+fn is_foreign_key(scope: &Scope, at: usize, keys: &[RowKey], condition: &Condition) -> bool {
+    let is_table = |at: usize| scope.sources.get(at).is_some_and(|scoped| scoped.source.is_table());
+    is_table(0) && is_table(at) && !key::is_key(keys, &condition.left)
+}
+
+fn conditions(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Vec<Condition>> {
+    query.joins.iter().enumerate().map(|(at, join)| condition(join, scope, at + 1, catalog)).collect()
+}
+
+/// The query's rows before `WHERE`, and what is their key.
+pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Joined> {
     let [first, others @ ..] = scope.sources.as_slice() else {
         return Err(Box::new(Diagnostic::new("E0201", "the query reads nothing").at(query.span, "")));
     };
     // Conditions first: they tell which columns the scans must read.
-    let conditions = query
-        .joins
-        .iter()
-        .enumerate()
-        .map(|(at, join)| condition(join, scope, at + 1, catalog))
-        .collect::<Result<Vec<_>>>()?;
-    let mut node = scope.scan(first);
-    let mut key_exprs: KeyExprs = source_keys(first);
-    for ((join, scoped), (left_key, right_key)) in query.joins.iter().zip(others).zip(conditions) {
-        key_exprs = vec![(vec![left_key.clone(), right_key.clone()], join_key_name(join))];
-        node = joined(node, scope.scan(scoped), join, scoped, left_key, right_key)?;
-    }
-    Ok((node, key_exprs))
-}
-
-fn source_keys(scoped: &ScopedSource) -> KeyExprs {
-    let keys = scoped.source.key.iter();
-    keys.map(|key| (vec![column(&format!("{}.{}", scoped.alias, key.name))], key.name.clone())).collect()
-}
-
-fn join_key_name(join: &Join) -> String {
-    match &join.on.kind {
-        ExprKind::Binary { left, .. } => left.to_string(),
-        _ => join.on.to_string(),
-    }
-}
-
-/// The two sides of `ON a = b`, the left one of the sources so far, the right one of the source at this place.
-fn condition(join: &Join, scope: &Scope, at: usize, catalog: &Catalog) -> Result<(Expr, Expr)> {
-    let resolver = Resolver { names: scope, catalog };
-    let ExprKind::Binary { op: BinaryOp::Eq, left, right } = &join.on.kind else {
-        let message = "a join compares one expression of each source for equality";
-        let help = "write ON a.column = b.column";
-        return Err(Box::new(Diagnostic::new("E0260", message).at(join.on.span, "").help(help)));
-    };
-    let side = |ast: &Ast| -> Result<(Expr, arrow::datatypes::DataType, Option<bool>)> {
-        let expr = resolver.resolve(ast)?;
-        let ty = resolver.type_of(&expr, ast.span)?;
-        let is_new = |name: &str| {
-            let alias = name.split('.').next().unwrap_or_default();
-            scope.sources.iter().position(|scoped| scoped.alias == alias).is_some_and(|place| place == at)
+    let conditions = conditions(query, scope, catalog)?;
+    let mut joined = Joined { node: scope.scan(first), keys: key::of_source(first) };
+    for (at, ((join, scoped), condition)) in query.joins.iter().zip(others).zip(&conditions).enumerate() {
+        let is_foreign_key = is_foreign_key(scope, at + 1, &joined.keys, condition);
+        let left = Side { is_key: key::is_key(&joined.keys, &condition.left), node: joined.node };
+        let right = scope.scan(scoped);
+        let right = Side { is_key: is_primary_key(&right, &condition.right), node: right };
+        let node = if is_foreign_key {
+            check_table(join, scoped, &right, condition)?;
+            foreign_key::plan(left, right.node, condition, join)?
+        } else {
+            join_on_key(left, right, join, scoped, condition, at)?
         };
-        let sides: Vec<bool> = expr.column_refs().into_iter().map(|column| is_new(&column.name)).collect();
-        let side = sides.first().copied().filter(|first| sides.iter().all(|side| side == first));
-        Ok((expr, ty, side))
-    };
-    let (left_expr, left_type, left_is_new) = side(left)?;
-    let (right_expr, right_type, right_is_new) = side(right)?;
-    let Some(common) = common_type(&left_type, &right_type) else {
-        let message = format!(
-            "the sides of the join are of types {} and {}",
-            crate::types::type_name(&left_type),
-            crate::types::type_name(&right_type)
-        );
-        return Err(Box::new(Diagnostic::new("E0261", message).at(join.on.span, "").help("CAST one of them")));
-    };
-    let cast = |expr, from: &_| cast_to(expr, from, &common);
-    match (left_is_new, right_is_new) {
-        (Some(false), Some(true)) => Ok((cast(left_expr, &left_type), cast(right_expr, &right_type))),
-        (Some(true), Some(false)) => Ok((cast(right_expr, &right_type), cast(left_expr, &left_type))),
-        _ => {
-            let message = "each side of a join condition must be of one source, and of different ones";
-            Err(Box::new(Diagnostic::new("E0260", message).at(join.on.span, "")))
-        }
+        let keys = if is_foreign_key { joined.keys } else { key::of_join(&joined.keys, condition, join, at) };
+        joined = Joined { node, keys };
     }
+    if let (Some(name), [key]) = (scope.synthetic_key(), joined.keys.as_mut_slice()) {
+        key.name(name);
+        joined.node = key::with_columns(joined.node, &[(name.to_owned(), 0)]);
+    }
+    Ok(joined)
 }
 
-fn joined(
-    left: Node,
-    right: Node,
+/// Whether an expression is a source's only key column.
+fn is_primary_key(scan: &Node, expr: &Expr) -> bool {
+    matches!(scan.keys.as_slice(), [at] if *expr == column(scan.schema.field(*at).name()))
+}
+
+fn refusal(code: &'static str, join: &Join, message: String, help: &str) -> Box<Diagnostic> {
+    Box::new(Diagnostic::new(code, message).at(join.span, "").help(help))
+}
+
+/// Refuses what no join with a table can do.
+fn check_table(join: &Join, scoped: &ScopedSource, right: &Side, condition: &Condition) -> Result<()> {
+    if let Some(within) = &join.within {
+        let diagnostic = Diagnostic::new("E0263", "a join with a table has no WITHIN: a table has no window");
+        return Err(Box::new(diagnostic.at(within.span, "remove it")));
+    }
+    if right.is_key {
+        return Ok(());
+    }
+    if condition.right_column.as_ref().is_some_and(|name| is_primary_key(&right.node, name)) {
+        let message = format!("the sides of the join are of other types than the key of table \"{}\"", scoped.alias);
+        return Err(refusal("E0261", join, message, "CAST the other side to the type of the key"));
+    }
+    let key: Vec<&str> = scoped.source.key.iter().map(|column| column.name.as_str()).collect();
+    let message = format!("a table is joined on its primary key, that of \"{}\" is {}", scoped.alias, key.join(", "));
+    let help = "compare the whole primary key of the table on the right, swap the tables, or CREATE TABLE … AS SELECT … GROUP BY the column first";
+    Err(refusal("E0262", join, message, help))
+}
+
+fn join_on_key(
+    left: Side,
+    right: Side,
     join: &Join,
     scoped: &ScopedSource,
-    left_key: Expr,
-    right_key: Expr,
+    condition: &Condition,
+    at: usize,
 ) -> Result<Node> {
-    let refuse =
-        |message: String, help: &str| Err(Box::new(Diagnostic::new("E0262", message).at(join.span, "").help(help)));
-    let partitions = scoped.source.partitions;
-    match (left.relation, right.relation) {
+    let refuse = |message: &str, help: &str| Err(refusal("E0262", join, message.to_owned(), help));
+    let (partitions, format) = right.node.layout();
+    match (left.node.relation, right.node.relation) {
         (Relation::Stream, Relation::Table) => {
-            if let Some(within) = &join.within {
-                let diagnostic = Diagnostic::new("E0263", "a join with a table has no WITHIN: a table has no window");
-                return Err(Box::new(diagnostic.at(within.span, "remove it")));
-            }
+            check_table(join, scoped, &right, condition)?;
             if !matches!(join.kind, JoinKind::Inner | JoinKind::Left) {
-                return refuse(
-                    "a stream joins a table by INNER or LEFT JOIN only".to_owned(),
-                    "swap the sides or use LEFT JOIN",
-                );
+                return refuse("a stream joins a table by INNER or LEFT JOIN only", "swap the sides or use LEFT JOIN");
             }
             if scoped.source.window.is_some() {
-                return refuse(
-                    format!(
-                        "table \"{}\" is windowed: a row of the stream would find no single row of it",
-                        scoped.alias
-                    ),
-                    "join a table without windows",
+                let message = format!(
+                    "table \"{}\" is windowed: a row of the stream would find no single row of it",
+                    scoped.alias
                 );
+                return refuse(&message, "join a table without windows");
             }
-            let is_key = matches!(right.keys.as_slice(), [0]) && right_key == column(right.schema.field(0).name());
-            if !is_key {
-                let key: Vec<&str> = scoped.source.key.iter().map(|column| column.name.as_str()).collect();
-                return refuse(
-                    format!("a table is joined on its primary key, that of \"{}\" is {}", scoped.alias, key.join(", ")),
-                    "compare the primary key, or CREATE TABLE … AS SELECT … GROUP BY the column first",
-                );
-            }
-            let (left, left_at) = keyed(left, left_key, partitions, scoped.source.key_format);
-            let schema = joined_schema(&left, &right);
-            let op = Op::StreamTableJoin {
-                left: JoinSide { input: Box::new(left) },
-                right: JoinSide { input: Box::new(right) },
-                kind: join.kind,
-            };
-            Ok(Node { op, schema, keys: vec![left_at], relation: Relation::Stream })
+            shared_window(&left, &right, join)?;
+            check_partitions(&left, &right, join, scoped)?;
+            let left = keyed(left, &condition.left, (partitions, format));
+            let (schema, keys) = (joined_schema(&left, &right.node, None), left.keys.clone());
+            let (left, right) = (JoinSide { input: Box::new(left) }, JoinSide { input: Box::new(right.node) });
+            let op = Op::StreamTableJoin { left, right, kind: join.kind };
+            Ok(Node { op, schema, keys, relation: Relation::Stream })
         }
         (Relation::Stream, Relation::Stream) => {
             let Some(within) = join.within else {
                 return refuse(
-                    "a join of two streams needs WITHIN".to_owned(),
+                    "a join of two streams needs WITHIN",
                     "say how far apart in time the rows may be: JOIN b WITHIN 1 HOUR ON …",
                 );
             };
-            let left_partitions = left.sources().first().map_or(1, |source| source.partitions);
-            let key_format = left.sources().first().map_or(Format::new(FormatKind::Json), |source| source.key_format);
-            let key_format =
-                if key_format.kind == FormatKind::None { Format::new(FormatKind::Json) } else { key_format };
-            let (left, left_at) = keyed(left, left_key, left_partitions, key_format);
-            let (right, _) = keyed(right, right_key, left_partitions, key_format);
-            let schema = joined_schema(&left, &right);
-            let op = Op::StreamStreamJoin {
-                left: JoinSide { input: Box::new(left) },
-                right: JoinSide { input: Box::new(right) },
-                kind: join.kind,
-                before_ms: within.before_ms,
-                after_ms: within.after_ms,
-                grace_ms: within.grace_ms,
-            };
-            Ok(Node { op, schema, keys: vec![left_at], relation: Relation::Stream })
+            shared_window(&left, &right, join)?;
+            check_partitions(&left, &right, join, scoped)?;
+            let target = sides::common_layout(&left, &right);
+            let left = keyed(left, &condition.left, target);
+            let right = keyed(right, &condition.right, target);
+            let (schema, keys) = result(&left, &right, join.kind, condition, at);
+            let (left, right) = (JoinSide { input: Box::new(left) }, JoinSide { input: Box::new(right) });
+            let (before_ms, after_ms, grace_ms) = (within.before_ms, within.after_ms, within.grace_ms);
+            let op = Op::StreamStreamJoin { left, right, kind: join.kind, before_ms, after_ms, grace_ms };
+            Ok(Node { op, schema, keys, relation: Relation::Stream })
         }
         (Relation::Table, Relation::Stream) => refuse(
-            "a table cannot be joined with a stream on its right".to_owned(),
+            "a table cannot be joined with a stream on its right",
             "name the stream first: FROM stream JOIN table ON …",
         ),
-        (Relation::Table, Relation::Table) => refuse(
-            "a join of two tables is not there yet".to_owned(),
-            "join a stream with one table, then with the other",
-        ),
-    }
-}
-
-/// The rows keyed by an expression: as they are if that is their key and they lie right, else through
-/// a repartition topic.
-fn keyed(input: Node, key: Expr, partitions: i32, key_format: Format) -> (Node, usize) {
-    let at = input.schema.fields().iter().position(|field| key == column(field.name()));
-    let lies_so = |source: &Source| source.partitions == partitions && source.key_format == key_format;
-    let in_place = input.sources().first().is_some_and(|source| lies_so(source));
-    if let Some(at) = at.filter(|at| input.keys == [*at] && in_place) {
-        return (input, at);
-    }
-    let names: Vec<_> = input.schema.fields().iter().filter(|field| field.name() != ROWTIME).collect();
-    let mut fields: Vec<_> = names.iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
-    let mut exprs: Vec<Expr> = names.iter().map(|field| column(field.name())).collect();
-    let at = match at {
-        Some(at) => at,
-        None => {
-            let ty = datafusion::common::DFSchema::try_from(input.schema.clone())
-                .and_then(|schema| datafusion::logical_expr::ExprSchemable::get_type(&key, &schema))
-                .unwrap_or(arrow::datatypes::DataType::Null);
-            fields.push((format!("KEY.{}", fields.len()), ty));
-            exprs.push(key);
-            fields.len() - 1
+        (Relation::Table, Relation::Table) => {
+            check_table(join, scoped, &right, condition)?;
+            shared_window(&left, &right, join)?;
+            check_partitions(&left, &right, join, scoped)?;
+            let target = left.node.layout();
+            let right = keyed(right, &condition.right, target);
+            let (schema, keys) = result(&left.node, &right, join.kind, condition, at);
+            let (left, right) = (JoinSide { input: Box::new(left.node) }, JoinSide { input: Box::new(right) });
+            Ok(Node {
+                op: Op::TableTableJoin { left, right, kind: join.kind },
+                schema,
+                keys,
+                relation: Relation::Table,
+            })
         }
-    };
-    let relation = input.relation;
-    let schema = batch_schema(fields);
-    let op = Op::Project { input: Box::new(input), exprs };
-    let project = Node { op, schema: schema.clone(), keys: vec![at], relation };
-    let op = Op::Repartition { input: Box::new(project), partitions, key_format };
-    (Node { op, schema, keys: vec![at], relation }, at)
+    }
 }
 
-fn joined_schema(left: &Node, right: &Node) -> arrow::datatypes::SchemaRef {
-    let columns = left.schema.fields().iter().chain(right.schema.fields()).filter(|field| field.name() != ROWTIME);
-    batch_schema(columns.map(|field| (field.name().clone(), field.data_type().clone())))
+/// The columns of a join's result and where its key is: on the side that every row has, or behind both.
+fn result(
+    left: &Node,
+    right: &Node,
+    kind: JoinKind,
+    condition: &Condition,
+    at: usize,
+) -> (arrow::datatypes::SchemaRef, Vec<usize>) {
+    let width = |node: &Node| node.schema.fields().len().saturating_sub(1);
+    let keys = match kind {
+        JoinKind::Inner | JoinKind::Left => left.keys.clone(),
+        JoinKind::Right => right.keys.iter().map(|key| width(left) + key).collect(),
+        JoinKind::Full => vec![width(left) + width(right)],
+    };
+    let key = (kind == JoinKind::Full).then(|| (key::joined_name(at), condition.ty.clone()));
+    (joined_schema(left, right, key), keys)
 }

@@ -6,7 +6,7 @@ use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span};
 
 use super::explode::Exploded;
 use super::{columns_of, join};
-use crate::expression::{Names, Resolver};
+use crate::expression::{Names, Resolver, type_in};
 use crate::node::{Node, Op};
 use crate::scope::{Scope, batch_schema, column};
 use crate::{Catalog, Column, Result};
@@ -83,12 +83,15 @@ pub(super) fn select_place(query: &Query) -> Span {
 
 pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Selected> {
     let exploded = Exploded::new(scope, catalog);
-    let items = select_items(query, scope, &Resolver { names: &exploded, catalog })?;
+    let mut items = select_items(query, scope, &Resolver { names: &exploded, catalog })?;
     let resolver = Resolver { names: scope, catalog };
     let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
     let partition_by =
         query.partition_by.iter().map(|expr| Ok((resolver.resolve(expr)?, expr))).collect::<Result<Vec<_>>>()?;
-    let (mut node, mut key_exprs) = join::plan(query, scope, catalog)?;
+    let mut joined = join::plan(query, scope, catalog)?;
+    let mut key_exprs =
+        if partition_by.is_empty() { joined.select_keys(&mut items, select_place(query))? } else { Vec::new() };
+    let mut node = joined.node;
     if let (Some(partition), true) = (query.partition_by.first(), node.relation == crate::Relation::Table) {
         let diagnostic = Diagnostic::new("E0257", "PARTITION BY is for streams, this is a table");
         return Err(Box::new(diagnostic.at(partition.span, "")));
@@ -105,7 +108,7 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
         node = filtered(node, predicate);
     }
     node = exploded.applied(node, select_place(query))?;
-    projected(node, items, key_exprs, &Resolver { names: &exploded, catalog }, select_place(query))
+    projected(node, items, key_exprs, select_place(query))
 }
 
 pub(super) fn filtered(input: Node, predicate: Expr) -> Node {
@@ -118,7 +121,6 @@ pub(super) fn projected(
     input: Node,
     items: Vec<(String, Expr)>,
     key_exprs: Vec<(Vec<Expr>, String)>,
-    resolver: &Resolver<'_>,
     place: Span,
 ) -> Result<Selected> {
     let mut fields: Vec<(String, arrow::datatypes::DataType)> = Vec::new();
@@ -127,7 +129,7 @@ pub(super) fn projected(
             let diagnostic = Diagnostic::new("E0258", format!("the result has two columns named \"{name}\""));
             return Err(Box::new(diagnostic.at(place, "").help("rename one of them: expression AS name")));
         }
-        fields.push((name.clone(), resolver.type_of(expr, place)?));
+        fields.push((name.clone(), type_in(expr, &input.schema, place)?));
     }
     let exprs: Vec<Expr> = items.into_iter().map(|(_, expr)| expr).collect();
     let keys = key_exprs.iter().filter_map(|(accepted, _)| exprs.iter().position(|e| accepted.contains(e))).collect();
@@ -156,6 +158,8 @@ fn select_items(query: &Query, scope: &Scope, resolver: &Resolver<'_>) -> Result
 /// `*` or `source.*`: the columns that it stands for.
 pub(super) fn star(item: &SelectItem, scope: &Scope) -> Result<Vec<(String, Expr)>> {
     let mut items = Vec::new();
+    let own = scope.synthetic_key().filter(|_| matches!(item, SelectItem::Star { source: None, .. }));
+    items.extend(own.map(|name| (name.to_owned(), column(name))));
     for scoped in scope.starred(item)? {
         for (name, scanned) in scoped.star() {
             let in_join = scope.sources.len() > 1;
