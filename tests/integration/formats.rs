@@ -11,7 +11,7 @@ use arrow::datatypes::DataType;
 use millstream_exec::testing::{ColumnBuilder, JsonDecoder};
 use millstream_exec::{Context, Pipeline, value_at};
 use millstream_function::registry;
-use millstream_plan::{Catalog, Output, plan_query, plan_source};
+use millstream_plan::{Catalog, Defaults, Output, plan_query, plan_source};
 use millstream_sql::{Statement, Value, parse_statement};
 use proptest::collection::vec;
 use proptest::num::f64 as doubles;
@@ -467,7 +467,7 @@ fn compute(expression: &str) -> Result<String, String> {
     let create = "CREATE STREAM s (v INT) WITH (KAFKA_TOPIC = 's', VALUE_FORMAT = 'JSON', PARTITIONS = 1)";
     let Statement::CreateSource(source) = parse_statement(create).unwrap() else { panic!("{create}") };
     let mut catalog = Catalog::default();
-    let source = plan_source(&source, &catalog, create).unwrap();
+    let source = plan_source(&source, &catalog, &Defaults::default(), create).unwrap();
     catalog.insert(Arc::new(source));
 
     let select = format!("SELECT {expression} AS x FROM s EMIT CHANGES");

@@ -16,6 +16,7 @@ mod format;
 mod groups;
 mod operator;
 mod pipeline;
+mod sink_time;
 mod table;
 mod value;
 mod window_key;

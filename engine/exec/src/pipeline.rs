@@ -1,6 +1,7 @@
 //! The operators of one sub-topology, chained.
 
 use arrow::datatypes::SchemaRef;
+use datafusion::logical_expr::Expr;
 use millstream_plan::sql::ast::{JoinKind, WindowKind};
 use millstream_plan::{Node, Op, Relation};
 
@@ -206,6 +207,16 @@ impl Pipeline {
     }
 }
 
+/// The key columns that a projection of a stream makes of more than the key that the rows had.
+fn keys_of_value(node: &Node, input: &Node, exprs: &[Expr]) -> Vec<usize> {
+    let is_of_value = |expr: &Expr| {
+        let is_key = |name: &str| input.keys.iter().any(|at| input.schema.field(*at).name() == name);
+        expr.column_refs().into_iter().any(|column| !is_key(&column.name))
+    };
+    let keys = node.keys.iter().copied().filter(|_| node.relation == Relation::Stream);
+    keys.filter(|at| exprs.get(*at).is_some_and(is_of_value)).collect()
+}
+
 fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
     let schema = SchemaRef::clone(&node.schema);
     Ok(match &node.op {
@@ -219,7 +230,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
         }
         Op::Project { input, exprs } => {
             let columns = exprs.iter().map(|expr| Evaluator::new(expr, &input.schema)).collect::<Result<_>>()?;
-            (Box::new(Project::new(columns, schema)), "Project")
+            (Box::new(Project::new(columns, keys_of_value(node, input, exprs), schema)), "Project")
         }
         Op::Aggregate { input, window, calls, emit_final } => match window {
             Some(spec) if matches!(spec.kind, WindowKind::Session { .. }) => {

@@ -165,7 +165,18 @@ impl Resolver<'_> {
     }
 
     fn comparison(&self, op: BinaryOp, left: &Ast, right: &Ast) -> Result<Expr> {
+        let place = left.span.to(right.span);
         let (left, right) = self.unified(left, right)?;
+        let ty = self.type_of(&left, place)?;
+        if ty.is_nested() && !matches!(op, BinaryOp::Eq | BinaryOp::NotEq) {
+            let message = format!("cannot compare values of type {} with {}", type_name(&ty), op.symbol());
+            let help = "compare them with = or <>, or compare their elements";
+            return Err(Box::new(Diagnostic::new("E0241", message).at(place, "they have no order").help(help)));
+        }
+        if ty == DataType::Null {
+            let help = "NULL equals nothing, not even NULL: write IS NULL or IS DISTINCT FROM";
+            return Err(Box::new(Diagnostic::new("E0241", "cannot compare NULL with NULL").at(place, "").help(help)));
+        }
         let operator = match op {
             BinaryOp::Eq => Operator::Eq,
             BinaryOp::NotEq => Operator::NotEq,

@@ -7,6 +7,7 @@ mod insert;
 mod print;
 mod pull;
 mod push;
+mod replace;
 mod replay;
 mod show;
 
@@ -14,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millstream_log::Log;
-use millstream_plan::{Catalog, Output, explain, plan_query, plan_source};
+use millstream_plan::{Catalog, Defaults, Output, explain, plan_query, plan_source};
 use millstream_sql::ast::Explain;
 use millstream_sql::{Diagnostic, Statement, parse_statement};
 
@@ -154,7 +155,7 @@ impl Engine {
     fn define_processing_log(&self) -> Result<()> {
         if let Statement::CreateSource(create) = parse_statement(processing_log::STATEMENT)? {
             let mut state = self.state();
-            let mut source = plan_source(&create, &state.catalog, processing_log::STATEMENT)?;
+            let mut source = plan_source(&create, &state.catalog, &Defaults::default(), processing_log::STATEMENT)?;
             source.partitions = 1;
             source.read_only = true;
             state.catalog.insert(Arc::new(source));

@@ -1,6 +1,6 @@
 //! Rows to record batches of a topic's partitions.
 
-use millstream_exec::{Batch, SinkEncoder};
+use millstream_exec::{Batch, Context, SinkEncoder};
 use millstream_log::record::BatchBuilder;
 use millstream_log::{TopicPartition, partition_for_key};
 
@@ -34,10 +34,10 @@ impl Sink {
         Self { encoder, builders, home }
     }
 
-    pub(crate) fn write(&mut self, batch: &Batch) -> Result<()> {
+    pub(crate) fn write(&mut self, batch: &Batch, context: &mut Context) -> Result<()> {
         let (builders, home) = (&mut self.builders, self.home);
         let count = builders.partitions.len() as i32;
-        self.encoder.encode(batch, |key, value, timestamp_ms| {
+        self.encoder.encode(batch, context, |key, value, timestamp_ms| {
             let partition = match key {
                 Some(key) if count > 1 => partition_for_key(key.inner(), count),
                 Some(_) => 0,

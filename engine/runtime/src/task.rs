@@ -88,22 +88,22 @@ impl Task {
             } else {
                 self.pipeline.process_each(input, &batch, &mut context, &mut out)?;
             }
-            self.write(&mut out)?;
+            self.write(&mut out, &mut context)?;
             if rows >= EPOCH_ROWS_MAX || started.elapsed() >= self.commit_interval {
                 break true;
             }
         };
         self.pipeline.flush(&mut context, &mut out)?;
-        self.write(&mut out)?;
+        self.write(&mut out, &mut context)?;
         self.commit(&mut context)?;
         self.shared.count(rows, &context);
         Ok(if more { Turn::Again } else { Turn::Idle })
     }
 
-    fn write(&mut self, out: &mut Vec<Batch>) -> Result<()> {
+    fn write(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         for batch in out.drain(..) {
             self.shared.count_out(batch.len());
-            self.sink.write(&batch)?;
+            self.sink.write(&batch, context)?;
         }
         Ok(())
     }

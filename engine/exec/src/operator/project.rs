@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::compute::nullif;
 use arrow::datatypes::SchemaRef;
 
 use super::Operator;
@@ -12,23 +13,30 @@ use crate::{Batch, Context, Error, Evaluator, Result};
 #[derive(Debug)]
 pub(crate) struct Project {
     columns: Vec<Evaluator>,
+    /// The columns that are null where the record has no value: the new keys that are made of it.
+    keys_of_value: Vec<usize>,
     schema: SchemaRef,
 }
 
 impl Project {
-    pub(crate) fn new(columns: Vec<Evaluator>, schema: SchemaRef) -> Self {
-        Self { columns, schema }
+    pub(crate) fn new(columns: Vec<Evaluator>, keys_of_value: Vec<usize>, schema: SchemaRef) -> Self {
+        Self { columns, keys_of_value, schema }
     }
 }
 
 impl Operator for Project {
     fn process(&mut self, _: usize, batch: Batch, context: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.columns.len() + 1);
-        for (column, field) in self.columns.iter().zip(self.schema.fields()) {
+        let dead = batch.live.as_ref().map(|live| BooleanArray::new(!live, None));
+        for (at, (column, field)) in self.columns.iter().zip(self.schema.fields()).enumerate() {
             let array = column.evaluate(&batch.rows, context)?;
             // A kernel may return another type of the same kind, such as text in views.
             let same = array.data_type() == field.data_type();
-            columns.push(if same { array } else { arrow::compute::cast(&array, field.data_type())? });
+            let array = if same { array } else { arrow::compute::cast(&array, field.data_type())? };
+            columns.push(match &dead {
+                Some(dead) if self.keys_of_value.contains(&at) => nullif(&array, dead)?,
+                _ => array,
+            });
         }
         let rowtime = batch.rows.columns().last();
         columns.push(rowtime.cloned().ok_or_else(|| Error::Internal("a batch has no ROWTIME".to_owned()))?);

@@ -16,8 +16,8 @@ use super::join;
 use super::select::{ItemNames, Selected, filtered, projected, select_place};
 use crate::expression::{Names, Resolver, cast_to, no_overload};
 use crate::node::{AggregateCall, Node, Op, Relation, WindowSpec};
-use crate::scope::{Scope, batch_schema, column};
-use crate::{Catalog, Format, FormatKind, ROWTIME, Result};
+use crate::scope::{Scope, ScopedSource, batch_schema, column};
+use crate::{Catalog, Format, FormatKind, ROWTIME, Result, ScanColumn, ScanRole};
 
 /// As in Kafka Streams: without GRACE PERIOD late rows are taken for a day.
 const DEFAULT_GRACE_MS: i64 = 24 * 3_600_000;
@@ -129,9 +129,6 @@ impl Names for Grouped<'_> {
             let at = self.call(name, args, distinct, ast.span)?;
             return Ok(Some(column(&call_name(at))));
         }
-        if matches!(ast.kind, ExprKind::Literal(_)) {
-            return Ok(None);
-        }
         // Only an expression without aggregates can be one of the grouping expressions.
         let mut has_aggregate = false;
         ast.walk(&mut |expr| has_aggregate |= aggregate_call(expr).is_some());
@@ -194,8 +191,9 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
                 items.push((names.name(expr, alias.as_ref(), scope), resolver.resolve(expr)?));
             }
             SelectItem::Star { span, .. } => {
-                let diagnostic = Diagnostic::new("E0248", "* cannot be used with GROUP BY").at(*span, "");
-                return Err(Box::new(diagnostic.help("name the grouped columns and the aggregates")));
+                for scoped in scope.starred(item)? {
+                    items.extend(grouped_columns(scoped, scope, &grouped, *span)?);
+                }
             }
             SelectItem::StructStar(operand) => items.extend(super::select::struct_fields(operand, &resolver)?),
         }
@@ -213,6 +211,28 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     let names = query.group_by.iter().enumerate().map(|(at, ast)| (vec![column(&key_name(at))], ast.to_string()));
     let key_exprs = names.collect();
     projected(node, items, key_exprs, &resolver, select_place(query))
+}
+
+/// What `*` gives behind a grouping: the source's columns, if all of them are grouped by.
+fn grouped_columns(
+    scoped: &ScopedSource,
+    scope: &Scope,
+    grouped: &Grouped<'_>,
+    place: millstream_sql::Span,
+) -> Result<Vec<(String, Expr)>> {
+    let columns = scoped.star().filter(|(_, scanned)| matches!(scanned.role, ScanRole::Key(_) | ScanRole::Value(_)));
+    let key = |(name, scanned): (&str, &ScanColumn)| {
+        let key = grouped.group_by.iter().position(|(expr, _)| *expr == column(&scanned.name));
+        let Some(at) = key else {
+            let message = format!("* stands for column \"{name}\" too, which is neither grouped by nor aggregated");
+            let diagnostic = Diagnostic::new("E0248", message).at(place, "");
+            return Err(Box::new(diagnostic.help("name the grouped columns and the aggregates")));
+        };
+        let in_join = scope.sources.len() > 1;
+        let name = if in_join { format!("{}_{name}", scoped.alias) } else { name.to_owned() };
+        Ok((name, column(&key_name(at))))
+    };
+    columns.map(key).collect()
 }
 
 /// Grouping expressions and arguments, in the partitions of their groups.
