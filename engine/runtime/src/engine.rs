@@ -12,6 +12,7 @@ mod replay;
 mod show;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millstream_log::Log;
@@ -106,6 +107,8 @@ pub struct Engine {
     processing_log: ProcessingLog,
     tables: Arc<Tables>,
     service_id: String,
+    /// Numbers the queries that somebody waits for.
+    transient: AtomicU64,
     // Dropped last: its threads run the tasks of the queries above.
     pool: Pool,
 }
@@ -135,6 +138,7 @@ impl Engine {
             state: Mutex::default(),
             tables: Arc::default(),
             service_id: options.service_id.clone(),
+            transient: AtomicU64::default(),
             pool: Pool::start(options.threads)?,
         };
         engine.define_processing_log()?;
@@ -163,6 +167,11 @@ impl Engine {
         Ok(())
     }
 
+    /// An id for a query that somebody waits for.
+    fn transient_id(&self, kind: &str, source: &str) -> String {
+        format!("{kind}_{source}_{}", self.transient.fetch_add(1, Ordering::Relaxed))
+    }
+
     fn launch<'a>(&'a self, settings: &'a Settings) -> Launch<'a> {
         Launch {
             log: &self.log,
@@ -182,7 +191,11 @@ impl Engine {
         let statement = parse_statement(text)?;
         match &statement {
             Statement::Query(query) if query.emit.is_some() => self.push(query, settings).map(Response::Stream),
-            Statement::Query(_) => self.pull(text, None).map(Response::Stream),
+            Statement::Query(query) => {
+                pull::strict::check(query, &self.state().catalog, settings)?;
+                self.pull(text, None).map(Response::Stream)
+            }
+            Statement::BatchQuery { reason, .. } if settings.is_strict() => Err(reason.clone().into()),
             Statement::BatchQuery { text, reason } => self.pull(text, Some(reason)).map(Response::Stream),
             Statement::InsertValues(insert) => self.insert_values(insert).map(Response::Message),
             Statement::Show(what) => self.show(what, settings).map(Response::Rows),
@@ -255,7 +268,7 @@ impl Engine {
             status: query.shared.status(),
             sink: query.plan.sink.as_ref().map(|sink| sink.name.clone()).unwrap_or_default(),
             lag: query.lag(&*self.log),
-            rows_in: query.shared.rows_in.load(std::sync::atomic::Ordering::Relaxed),
+            rows_in: query.shared.rows_in.load(Ordering::Relaxed),
             statement: query.statement.clone(),
         };
         state.queries.iter().map(info).collect()

@@ -1,8 +1,10 @@
 //! Pull queries: any SQL that DataFusion knows, over tables as they are now and streams from their
 //! beginning to now.
 
+mod lookup;
 mod refusal;
 mod spelling;
+pub(super) mod strict;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -35,12 +37,14 @@ impl Engine {
         let frame = runtime.block_on(context.sql(&to_batch_sql(text)));
         let frame = frame.map_err(|error| refusal(&error, reason, &catalog, text))?;
         let columns = columns(&frame, &names, &catalog);
-        Tail::new().start_bounded("a pull query", columns, move |reader| {
+        let mut stream = Tail::new().start_bounded("a pull query", columns, move |reader| {
             runtime.block_on(async {
                 let batches = frame.execute_stream().await?;
                 hand_on_all(batches, reader).await
             })
-        })
+        })?;
+        stream.query_id = self.transient_id("query", "pull");
+        Ok(stream)
     }
 
     /// What a query may name: the functions, and those sources that occur in its text.
