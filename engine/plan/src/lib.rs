@@ -5,6 +5,7 @@
 //! executor; it touches no data.
 
 mod catalog;
+mod coercion;
 mod create;
 mod explain;
 mod expression;

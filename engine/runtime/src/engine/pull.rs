@@ -5,13 +5,14 @@ mod lookup;
 mod refusal;
 mod spelling;
 pub(super) mod strict;
+mod text_sum;
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
 use arrow::array::RecordBatch;
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use millstream_exec::value_at;
 use millstream_function::registry;
@@ -24,6 +25,7 @@ use crate::tail::{Reader, Tail};
 use crate::{Error, Result, Row, RowStream, StreamEvent};
 use refusal::refusal;
 use spelling::{to_batch_sql, words};
+use text_sum::TextSum;
 
 impl Engine {
     /// Answers a query, planned here and executed on a thread of its own, so that whoever asked can go away.
@@ -53,6 +55,8 @@ impl Engine {
             .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
             .with_information_schema(false);
         let context = SessionContext::new_with_config(config);
+        let mut context = context;
+        context.register_expr_planner(Arc::new(TextSum))?;
         // What DataFusion has itself, under the same name, takes all that batch SQL may hand to it.
         let own = context.state();
         for (function, udf) in registry().scalars() {

@@ -1,5 +1,6 @@
 //! The dialect's spelling of batch SQL.
 
+use millstream_plan::parse_time;
 use millstream_sql::{Token, TokenKind, tokenize};
 
 /// The names that occur in a text, as the dialect spells them.
@@ -23,9 +24,21 @@ fn inner(quoted: &str) -> String {
 pub(super) fn to_batch_sql(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut after_arrow = false;
-    for token in tokenize(text) {
+    let tokens = tokenize(text);
+    for (at, token) in tokens.iter().enumerate() {
         let piece = token.span.of(text);
+        let follows = |symbol: &str| next_after(&tokens, at).is_some_and(|next| next.span.of(text) == symbol);
         match token.kind {
+            TokenKind::Symbol if piece == ":=" => out.push(','),
+            TokenKind::Word | TokenKind::QuotedName if follows(":=") => {
+                let name = if token.kind == TokenKind::Word { piece.to_uppercase() } else { inner(piece) };
+                out.push_str(&format!("'{}'", name.replace('\'', "''")));
+            }
+            TokenKind::Word if piece.eq_ignore_ascii_case("STRUCT") && follows("(") => out.push_str("NAMED_STRUCT"),
+            TokenKind::String => match parse_time(&inner(piece)).filter(|_| meets_time(&tokens, at, text)) {
+                Some(ms) => out.push_str(&ms.to_string()),
+                None => out.push_str(piece),
+            },
             TokenKind::Symbol if piece == "->" => after_arrow = true,
             TokenKind::Space if after_arrow => {}
             TokenKind::Word | TokenKind::QuotedName if after_arrow => {
@@ -41,6 +54,31 @@ pub(super) fn to_batch_sql(text: &str) -> String {
     out
 }
 
+/// The next token that means something.
+fn next_after(tokens: &[Token], at: usize) -> Option<&Token> {
+    tokens.get(at + 1..)?.iter().find(|token| !token.kind.is_trivia())
+}
+
+/// Whether a token is compared with a time in ms: with ROWTIME or the bounds of a window.
+fn meets_time(tokens: &[Token], at: usize, text: &str) -> bool {
+    let is_word = |token: &&Token| !token.kind.is_trivia();
+    let before: Vec<String> = tokens.iter().take(at).rev().filter(is_word).take(4).map(|t| upper(t, text)).collect();
+    let after: Vec<String> = tokens.iter().skip(at + 1).filter(is_word).take(2).map(|t| upper(t, text)).collect();
+    let is_time =
+        |word: Option<&String>| matches!(word.map(String::as_str), Some("ROWTIME" | "WINDOWSTART" | "WINDOWEND"));
+    let compares = |word: Option<&String>| {
+        matches!(word.map(String::as_str), Some("=" | "<>" | "!=" | "<" | "<=" | ">" | ">=" | "BETWEEN"))
+    };
+    let is_between = |at: usize| before.get(at).is_some_and(|word| word == "BETWEEN") && is_time(before.get(at + 1));
+    compares(before.first()) && is_time(before.get(1))
+        || compares(after.first()) && is_time(after.get(1))
+        || before.first().is_some_and(|word| word == "AND") && is_between(2)
+}
+
+fn upper(token: &Token, text: &str) -> String {
+    token.span.of(text).to_uppercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +88,11 @@ mod tests {
         assert_eq!(
             to_batch_sql("select a->b, `x y`, 'a->b' from t -- c"),
             "SELECT A['B'], \"x y\", 'a->b' FROM T -- c"
+        );
+        assert_eq!(to_batch_sql("struct(a := 1, `b` := x) = k"), "NAMED_STRUCT('A' , 1, 'b' , X) = K");
+        assert_eq!(
+            to_batch_sql("rowtime > '1970-01-02' and windowstart between '1970' and '1970-01-02' and '1970' < v"),
+            "ROWTIME > 86400000 AND WINDOWSTART BETWEEN 0 AND 86400000 AND '1970' < V"
         );
     }
 }
