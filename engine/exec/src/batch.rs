@@ -17,13 +17,15 @@ pub struct Batch {
     pub live: Option<BooleanBuffer>,
     /// The start and the end of the windows that the rows' keys carry.
     pub window: Option<[ArrayRef; 2]>,
+    /// The headers of the records that the rows came with, which go where the rows go. `None`: no row has any.
+    pub headers: Option<ArrayRef>,
 }
 
 impl Batch {
     /// Rows that all have a value.
     #[must_use]
     pub fn new(rows: RecordBatch) -> Self {
-        Self { rows, live: None, window: None }
+        Self { rows, live: None, window: None, headers: None }
     }
 
     /// The number of rows.
@@ -79,7 +81,8 @@ impl Batch {
             None => None,
         };
         let window = self.each_bound(|bound| Ok(arrow::compute::filter(bound, keep)?))?;
-        Ok(Self { rows, live, window })
+        let headers = self.headers.as_ref().map(|headers| arrow::compute::filter(headers, keep)).transpose()?;
+        Ok(Self { rows, live, window, headers })
     }
 
     fn each_bound(&self, map: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Result<Option<[ArrayRef; 2]>> {
@@ -100,6 +103,7 @@ impl Batch {
             .as_ref()
             .map(|_| BooleanBuffer::collect_bool(places.len(), |at| self.is_live(places.value(at) as usize)));
         let window = self.each_bound(|bound| Ok(arrow::compute::take(bound, places, None)?))?;
-        Ok(Self { rows, live, window })
+        let headers = self.headers.as_ref().map(|headers| arrow::compute::take(headers, places, None)).transpose()?;
+        Ok(Self { rows, live, window, headers })
     }
 }

@@ -100,7 +100,7 @@ impl SinkEncoder {
         })
     }
 
-    /// Hands every row to `write`: the key's bytes without and with its window, the value's bytes and the time. Rows
+    /// Hands every row to `write`: its place, the key's bytes without and with its window, the value's bytes and the time. Rows
     /// of a table without a key are left out, as are rows whose time cannot be read; these are reported.
     ///
     /// # Errors
@@ -109,7 +109,7 @@ impl SinkEncoder {
         &mut self,
         batch: &Batch,
         context: &mut Context,
-        mut write: impl FnMut(Option<KeyBytes<'_>>, Option<&[u8]>, i64),
+        mut write: impl FnMut(usize, Option<KeyBytes<'_>>, Option<&[u8]>, i64),
     ) -> Result<()> {
         let columns = batch.rows.columns();
         let pick =
@@ -163,7 +163,7 @@ impl SinkEncoder {
                     true
                 }
             };
-            write(key, has_value.then_some(self.value_bytes.as_slice()), time);
+            write(row, key, has_value.then_some(self.value_bytes.as_slice()), time);
         }
         Ok(())
     }

@@ -138,8 +138,17 @@ impl Pipeline {
     ) -> Result<()> {
         for row in 0..batch.len() {
             let one = batch.take(&arrow::array::UInt32Array::from(vec![row as u32]))?;
+            let headers = one.headers.clone();
+            let from = out.len();
             self.process(input, one, context, out)?;
             self.flush(context, out)?;
+            // What follows from a record has its headers.
+            if let Some(headers) = headers {
+                for batch in out.iter_mut().skip(from).filter(|batch| batch.headers.is_none()) {
+                    let places = arrow::array::UInt32Array::from(vec![0; batch.len()]);
+                    batch.headers = Some(arrow::compute::take(&headers, &places, None)?);
+                }
+            }
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use millstream_sql::ast::{ColumnDef, ColumnRole, CreateSource, Ident, Properties
 use millstream_sql::{Diagnostic, Field, SqlType};
 
 use crate::properties::{Defaults, check_properties, check_wrap, formats, text, topic_name, wrong};
-use crate::{Catalog, Column, Format, FormatKind, Result, Source, SourceWindow, TimestampColumn};
+use crate::{Catalog, Column, Format, FormatKind, HeaderColumn, Result, Source, SourceWindow, TimestampColumn};
 
 /// Names that records have beside their columns.
 pub(crate) const PSEUDO_COLUMNS: [&str; 5] = ["ROWTIME", "ROWPARTITION", "ROWOFFSET", "WINDOWSTART", "WINDOWEND"];
@@ -22,6 +22,7 @@ pub fn plan_source(create: &CreateSource, catalog: &Catalog, defaults: &Defaults
         topic: topic_name(&create.with)?.unwrap_or_else(|| create.name.name.clone()),
         key: Vec::new(),
         value: Vec::new(),
+        headers: Vec::new(),
         key_format: Format::new(FormatKind::Kafka),
         value_format: Format::new(FormatKind::Json),
         window: None,
@@ -54,6 +55,11 @@ fn columns(create: &CreateSource, catalog: &Catalog, source: &mut Source) -> Res
         }
         let ty = column_type(&column.ty, catalog, name)?;
         match (&column.role, create.kind) {
+            (ColumnRole::Headers(header), _) => {
+                check_header(name, &ty, header.as_deref(), source)?;
+                let column = Column { name: name.name.clone(), ty };
+                source.headers.push(HeaderColumn { column, header: header.clone() });
+            }
             (ColumnRole::Value, _) => source.value.push(Column { name: name.name.clone(), ty }),
             (ColumnRole::Key, SourceKind::Stream) | (ColumnRole::PrimaryKey, SourceKind::Table) => {
                 source.key.push(Column { name: name.name.clone(), ty });
@@ -61,7 +67,7 @@ fn columns(create: &CreateSource, catalog: &Catalog, source: &mut Source) -> Res
             (role, _) => return Err(wrong_role(column, role, source)),
         }
     }
-    if source.value.is_empty() && source.key.is_empty() {
+    if source.readable().next().is_none() {
         let message = format!("{} \"{}\" has no columns", source.noun(), source.name);
         let help = "declare them: CREATE STREAM s (id BIGINT KEY, v STRING) WITH (…)";
         return Err(Box::new(Diagnostic::new("E0215", message).at(create.name.span, "").help(help)));
@@ -69,9 +75,36 @@ fn columns(create: &CreateSource, catalog: &Catalog, source: &mut Source) -> Res
     Ok(())
 }
 
+/// Refuses a column of headers that is of another type than headers are, or that is there already.
+fn check_header(name: &Ident, ty: &SqlType, header: Option<&str>, source: &Source) -> Result<()> {
+    let field = |name: &str, ty| Field { name: name.to_owned(), ty };
+    let all = SqlType::Struct(vec![field("KEY", SqlType::String), field("VALUE", SqlType::Bytes)]);
+    let expected = if header.is_some() { SqlType::Bytes } else { SqlType::Array(Box::new(all)) };
+    let refuse =
+        |message: String, help: String| Err(Box::new(Diagnostic::new("E0227", message).at(name.span, "").help(help)));
+    if *ty != expected {
+        let what = header.map_or("all headers".to_owned(), |header| format!("header '{header}'"));
+        let message = format!("column \"{}\" of {what} cannot be of type {ty}", name.name);
+        return refuse(
+            message,
+            format!("write {} {expected} {}", name.name, if header.is_some() { "HEADER('…')" } else { "HEADERS" }),
+        );
+    }
+    match source
+        .headers
+        .iter()
+        .find(|other| other.header.as_deref() == header || header.is_none() || other.header.is_none())
+    {
+        Some(other) => refuse(
+            format!("column \"{}\" has these headers already", other.column.name),
+            "keep one of the two: a source has one column of all headers, or one for each header".to_owned(),
+        ),
+        None => Ok(()),
+    }
+}
+
 fn wrong_role(column: &ColumnDef, role: &ColumnRole, source: &Source) -> Box<Diagnostic> {
     let (message, help) = match role {
-        ColumnRole::Headers(_) => ("columns of headers are not there yet".to_owned(), "leave the column out"),
         ColumnRole::Key => (
             format!("column \"{}\" of table \"{}\" cannot be a KEY", column.name.name, source.name),
             "a table has a PRIMARY KEY",

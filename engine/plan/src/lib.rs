@@ -26,7 +26,7 @@ pub use format::{Format, FormatKind};
 pub use node::{AggregateCall, JoinSide, Node, Op, Relation, ScanColumn, ScanRole, WindowSpec};
 pub use properties::Defaults;
 pub use query::{Output, QueryPlan, SinkFormats, plan_query};
-pub use source::{Column, Source, SourceWindow, TimestampColumn};
+pub use source::{Column, HeaderColumn, Source, SourceWindow, TimestampColumn};
 pub use strict::{check_nulls, check_strict};
 pub use types::{arrow_type, sql_type};
 

@@ -248,7 +248,7 @@ impl Engine {
         let info = |source: &Arc<millstream_plan::Source>| SourceInfo {
             name: source.name.clone(),
             kind: source.noun(),
-            columns: source.columns().map(|column| (column.name.clone(), column.ty.to_string())).collect(),
+            columns: source.readable().map(|column| (column.name.clone(), column.ty.to_string())).collect(),
         };
         state.catalog.sources().map(info).collect()
     }

@@ -216,7 +216,12 @@ impl WindowedAggregate {
         }
         let rowtime = |slot: &u32| self.rowtimes.get(*slot as usize).copied();
         columns.push(Arc::new(slots.iter().map(rowtime).collect::<Int64Array>()));
-        Ok(Batch { rows: RecordBatch::try_new(Arc::clone(&self.schema), columns)?, live: None, window: bounds })
+        Ok(Batch {
+            rows: RecordBatch::try_new(Arc::clone(&self.schema), columns)?,
+            live: None,
+            window: bounds,
+            headers: None,
+        })
     }
 
     /// Takes the windows that are closed by now out of `open`.

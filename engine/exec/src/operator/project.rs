@@ -41,7 +41,7 @@ impl Operator for Project {
         let rowtime = batch.rows.columns().last();
         columns.push(rowtime.cloned().ok_or_else(|| Error::Internal("a batch has no ROWTIME".to_owned()))?);
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        out.push(Batch { rows, live: batch.live, window: batch.window });
+        out.push(Batch { rows, live: batch.live, window: batch.window, headers: batch.headers });
         Ok(())
     }
 }

@@ -220,7 +220,8 @@ fn grouped_columns(
     grouped: &Grouped<'_>,
     place: millstream_sql::Span,
 ) -> Result<Vec<(String, Expr)>> {
-    let columns = scoped.star().filter(|(_, scanned)| matches!(scanned.role, ScanRole::Key(_) | ScanRole::Value(_)));
+    let is_bound = |role| matches!(role, ScanRole::WindowStart | ScanRole::WindowEnd);
+    let columns = scoped.star().filter(|(_, scanned)| !is_bound(scanned.role));
     let key = |(name, scanned): (&str, &ScanColumn)| {
         let key = grouped.group_by.iter().position(|(expr, _)| *expr == column(&scanned.name));
         let Some(at) = key else {

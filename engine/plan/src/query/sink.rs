@@ -51,6 +51,7 @@ pub(super) fn create(query: &Query, selected: Selected, scope: &Scope, new: New<
         topic: properties::topic_name(with)?.unwrap_or_else(|| format!("{}{name}", defaults.topic_prefix)),
         key,
         value,
+        headers: Vec::new(),
         key_format,
         value_format,
         window: source_window(&selected.root, scope),

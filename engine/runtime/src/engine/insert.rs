@@ -54,6 +54,11 @@ impl Engine {
             [] => declared.clone(),
             columns => columns.iter().map(|column| column.name.clone()).collect(),
         };
+        let is_header = |column: &&Ident| source.headers.iter().any(|header| header.column.name == column.name);
+        if let Some(header) = insert.columns.iter().find(is_header) {
+            let message = format!("column \"{}\" is read from headers and cannot be inserted into", header.name);
+            return Err(Diagnostic::new("E0334", message).at(header.span, "").help("leave the column out").into());
+        }
         if let Some(unknown) = insert.columns.iter().find(|column| !is_column(column, &declared)) {
             let message =
                 format!("column \"{}\" does not exist in {} \"{}\"", unknown.name, source.noun(), source.name);
