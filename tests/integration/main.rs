@@ -4,6 +4,7 @@
 mod architecture;
 mod bad_input;
 mod cli;
+mod dialect;
 mod flights;
 mod formats;
 mod kills;

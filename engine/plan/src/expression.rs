@@ -107,7 +107,8 @@ impl Resolver<'_> {
                 let place = Ident { name: operand.to_string(), span: ast.span };
                 let target = arrow_type(&column_type(ty, self.catalog, &place)?);
                 let (operand, from) = self.typed(operand)?;
-                if from != DataType::Null && !arrow::compute::can_cast_types(&from, &target) {
+                let grows = target.is_nested() && !from.is_nested();
+                if from != DataType::Null && (grows || !arrow::compute::can_cast_types(&from, &target)) {
                     let message = format!("cannot cast {} to {}", type_name(&from), type_name(&target));
                     return Err(wrong(message, ast.span, ""));
                 }

@@ -1,15 +1,19 @@
 //! What a persistent query writes.
 
-use arrow::datatypes::DataType;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field};
+use datafusion::logical_expr::Expr;
 use millstream_sql::ast::{Properties, Query, SelectItem, SourceKind, WindowKind};
 use millstream_sql::{Diagnostic, ExprKind, Span};
 
 use super::QueryPlan;
 use super::select::Selected;
 use crate::create::{PSEUDO_COLUMNS, check_format, check_key_types, timestamp};
+use crate::expression::{as_decimal, cast_to, common_type};
 use crate::node::{Node, Op, Relation};
 use crate::properties::{self, Defaults};
-use crate::scope::Scope;
+use crate::scope::{Scope, batch_schema};
 use crate::{Column, Format, FormatKind, Result, Source, SourceWindow};
 
 /// The stream or table that a query makes.
@@ -214,7 +218,8 @@ pub(super) fn insert(query: &Query, selected: Selected, target: &Source, place: 
     let found_value: Vec<&Column> =
         columns.iter().enumerate().filter(|(at, _)| !keys.contains(at)).map(|(_, c)| c).collect();
     let same = |found: &[&Column], expected: &[Column]| {
-        found.len() == expected.len() && found.iter().zip(expected).all(|(a, b)| a.ty == b.ty && a.name == b.name)
+        found.len() == expected.len()
+            && found.iter().zip(expected).all(|(a, b)| a.name == b.name && widens(&a.arrow_type(), &b.arrow_type()))
     };
     if !same(&found_key, &target.key) || !same(&found_value, &target.value) {
         let list =
@@ -227,5 +232,32 @@ pub(super) fn insert(query: &Query, selected: Selected, target: &Source, place: 
         );
     }
     let keeps_null_keys = !query.partition_by.is_empty();
-    Ok(QueryPlan { root: selected.sink(&keys), columns, sink: Some(target.clone()), limit: None, keeps_null_keys })
+    let columns: Vec<Column> =
+        columns.iter().map(|column| target.column(&column.name).unwrap_or(column).clone()).collect();
+    let root = widened(selected.sink(&keys), &columns);
+    Ok(QueryPlan { root, columns, sink: Some(target.clone()), limit: None, keeps_null_keys })
+}
+
+/// Whether every value of one type is one of the other.
+fn widens(from: &DataType, to: &DataType) -> bool {
+    match (from, to) {
+        (from, to) if from == to => true,
+        (DataType::Decimal128(precision, scale), DataType::Decimal128(wide, wide_scale)) => {
+            scale <= wide_scale && *precision as i8 - scale <= *wide as i8 - wide_scale
+        }
+        (DataType::Int32 | DataType::Int64, DataType::Decimal128(..)) => widens(&as_decimal(from), to),
+        _ => common_type(from, to).as_ref() == Some(to) && !from.is_nested(),
+    }
+}
+
+/// A projection whose columns are of these types.
+fn widened(root: Node, columns: &[Column]) -> Node {
+    let Op::Project { input, exprs } = root.op else { return root };
+    let fields = root.schema.fields().iter();
+    let cast = |((expr, field), column): ((Expr, &Arc<Field>), &Column)| {
+        cast_to(expr, field.data_type(), &column.arrow_type())
+    };
+    let exprs = exprs.into_iter().zip(fields).zip(columns).map(cast).collect();
+    let schema = batch_schema(columns.iter().map(|column| (column.name.clone(), column.arrow_type())));
+    Node { op: Op::Project { input, exprs }, schema, ..root }
 }
