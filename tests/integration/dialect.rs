@@ -15,7 +15,8 @@ fn refused(statements: &str, said: &[&str]) {
     }
 }
 
-const STREAM: &str = "CREATE STREAM s (k STRING KEY, v INT, t STRING) WITH (KAFKA_TOPIC='s', FORMAT='JSON', PARTITIONS=1);";
+const STREAM: &str =
+    "CREATE STREAM s (k STRING KEY, v INT, t STRING) WITH (KAFKA_TOPIC='s', FORMAT='JSON', PARTITIONS=1);";
 
 #[test]
 fn replacing_adds_columns_and_nothing_else() {
@@ -30,7 +31,8 @@ fn replacing_adds_columns_and_nothing_else() {
         refused(&statements, &["E0323", &said.replace("k STRING", "K STRING")]);
     }
     let data = TempDir::new().unwrap();
-    let added = "CREATE OR REPLACE STREAM s (k STRING KEY, v INT, t STRING, n BIGINT) WITH (KAFKA_TOPIC='s', FORMAT='JSON');";
+    let added =
+        "CREATE OR REPLACE STREAM s (k STRING KEY, v INT, t STRING, n BIGINT) WITH (KAFKA_TOPIC='s', FORMAT='JSON');";
     support::run(data.path(), &["-e", &format!("{STREAM} {added} INSERT INTO s VALUES ('a', 1, 'x', 5);")]);
 }
 
@@ -41,7 +43,10 @@ fn refusals_name_the_thing_and_what_to_do() {
         ("CREATE STREAM o AS SELECT k, NULL AS n FROM s;", ["E0254", "CAST(NULL AS STRING)"]),
         ("CREATE STREAM o AS SELECT k, k AS k2, v FROM s;", ["E0256", "AS_VALUE(K) AS K2"]),
         ("CREATE STREAM o WITH (WRAP_SINGLE_VALUE=FALSE) AS SELECT * FROM s;", ["E0224", "remove WRAP_SINGLE_VALUE"]),
-        ("CREATE STREAM h (x INT HEADER('a'), v INT) WITH (KAFKA_TOPIC='h', FORMAT='JSON', PARTITIONS=1);", ["E0227", "X BYTES HEADER"]),
+        (
+            "CREATE STREAM h (x INT HEADER('a'), v INT) WITH (KAFKA_TOPIC='h', FORMAT='JSON', PARTITIONS=1);",
+            ["E0227", "X BYTES HEADER"],
+        ),
         ("SELECT 9223372036854775808 FROM s EMIT CHANGES;", ["E0109", "9223372036854775808.0"]),
     ] {
         refused(&format!("{STREAM} {statement}"), &said);
