@@ -50,19 +50,15 @@ impl Session for EmbeddedSession {
 
     fn names(&self) -> Names {
         let sources = self.engine.sources().into_iter();
-        let signature = |overloads: &[millstream_function::Overload], name: &str| {
-            overloads.first().map(|overload| overload.describe(name)).unwrap_or_default()
-        };
-        let scalars = registry().scalars().map(|(function, _)| (function.name, &function.overloads));
-        let aggregates = registry().aggregates().map(|function| (function.name, &function.overloads));
+        let functions = registry()
+            .documentation()
+            .into_iter()
+            .map(|function| (function.name.to_owned(), function.signatures().into_iter().next().unwrap_or_default()));
         let topics = self.engine.log().topics().unwrap_or_default();
         Names {
             sources: sources.map(|source| (source.name, source.kind.to_owned(), source.columns)).collect(),
             topics: topics.iter().filter(|topic| is_users(&topic.name)).map(|t| t.name.to_string()).collect(),
-            functions: scalars
-                .chain(aggregates)
-                .map(|(name, overloads)| (name.to_owned(), signature(overloads, name)))
-                .collect(),
+            functions: functions.collect(),
             queries: self.engine.queries().into_iter().map(|query| query.id).collect(),
             settings: self.settings.all().map(|(name, value, ..)| (name.to_owned(), value.to_owned())).collect(),
         }

@@ -4,15 +4,11 @@
 //! names, surrogates, numbers of every form, fields that come twice. What is expected of them is what
 //! serde_json makes of the same text.
 
-use std::sync::Arc;
-
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 use millstream_exec::testing::{ColumnBuilder, JsonDecoder};
-use millstream_exec::{Context, Pipeline, value_at};
-use millstream_function::registry;
-use millstream_plan::{Catalog, Defaults, Output, plan_query, plan_source};
-use millstream_sql::{Statement, Value, parse_statement};
+use millstream_exec::value_at;
+use millstream_sql::Value;
 use proptest::collection::vec;
 use proptest::num::f64 as doubles;
 use proptest::prelude::*;
@@ -460,49 +456,4 @@ fn nesting_is_bounded_before_the_stack_is() {
         let theirs = serde_json::from_str::<Json>(&document);
         assert_eq!(ours.is_ok(), theirs.is_ok(), "{levels} levels: {ours:?}");
     }
-}
-
-/// What an expression gives, as text.
-fn compute(expression: &str) -> Result<String, String> {
-    let create = "CREATE STREAM s (v INT) WITH (KAFKA_TOPIC = 's', VALUE_FORMAT = 'JSON', PARTITIONS = 1)";
-    let Statement::CreateSource(source) = parse_statement(create).unwrap() else { panic!("{create}") };
-    let mut catalog = Catalog::default();
-    let source = plan_source(&source, &catalog, &Defaults::default(), create).unwrap();
-    catalog.insert(Arc::new(source));
-
-    let select = format!("SELECT {expression} AS x FROM s EMIT CHANGES");
-    let query = match parse_statement(&select).map_err(|error| error.render(&select))? {
-        Statement::Query(query) => query,
-        Statement::BatchQuery { reason, .. } => return Err(reason.render(&select)),
-        other => return Err(format!("it is no query: {other:?}")),
-    };
-    let plan = plan_query(&query, &catalog, Output::Push).map_err(|error| error.render(&select))?;
-
-    let mut context = Context::default();
-    let (mut pipeline, leaves) = Pipeline::whole(&plan.root).map_err(|error| error.to_string())?;
-    let mut decoder = leaves[0].decoder().map_err(|error| error.to_string())?;
-    decoder.push(None, Some(br#"{"v": 1}"#), 0, (0, 0), &mut context);
-    let (batch, _) = decoder.finish().map_err(|error| error.to_string())?;
-    let mut results = Vec::new();
-    pipeline.process(0, batch, &mut context, &mut results).map_err(|error| error.to_string())?;
-    pipeline.flush(&mut context, &mut results).map_err(|error| error.to_string())?;
-    match (context.errors.first(), results.as_slice()) {
-        (Some(error), _) => Err(format!("{}: {}", error.what, error.reason)),
-        (None, [result]) if result.len() == 1 => Ok(value_at(result.column(0).unwrap(), 0).to_string()),
-        (None, other) => Err(format!("one row went in, {} batches came out", other.len())),
-    }
-}
-
-#[test]
-fn functions_compute_what_their_documentation_shows() {
-    let mut wrong = Vec::new();
-    for (function, _) in registry().scalars() {
-        let (expression, documented) = function.example;
-        match compute(expression) {
-            Ok(found) if found == documented => {}
-            Ok(found) => wrong.push(format!("{expression} gives {found}, documented is {documented}")),
-            Err(reason) => wrong.push(format!("{expression} fails: {reason}")),
-        }
-    }
-    assert!(wrong.is_empty(), "examples in the functions' documentation are wrong:\n{}", wrong.join("\n"));
 }

@@ -1,12 +1,14 @@
 //! The integration tests: the real binary, run as its users run it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod aggregates;
 mod architecture;
 mod bad_input;
 mod cli;
 mod dialect;
 mod flights;
 mod formats;
+mod functions;
 mod kills;
 mod operators;
 mod oracle;

@@ -18,6 +18,7 @@ mod session;
 mod session_offset;
 mod stream_stream;
 mod stream_table;
+mod table_aggregate;
 mod table_filter;
 
 use proptest::test_runner::Config;

@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 use millstream_log::{EmbeddedLog, Log, LogOptions};
 use millstream_runtime::{Engine, EngineOptions, QueryStatus, Response, Settings};
 
-struct Session {
+pub(crate) struct Session {
     engine: Engine,
     settings: Settings,
 }
 
 impl Session {
     /// An engine that hands on every record's update, over a log in memory.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
         Self::over(&log)
     }
 
-    fn over(log: &Arc<dyn Log>) -> Self {
+    pub(crate) fn over(log: &Arc<dyn Log>) -> Self {
         let engine = Engine::open(Arc::clone(log), &EngineOptions::default()).unwrap();
         let mut session = Self { engine, settings: Settings::default() };
         session.run("SET 'auto.offset.reset' = 'earliest'");
@@ -26,13 +26,13 @@ impl Session {
         session
     }
 
-    fn run(&mut self, statement: &str) {
+    pub(crate) fn run(&mut self, statement: &str) {
         if let Err(error) = self.engine.execute(statement, &mut self.settings) {
             panic!("{statement}: {error}");
         }
     }
 
-    fn refusal(&mut self, statement: &str) -> String {
+    pub(crate) fn refusal(&mut self, statement: &str) -> String {
         match self.engine.execute(statement, &mut self.settings) {
             Ok(_) => panic!("{statement} was not refused"),
             Err(error) => error.to_string(),
@@ -55,7 +55,7 @@ impl Session {
     }
 
     /// The rows of a pull query, a line each.
-    fn pull(&mut self, statement: &str) -> Vec<String> {
+    pub(crate) fn pull(&mut self, statement: &str) -> Vec<String> {
         self.settle();
         match self.engine.execute(statement, &mut self.settings) {
             Ok(Response::Stream(rows)) => rows.collect().unwrap().rows.iter().map(|row| line(row)).collect(),
@@ -64,7 +64,7 @@ impl Session {
     }
 
     /// A topic's records, a line each: key, value and time.
-    fn records(&mut self, topic: &str) -> Vec<String> {
+    pub(crate) fn records(&mut self, topic: &str) -> Vec<String> {
         self.settle();
         let topic_info = self.engine.log().topic(topic).unwrap().unwrap();
         let count: i64 =
@@ -290,4 +290,34 @@ fn functions_of_the_dialect_work_in_pull_queries_too() {
     session.run(CLICKS);
     insert(&mut session, "clicks", &[("abc", 1, 1)]);
     assert_eq!(session.pull("SELECT UCASE(k), len(k), Upper(k), v FROM clicks WHERE LEN(k) = 3"), ["ABC 3 ABC 1"]);
+}
+
+/// Both sides come through repartition topics, and either may run far ahead of the other: what a join makes
+/// of a history must not depend on it.
+#[test]
+fn a_join_over_history_waits_for_the_side_that_is_behind() {
+    let mut session = Session::new();
+    for side in ["L", "R"] {
+        session.run(&format!(
+            "CREATE STREAM {side} (k STRING KEY, id INT, n INT) WITH (KAFKA_TOPIC='{side}', VALUE_FORMAT='JSON', PARTITIONS=1)"
+        ));
+    }
+    let hours = 300;
+    for hour in 0..hours {
+        let time = hour * 3_600_000;
+        // The right side is the slower one: of its rows most are left out after they were read.
+        for (side, copies) in [("L", 1), ("R", 20)] {
+            for copy in 0..copies {
+                session.run(&format!(
+                    "INSERT INTO {side} (ROWTIME, k, id, n) VALUES ({time}, 'k{hour}{copy}', {}, {copy})",
+                    hour % 10
+                ));
+            }
+        }
+    }
+    session.run(
+        "CREATE STREAM J AS SELECT L.id, L.n FROM L JOIN R WITHIN 10 MINUTES GRACE PERIOD 0 SECONDS ON L.id = R.id \
+         WHERE R.n = 19",
+    );
+    assert_eq!(session.pull("SELECT COUNT(*) FROM J"), [hours.to_string()]);
 }

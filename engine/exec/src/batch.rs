@@ -19,13 +19,44 @@ pub struct Batch {
     pub window: Option<[ArrayRef; 2]>,
     /// The headers of the records that the rows came with, which go where the rows go. `None`: no row has any.
     pub headers: Option<ArrayRef>,
+    /// What each row of a table replaces. `None`: nobody above asks for it.
+    pub old: Option<OldRows>,
+}
+
+/// The rows that a batch's rows replace, side by side with them.
+///
+/// ```text
+/// (a, n=1)   →  new (a, n=1)   old none
+/// (a, n=2)   →  new (a, n=2)   old (a, n=1)
+/// (a, null)  →  new none       old (a, n=2)
+/// ```
+#[derive(Debug, Clone)]
+pub struct OldRows {
+    /// The rows, of the batch's own schema; where there was none, nulls and the time 0.
+    pub rows: RecordBatch,
+    /// Where there was one.
+    pub live: BooleanBuffer,
+}
+
+impl OldRows {
+    /// Whether a row replaces another.
+    #[must_use]
+    pub fn is_live(&self, row: usize) -> bool {
+        row < self.live.len() && self.live.value(row)
+    }
+
+    /// So many rows from a place on.
+    #[must_use]
+    pub fn slice(&self, from: usize, count: usize) -> Self {
+        Self { rows: self.rows.slice(from, count), live: self.live.slice(from, count) }
+    }
 }
 
 impl Batch {
     /// Rows that all have a value.
     #[must_use]
     pub fn new(rows: RecordBatch) -> Self {
-        Self { rows, live: None, window: None, headers: None }
+        Self { rows, live: None, window: None, headers: None, old: None }
     }
 
     /// The number of rows.
@@ -73,16 +104,18 @@ impl Batch {
             return Ok(self.clone());
         }
         let rows = filter_record_batch(&self.rows, keep)?;
-        let live = match &self.live {
-            Some(live) => {
-                let kept = arrow::compute::filter(&BooleanArray::new(live.clone(), None), keep)?;
-                Some(kept.as_boolean().values().clone())
-            }
+        let kept = |bits: &BooleanBuffer| -> Result<BooleanBuffer> {
+            let kept = arrow::compute::filter(&BooleanArray::new(bits.clone(), None), keep)?;
+            Ok(kept.as_boolean().values().clone())
+        };
+        let live = self.live.as_ref().map(kept).transpose()?;
+        let window = self.each_bound(|bound| Ok(arrow::compute::filter(bound, keep)?))?;
+        let old = match &self.old {
+            Some(old) => Some(OldRows { rows: filter_record_batch(&old.rows, keep)?, live: kept(&old.live)? }),
             None => None,
         };
-        let window = self.each_bound(|bound| Ok(arrow::compute::filter(bound, keep)?))?;
         let headers = self.headers.as_ref().map(|headers| arrow::compute::filter(headers, keep)).transpose()?;
-        Ok(Self { rows, live, window, headers })
+        Ok(Self { rows, live, window, headers, old })
     }
 
     fn each_bound(&self, map: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Result<Option<[ArrayRef; 2]>> {
@@ -98,12 +131,16 @@ impl Batch {
     /// If a place does not exist.
     pub fn take(&self, places: &arrow::array::UInt32Array) -> Result<Self> {
         let rows = take_record_batch(&self.rows, places)?;
-        let live = self
-            .live
-            .as_ref()
-            .map(|_| BooleanBuffer::collect_bool(places.len(), |at| self.is_live(places.value(at) as usize)));
+        let taken = |bits: &BooleanBuffer| {
+            BooleanBuffer::collect_bool(places.len(), |at| bits.value(places.value(at) as usize))
+        };
+        let live = self.live.as_ref().map(taken);
         let window = self.each_bound(|bound| Ok(arrow::compute::take(bound, places, None)?))?;
         let headers = self.headers.as_ref().map(|headers| arrow::compute::take(headers, places, None)).transpose()?;
-        Ok(Self { rows, live, window, headers })
+        let old = match &self.old {
+            Some(old) => Some(OldRows { rows: take_record_batch(&old.rows, places)?, live: taken(&old.live) }),
+            None => None,
+        };
+        Ok(Self { rows, live, window, headers, old })
     }
 }

@@ -46,6 +46,27 @@ pub(crate) fn read_header(record: &[u8], fingerprint: u32) -> Result<&[u8], Stri
     Ok(rest)
 }
 
+/// What a row of an internal topic consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RowFlags {
+    /// Whether the row has a value.
+    pub(crate) live: bool,
+    /// Whether it replaces another row, which then follows it; `None`: that is not known.
+    pub(crate) old: Option<bool>,
+}
+
+impl RowFlags {
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        let old = self.old.map_or(0, |live| if live { 6 } else { 4 });
+        out.push(u8::from(self.live) | old);
+    }
+
+    pub(crate) fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let [flags] = chunk::<1>(bytes)?;
+        Some(Self { live: flags & 1 != 0, old: (flags & 4 != 0).then_some(flags & 2 != 0) })
+    }
+}
+
 /// Columns whose rows are to be written. The types that most columns have are told apart once a batch and
 /// not once a value.
 pub(crate) struct RowWriter<'a>(Vec<Values<'a>>);

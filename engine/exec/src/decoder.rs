@@ -13,7 +13,7 @@ use crate::column::ColumnBuilder;
 use crate::format::{Decoder, Target};
 use crate::headers::{HeaderRows, last_values};
 use crate::window_key;
-use crate::{Batch, Context, Error, Result, RowError};
+use crate::{Batch, Context, Error, OldRows, Result, RowError};
 
 /// Collects records and turns them into a batch. A record that cannot be read is left out and reported.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ enum Kind {
     /// The rows of an internal topic, with all columns but ROWTIME in the value.
     Internal {
         columns: Vec<ColumnBuilder>,
+        /// Of a table: the rows that are replaced, and where there are some.
+        old: Option<(Vec<ColumnBuilder>, Vec<bool>)>,
         fingerprint: u32,
     },
 }
@@ -134,16 +136,18 @@ impl SourceDecoder {
         Ok(Self { schema, rows: Rows::default(), kind: Kind::Source(Box::new(records)) })
     }
 
-    /// A decoder of an internal topic's rows.
+    /// A decoder of an internal topic's rows; those of a table tell what they replace.
     ///
     /// # Errors
     /// If a column is of a type that no column can have.
-    pub fn internal(schema: SchemaRef) -> Result<Self> {
+    pub fn internal(schema: SchemaRef, is_table: bool) -> Result<Self> {
         let types: Vec<_> = schema.fields().iter().map(|field| field.data_type().clone()).collect();
         let types = types.get(..types.len().saturating_sub(1)).unwrap_or_default();
-        let columns = types.iter().map(ColumnBuilder::new).collect::<Result<_>>()?;
+        let builders = || types.iter().map(ColumnBuilder::new).collect::<Result<Vec<_>>>();
+        let columns = builders()?;
+        let old = if is_table { Some((builders()?, Vec::new())) } else { None };
         let fingerprint = codec::fingerprint(types);
-        Ok(Self { schema, rows: Rows::default(), kind: Kind::Internal { columns, fingerprint } })
+        Ok(Self { schema, rows: Rows::default(), kind: Kind::Internal { columns, old, fingerprint } })
     }
 
     /// The number of records since the last batch.
@@ -177,8 +181,8 @@ impl SourceDecoder {
         self.rows.headers.end_row();
         let outcome = match &mut self.kind {
             Kind::Source(records) => records.push(key, value, timestamp_ms, place),
-            Kind::Internal { columns, fingerprint } => {
-                read_internal(value, columns, *fingerprint).map(|live| (timestamp_ms, live))
+            Kind::Internal { columns, old, fingerprint } => {
+                read_internal(value, columns, old.as_mut(), *fingerprint).map(|live| (timestamp_ms, live))
             }
         };
         match outcome {
@@ -220,9 +224,19 @@ impl SourceDecoder {
             Kind::Internal { columns, .. } => columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<_>>()?,
         };
         let count = rowtime.len();
+        let old = match &mut self.kind {
+            Kind::Internal { old: Some((columns, live)), .. } => {
+                let mut columns = columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
+                columns.push(Arc::clone(&rowtime));
+                let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+                Some(OldRows { rows, live: BooleanBuffer::from(std::mem::take(live)) })
+            }
+            _ => None,
+        };
         columns.push(rowtime);
         let live = rows.any_dead.then(|| BooleanBuffer::from(rows.live));
-        let batch = Batch { rows: RecordBatch::try_new(Arc::clone(&self.schema), columns)?, live, window, headers };
+        let decoded = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+        let batch = Batch { rows: decoded, live, window, headers, old };
         if rows.bad.is_empty() {
             return Ok((batch, rows.offsets));
         }
@@ -263,17 +277,37 @@ impl Kind {
                 reset(&mut records.key_columns);
                 reset(&mut records.value_columns);
             }
-            Self::Internal { columns, .. } => reset(columns),
+            Self::Internal { columns, old, .. } => {
+                reset(columns);
+                if let Some((columns, live)) = old {
+                    reset(columns);
+                    live.truncate(rows);
+                    live.push(false);
+                }
+            }
         }
     }
 }
 
-fn read_internal(value: Option<&[u8]>, columns: &mut [ColumnBuilder], fingerprint: u32) -> Result<bool, String> {
+fn read_internal(
+    value: Option<&[u8]>,
+    columns: &mut [ColumnBuilder],
+    old: Option<&mut (Vec<ColumnBuilder>, Vec<bool>)>,
+    fingerprint: u32,
+) -> Result<bool, String> {
     let mut rest = codec::read_header(value.unwrap_or_default(), fingerprint)?;
-    let (live, tail) = rest.split_first().ok_or("a record is cut off")?;
-    rest = tail;
+    let flags = codec::RowFlags::read(&mut rest).ok_or("a record is cut off")?;
     codec::read_row(&mut rest, columns).ok_or("a record is cut off")?;
-    Ok(*live != 0)
+    if let Some((columns, live)) = old {
+        let replaces = flags.old == Some(true);
+        if replaces {
+            codec::read_row(&mut rest, columns).ok_or("a record is cut off")?;
+        } else {
+            columns.iter_mut().for_each(ColumnBuilder::append_null);
+        }
+        live.push(replaces);
+    }
+    Ok(flags.live)
 }
 
 impl SourceRecords {

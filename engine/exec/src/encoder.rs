@@ -8,7 +8,7 @@ use crate::codec;
 use crate::format::{Encoder, RowEncoder};
 use crate::sink_time::SinkTime;
 use crate::window_key;
-use crate::{Batch, Context, Error, Result, RowError};
+use crate::{Batch, Context, Error, OldRows, Result, RowError};
 
 /// Writes rows as keys and values.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ enum ValueEncoder {
 /// A value encoder with the columns of a batch.
 enum ValueRows<'a> {
     Format(RowEncoder<'a>),
-    Internal { fingerprint: u32, rows: codec::RowWriter<'a> },
+    Internal { fingerprint: u32, rows: codec::RowWriter<'a>, old: Option<(codec::RowWriter<'a>, &'a OldRows)> },
 }
 
 fn named(schema: &SchemaRef, places: &[usize]) -> Vec<(String, DataType)> {
@@ -115,6 +115,10 @@ impl SinkEncoder {
         let pick =
             |places: &[usize]| -> Vec<ArrayRef> { places.iter().filter_map(|at| columns.get(*at).cloned()).collect() };
         let (keys, values) = (pick(&self.keys), pick(&self.values));
+        let old_values: Vec<ArrayRef> = match &batch.old {
+            Some(old) => self.values.iter().filter_map(|at| old.rows.columns().get(*at).cloned()).collect(),
+            None => Vec::new(),
+        };
         let rowtimes = batch.rowtimes()?;
         let bounds = match (&batch.window, self.window) {
             (Some([start, end]), Some(window)) => {
@@ -127,7 +131,8 @@ impl SinkEncoder {
         let value_rows = match &self.value {
             ValueEncoder::Format(encoder) => ValueRows::Format(encoder.rows(&values)),
             ValueEncoder::Internal { fingerprint } => {
-                ValueRows::Internal { fingerprint: *fingerprint, rows: codec::RowWriter::new(&values) }
+                let old = batch.old.as_ref().map(|old| (codec::RowWriter::new(&old_values), old));
+                ValueRows::Internal { fingerprint: *fingerprint, rows: codec::RowWriter::new(&values), old }
             }
         };
         let drops_nulls = keys.len() == 1 || !self.keeps_null_keys;
@@ -156,10 +161,14 @@ impl SinkEncoder {
             self.value_bytes.clear();
             let has_value = match &value_rows {
                 ValueRows::Format(rows) => live && rows.encode(row, &mut self.value_bytes)?,
-                ValueRows::Internal { fingerprint, rows } => {
+                ValueRows::Internal { fingerprint, rows, old } => {
                     codec::write_header(*fingerprint, &mut self.value_bytes);
-                    self.value_bytes.push(u8::from(live));
+                    let old = old.as_ref().map(|(rows, old)| (rows, old.is_live(row)));
+                    codec::RowFlags { live, old: old.as_ref().map(|(_, live)| *live) }.write(&mut self.value_bytes);
                     rows.write(row, &mut self.value_bytes)?;
+                    if let Some((rows, true)) = old {
+                        rows.write(row, &mut self.value_bytes)?;
+                    }
                     true
                 }
             };

@@ -10,6 +10,7 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::Expr;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::physical_expr::PhysicalExpr;
+use millstream_function::take_row_errors;
 
 use crate::{Context, Result, RowError};
 
@@ -42,8 +43,15 @@ impl Evaluator {
     /// None in practice.
     pub fn evaluate(&self, rows: &RecordBatch, context: &mut Context) -> Result<ArrayRef> {
         let tried = self.expr.evaluate(rows).and_then(|value| value.into_array(rows.num_rows()));
+        let failed = take_row_errors();
         match tried {
-            Ok(array) => Ok(array),
+            Ok(array) => {
+                context.error_count += failed.count - failed.first.len() as u64;
+                for (function, reason) in failed.first {
+                    context.report(|| RowError { what: function, reason, place: None });
+                }
+                Ok(array)
+            }
             Err(error) if rows.num_rows() <= 1 => {
                 let what = self.text.clone();
                 context.report(|| RowError { what, reason: error.to_string(), place: None });
@@ -69,7 +77,12 @@ fn simplify(expr: &Expr, schema: &DFSchema) -> Expr {
     use datafusion::logical_expr::simplify::SimplifyContext;
     use datafusion::optimizer::simplify_expressions::ExprSimplifier;
     let context = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
-    ExprSimplifier::new(context).simplify(expr.clone()).unwrap_or_else(|_| expr.clone())
+    let simplified = ExprSimplifier::new(context).simplify(expr.clone());
+    // A constant part that fails is to fail with every row.
+    match simplified {
+        Ok(simplified) if take_row_errors().count == 0 => simplified,
+        _ => expr.clone(),
+    }
 }
 
 /// The value of an expression without columns.

@@ -15,14 +15,16 @@ mod evaluate;
 mod format;
 mod groups;
 mod headers;
+mod kept_table;
 mod operator;
 mod pipeline;
+mod rows;
 mod sink_time;
 mod table;
 mod value;
 mod window_key;
 
-pub use batch::Batch;
+pub use batch::{Batch, OldRows};
 pub use context::{Context, RowError};
 pub use decoder::SourceDecoder;
 pub use encoder::{KeyBytes, SinkEncoder};

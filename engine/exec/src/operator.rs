@@ -1,16 +1,22 @@
 //! The operators of a streaming query.
 
 mod aggregate;
+mod explode;
 mod filter;
+mod materialize;
 mod project;
+mod regroup;
 mod session;
 mod stream_stream;
 mod stream_table;
 mod table_filter;
 
 pub(crate) use aggregate::WindowedAggregate;
+pub(crate) use explode::Explode;
 pub(crate) use filter::Filter;
+pub(crate) use materialize::Materialize;
 pub(crate) use project::Project;
+pub(crate) use regroup::Regroup;
 pub(crate) use session::SessionAggregate;
 pub(crate) use stream_stream::{Bounds, StreamStreamJoin};
 pub(crate) use stream_table::StreamTableJoin;

@@ -5,9 +5,10 @@ use datafusion::logical_expr::Expr;
 use millstream_plan::sql::ast::{JoinKind, WindowKind};
 use millstream_plan::{Node, Op, Relation};
 
+use crate::kept_table::KeptTable;
 use crate::operator::{
-    Bounds, Filter, Operator, Project, SessionAggregate, StateChange, StreamStreamJoin, StreamTableJoin, TableFilter,
-    WindowedAggregate,
+    Bounds, Explode, Filter, Materialize, Operator, Project, Regroup, SessionAggregate, StateChange, StreamStreamJoin,
+    StreamTableJoin, TableFilter, WindowedAggregate,
 };
 use crate::{Batch, Context, Error, Evaluator, Result, SourceDecoder};
 
@@ -28,8 +29,11 @@ struct Stage {
 /// A leaf.
 struct Input {
     next: Option<(usize, usize)>,
-    /// Whether it fills the table of a join, which is read again from its topic after a restart.
-    is_join_table: bool,
+    /// The operator that keeps its rows as a table, which is read again from its topic after a restart; of
+    /// several the one nearest to the root.
+    table: Option<usize>,
+    /// Whether its rows make up a table, which is all of them.
+    is_whole: bool,
 }
 
 /// A leaf of a plan as the runtime sees it.
@@ -51,7 +55,10 @@ impl Leaf<'_> {
                 Op::Scan { source, columns } => SourceDecoder::new(source, columns, SchemaRef::clone(&node.schema)),
                 _ => Err(Error::Internal("a leaf is no scan".to_owned())),
             },
-            Self::Repartition(node) => SourceDecoder::internal(SchemaRef::clone(&node.schema)),
+            Self::Repartition(node) => {
+                let is_table = node.relation == Relation::Table;
+                SourceDecoder::internal(SchemaRef::clone(&node.schema), is_table)
+            }
         }
     }
 }
@@ -94,7 +101,7 @@ impl Pipeline {
         if let Op::Scan { .. } | Op::Repartition { .. } = &node.op {
             let is_scan = matches!(node.op, Op::Scan { .. });
             leaves.push(if is_scan { Leaf::Scan(node) } else { Leaf::Repartition(node) });
-            self.inputs.push(Input { next, is_join_table: false });
+            self.inputs.push(Input { next, table: None, is_whole: false });
             return Ok(());
         }
         let at = self.operators.len();
@@ -103,17 +110,40 @@ impl Pipeline {
         for (input, child) in node.inputs().into_iter().enumerate() {
             let leaf = self.inputs.len();
             self.add(child, Some((at, input)), whole, leaves)?;
-            if let (Op::StreamTableJoin { .. }, 1) = (&node.op, input) {
-                self.inputs.iter_mut().skip(leaf).for_each(|input| input.is_join_table = true);
+            match (&node.op, input) {
+                (Op::StreamTableJoin { .. }, 1) => {
+                    self.inputs.iter_mut().skip(leaf).for_each(|input| input.table = Some(at));
+                }
+                (Op::Materialize { .. }, _) => {
+                    self.inputs.iter_mut().skip(leaf).for_each(|input| input.is_whole = true)
+                }
+                _ => {}
             }
         }
         Ok(())
     }
 
-    /// Whether an input fills the table of a join.
+    /// Whether an input is read from its beginning, wherever a query starts: a table is all its rows.
     #[must_use]
-    pub fn is_join_table(&self, input: usize) -> bool {
-        self.inputs.get(input).is_some_and(|input| input.is_join_table)
+    pub fn reads_whole(&self, input: usize) -> bool {
+        self.inputs.get(input).is_some_and(|input| input.is_whole || input.table.is_some())
+    }
+
+    /// Whether an input fills a table that is read again from its topic after a restart.
+    #[must_use]
+    pub fn fills_table(&self, input: usize) -> bool {
+        self.inputs.get(input).is_some_and(|input| input.table.is_some())
+    }
+
+    /// Fills the table of an input again: the batch goes up to the operator that keeps the table, and nothing
+    /// comes out of that.
+    ///
+    /// # Errors
+    /// What stops the query.
+    pub fn refill(&mut self, input: usize, batch: Batch, context: &mut Context) -> Result<()> {
+        let Some(Input { next, table: Some(table), .. }) = self.inputs.get(input) else { return Ok(()) };
+        let (next, table) = (*next, *table);
+        self.push_until(next, Some(table), batch, context, &mut Vec::new())
     }
 
     /// Takes a batch of an input; `out` gets what comes out at the end.
@@ -160,6 +190,18 @@ impl Pipeline {
         context: &mut Context,
         out: &mut Vec<Batch>,
     ) -> Result<()> {
+        self.push_until(next, None, batch, context, out)
+    }
+
+    /// Gives a batch to an operator, and what comes out of that to the next, up to the operator `last`.
+    fn push_until(
+        &mut self,
+        next: Option<(usize, usize)>,
+        last: Option<usize>,
+        batch: Batch,
+        context: &mut Context,
+        out: &mut Vec<Batch>,
+    ) -> Result<()> {
         let Some((at, input)) = next else {
             out.push(batch);
             return Ok(());
@@ -168,7 +210,10 @@ impl Pipeline {
         let next = stage.next;
         let mut results = Vec::new();
         stage.operator.process(input, batch, context, &mut results)?;
-        results.into_iter().try_for_each(|batch| self.push(next, batch, context, out))
+        if last == Some(at) {
+            return Ok(());
+        }
+        results.into_iter().try_for_each(|batch| self.push_until(next, last, batch, context, out))
     }
 
     /// Ends an epoch: every operator hands on what it has, from the leaves to the root.
@@ -237,6 +282,13 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
                 (Box::new(Filter::new(predicate)), "Filter")
             }
         }
+        Op::Materialize { input } => {
+            let windowed = matches!(&input.op, Op::Scan { source, .. } if source.window.is_some());
+            let table = KeptTable::new(&schema, &node.keys, windowed, true)?;
+            (Box::new(Materialize::new(table)), "Materialize")
+        }
+        Op::Explode { input, calls } => (Box::new(Explode::new(calls, &input.schema, schema)?), "Explode"),
+        Op::Regroup { .. } => (Box::new(Regroup::new(node.keys.len(), schema)?), "Regroup"),
         Op::Project { input, exprs } => {
             let columns = exprs.iter().map(|expr| Evaluator::new(expr, &input.schema)).collect::<Result<_>>()?;
             (Box::new(Project::new(columns, keys_of_value(node, input, exprs), schema)), "Project")

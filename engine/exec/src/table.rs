@@ -1,11 +1,11 @@
 //! The latest row of every key, in memory.
 
-use arrow::array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{concat_batches, interleave_record_batch};
 use arrow::datatypes::{DataType, SchemaRef};
 
 use crate::groups::Groups;
-use crate::{Batch, Result};
+use crate::{Batch, OldRows, Result};
 
 /// A table: batches of rows, and for each key where its latest row lies.
 ///
@@ -42,17 +42,43 @@ impl KeyedTable {
     /// # Errors
     /// None in practice.
     pub fn upsert(&mut self, batch: &Batch, keys: &[ArrayRef]) -> Result<()> {
+        self.add(batch, keys, |_| {})?;
+        self.merge()
+    }
+
+    /// Puts the rows of a batch in the place of earlier ones of their keys, as `upsert` does, and returns what
+    /// each has replaced. A batch may have several rows of one key.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn replace(&mut self, batch: &Batch, keys: &[ArrayRef]) -> Result<OldRows> {
+        let mut places = Vec::with_capacity(batch.len());
+        self.add(batch, keys, |old| places.push(old))?;
+        let live = places.iter().map(Option::is_some).collect();
+        let old = OldRows { rows: self.at(&places)?, live };
+        self.merge()?;
+        Ok(old)
+    }
+
+    /// Appends a batch as a chunk; `replaced` is told, row by row, where the row lies that it replaces.
+    fn add(
+        &mut self,
+        batch: &Batch,
+        keys: &[ArrayRef],
+        mut replaced: impl FnMut(Option<(usize, usize)>),
+    ) -> Result<()> {
         let mut slots = Vec::new();
         self.groups.intern(keys, &mut slots)?;
         self.latest.resize(self.groups.len(), None);
         let chunk = self.chunks.len();
         for (row, slot) in slots.iter().enumerate() {
             if let Some(latest) = self.latest.get_mut(*slot as usize) {
-                *latest = batch.is_live(row).then_some((chunk, row));
+                let new = batch.is_live(row).then_some((chunk, row));
+                replaced(std::mem::replace(latest, new));
             }
         }
         self.chunks.push(Chunk { rows: batch.rows.clone(), slots });
-        self.merge()
+        Ok(())
     }
 
     /// Merges the last chunks as long as they are of like size.
@@ -92,19 +118,23 @@ impl KeyedTable {
         let places: Vec<Option<(usize, usize)>> =
             slots.iter().map(|slot| self.latest.get((*slot)? as usize).copied().flatten()).collect();
         let found = places.iter().map(Option::is_some).collect();
-        // A row of nulls in front stands for what is missing.
-        let nulls = self.schema.fields().iter().map(|field| new_null_array(field.data_type(), 1)).collect();
-        let nullable: Vec<_> =
-            self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
-        let nullable: SchemaRef = std::sync::Arc::new(arrow::datatypes::Schema::new(nullable));
-        let mut batches = vec![RecordBatch::try_new(SchemaRef::clone(&nullable), nulls)?];
-        for chunk in &self.chunks {
-            batches.push(RecordBatch::try_new(SchemaRef::clone(&nullable), chunk.rows.columns().to_vec())?);
-        }
+        Ok((self.at(&places)?, found))
+    }
+
+    /// The rows at these places; in the others a row of nulls whose ROWTIME is 0.
+    fn at(&self, places: &[Option<(usize, usize)>]) -> Result<RecordBatch> {
+        let fields = self.schema.fields();
+        let missing = fields.iter().map(|field| match field.is_nullable() {
+            true => Ok(new_null_array(field.data_type(), 1)),
+            false => Ok(arrow::compute::cast(&Int64Array::from(vec![0]), field.data_type())?),
+        });
+        // The row that stands for what is missing comes first.
+        let missing = RecordBatch::try_new(SchemaRef::clone(&self.schema), missing.collect::<Result<_>>()?)?;
+        let batches: Vec<&RecordBatch> =
+            std::iter::once(&missing).chain(self.chunks.iter().map(|chunk| &chunk.rows)).collect();
         let indices: Vec<(usize, usize)> =
-            places.into_iter().map(|place| place.map_or((0, 0), |(chunk, row)| (chunk + 1, row))).collect();
-        let references: Vec<&RecordBatch> = batches.iter().collect();
-        Ok((interleave_record_batch(&references, &indices)?, found))
+            places.iter().map(|place| place.map_or((0, 0), |(chunk, row)| (chunk + 1, row))).collect();
+        Ok(interleave_record_batch(&batches, &indices)?)
     }
 
     /// All rows, in the order of their keys' first coming.

@@ -1,16 +1,23 @@
 //! Aggregate functions as columns of group states.
 
 mod average;
+mod cells;
 mod collect;
 mod count;
 mod extreme;
 mod offset;
+mod spread;
 mod sum;
+mod sum_list;
+mod tally;
+mod top;
 
 use arrow::array::ArrayRef;
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
+use crate::documentation::Example;
 pub(crate) use crate::overload::Overload;
 use crate::overload::{Coercion, Param, Returns, choose};
 
@@ -40,6 +47,27 @@ pub trait GroupStates: Send {
     /// If the function cannot forget, as [`AggregateFunction::retracts`] tells beforehand.
     fn retract(&mut self, _slots: &[u32], _args: &[ArrayRef]) -> Result<(), ArrowError> {
         Err(ArrowError::NotYetImplemented("the aggregate cannot take back a row".to_owned()))
+    }
+
+    /// Adds rows to their groups where `added` is true and takes them out again elsewhere, one after the other.
+    ///
+    /// # Errors
+    /// An overflow, or if the function cannot forget.
+    fn change(&mut self, slots: &[u32], args: &[ArrayRef], added: &BooleanBuffer) -> Result<(), ArrowError> {
+        let mut from = 0;
+        while from < slots.len() {
+            let is_add = added.value(from);
+            let count = (from..slots.len()).take_while(|at| added.value(*at) == is_add).count();
+            let args: Vec<ArrayRef> = args.iter().map(|arg| arg.slice(from, count)).collect();
+            let slots = slots.get(from..from + count).unwrap_or_default();
+            if is_add {
+                self.update(slots, &args)?
+            } else {
+                self.retract(slots, &args)?
+            }
+            from += count;
+        }
+        Ok(())
     }
 
     /// Adds the group `from` to the group `into`, as sessions that meet do; `from` is later.
@@ -73,9 +101,37 @@ pub trait GroupStates: Send {
     fn clear(&mut self, slot: u32);
 }
 
-/// Makes the states for arguments of some types; `literals` are the values of the arguments that the
-/// function wants to know beforehand.
-type Make = fn(&[DataType], &[i64]) -> Box<dyn GroupStates>;
+/// A value of an argument that must be known beforehand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Literal {
+    /// A whole number.
+    Integer(i64),
+    /// True or false.
+    Boolean(bool),
+}
+
+/// What a function wants to know beside its arguments' types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameters {
+    /// Its literal arguments.
+    pub literals: Vec<Literal>,
+    /// How many values it keeps of a group, if it keeps values; see [`AggregateFunction::limit_setting`].
+    pub limit: usize,
+}
+
+/// As in ksqlDB.
+const LIMIT_DEFAULT: usize = 1000;
+
+impl Parameters {
+    /// These literals, and the limit that holds unless a setting says otherwise.
+    #[must_use]
+    pub fn new(literals: Vec<Literal>) -> Self {
+        Self { literals, limit: LIMIT_DEFAULT }
+    }
+}
+
+/// Makes the states for arguments of some types, literals not among them.
+type Make = fn(&[DataType], &Parameters) -> Result<Box<dyn GroupStates>, ArrowError>;
 
 /// An aggregate function: its documentation and how to keep its states.
 #[derive(Debug)]
@@ -84,18 +140,39 @@ pub struct AggregateFunction {
     pub name: &'static str,
     /// What it does, in a sentence.
     pub description: &'static str,
+    /// Expressions and what they give.
+    pub examples: Vec<Example>,
     /// Its signatures.
     pub overloads: Vec<Overload>,
     /// Whether it can take rows back, and so be used on tables.
     pub retracts: bool,
-    /// How many of the last arguments must be integer literals.
-    pub literals: usize,
+    /// The setting that says how many values it keeps of a group.
+    pub limit_setting: Option<&'static str>,
     make: Make,
 }
 
 impl AggregateFunction {
     fn new(name: &'static str, description: &'static str, make: Make) -> Self {
-        Self { name, description, overloads: Vec::new(), retracts: false, literals: 0, make }
+        Self {
+            name,
+            description,
+            examples: Vec::new(),
+            overloads: Vec::new(),
+            retracts: false,
+            limit_setting: None,
+            make,
+        }
+    }
+
+    /// An expression and what it gives after these rows; see [`Example`].
+    fn example(
+        mut self,
+        columns: &'static str,
+        rows: &'static [&'static str],
+        (expression, result): (&'static str, &'static str),
+    ) -> Self {
+        self.examples.push(Example { columns, rows, expression, result });
+        self
     }
 
     fn retracting(mut self) -> Self {
@@ -103,13 +180,24 @@ impl AggregateFunction {
         self
     }
 
-    fn with_literals(mut self, literals: usize) -> Self {
-        self.literals = literals;
+    fn limited(mut self, setting: &'static str) -> Self {
+        self.limit_setting = Some(setting);
         self
     }
 
-    fn overload(mut self, params: &'static [Param], returns: Returns) -> Self {
-        self.overloads.push(Overload { params, variadic: false, returns });
+    fn overload(self, params: &'static [Param], returns: Returns) -> Self {
+        self.overload_with(params, &[], returns)
+    }
+
+    /// A signature with literals behind its other arguments.
+    fn overload_with(mut self, params: &'static [Param], literals: &'static [Param], returns: Returns) -> Self {
+        self.overloads.push(Overload { params, variadic: false, literals, returns });
+        self
+    }
+
+    /// The same with the last argument before the literals repeated any number of times.
+    fn overload_variadic(mut self, params: &'static [Param], literals: &'static [Param], returns: Returns) -> Self {
+        self.overloads.push(Overload { params, variadic: true, literals, returns });
         self
     }
 
@@ -120,18 +208,29 @@ impl AggregateFunction {
     }
 
     /// Empty states for arguments of these types.
-    #[must_use]
-    pub fn states(&self, args: &[DataType], literals: &[i64]) -> Box<dyn GroupStates> {
-        (self.make)(args, literals)
+    ///
+    /// # Errors
+    /// If no state can hold values of them.
+    pub fn states(&self, args: &[DataType], parameters: &Parameters) -> Result<Box<dyn GroupStates>, ArrowError> {
+        (self.make)(args, parameters)
     }
 }
 
 /// All aggregate functions.
 pub(crate) fn all() -> Vec<AggregateFunction> {
-    [count::all(), sum::all(), average::all(), extreme::all(), collect::all(), offset::all()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let all = [
+        count::all(),
+        sum::all(),
+        sum_list::all(),
+        average::all(),
+        extreme::all(),
+        collect::all(),
+        top::all(),
+        offset::all(),
+        tally::all(),
+        spread::all(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 fn argument(args: &[ArrayRef], index: usize) -> Result<&ArrayRef, ArrowError> {

@@ -5,13 +5,22 @@
 //! is not: a planner; choosing an overload is all that it does with types.
 
 pub mod aggregate;
+mod documentation;
+pub mod lambda;
 mod overload;
 mod pattern;
 mod registry;
+mod row_error;
 mod scalar;
+mod table;
+mod zone;
 
-pub use aggregate::{AggregateFunction, GroupStates};
+pub use aggregate::{AggregateFunction, GroupStates, Literal, Parameters};
+pub use documentation::{Documentation, Example, Kind};
 pub use overload::{Coercion, Overload, Param, Returns};
 pub use pattern::{Pattern, PatternError};
 pub use registry::{Registry, registry};
-pub use scalar::ScalarFunction;
+pub use row_error::{RowErrors, take_row_errors};
+pub use scalar::{ScalarFunction, time_unit};
+pub use table::TableFunction;
+pub use zone::Zone;

@@ -26,6 +26,7 @@ pub fn plan_source(create: &CreateSource, catalog: &Catalog, defaults: &Defaults
         key_format: Format::new(FormatKind::Kafka),
         value_format: Format::new(FormatKind::Json),
         window: None,
+        retention_ms: None,
         timestamp: None,
         read_only: create.read_only,
         partitions: 0,

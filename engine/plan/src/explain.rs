@@ -23,6 +23,11 @@ fn write_node(node: &Node, lead: &str, below: &str, out: &mut String) {
     }
 }
 
+fn key_names(node: &Node) -> String {
+    let fields = node.keys.iter().filter_map(|at| node.schema.fields().get(*at));
+    fields.map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ")
+}
+
 fn describe(node: &Node) -> String {
     let names = || {
         let names = node.schema.fields().iter().map(|field| field.name().as_str()).filter(|name| *name != ROWTIME);
@@ -47,6 +52,15 @@ fn describe(node: &Node) -> String {
                 read.join(", ")
             )
         }
+        Op::Materialize { .. } => "Materialize, with the rows that are replaced".to_owned(),
+        Op::Explode { calls, .. } => {
+            let calls = calls.iter().map(|call| {
+                let args: Vec<String> = call.args.iter().map(ToString::to_string).collect();
+                format!("{}({})", call.function, args.join(", "))
+            });
+            format!("Explode {}", calls.collect::<Vec<_>>().join(", "))
+        }
+        Op::Regroup { .. } => format!("Regroup by {}", key_names(node)),
         Op::Filter { predicate, .. } => format!("Filter {predicate}"),
         Op::Project { exprs, .. } => {
             let columns = exprs.iter().zip(node.schema.fields());

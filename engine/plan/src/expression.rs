@@ -3,13 +3,18 @@
 //! Comparisons are two-valued: with a null they are false, so each is lowered to `(…) IS TRUE` before
 //! anybody can turn NOT(a = b) into a <> b.
 
+mod bound;
+mod lambda;
+
 use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr, ExprSchemable, Like, Operator, TryCast};
 use datafusion::prelude::lit;
-use millstream_function::{Pattern, registry};
+use millstream_function::{Param, Pattern, registry, time_unit};
 use millstream_sql::ast::{BinaryOp, Ident, UnaryOp};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span, Value};
+
+pub use bound::{ColumnName, bound, constant};
 
 use crate::coercion::{common_nested_type, structure};
 use crate::types::type_name;
@@ -27,6 +32,11 @@ pub(crate) trait Names {
 
     /// The schema that the columns are of.
     fn schema(&self) -> SchemaRef;
+
+    /// Whether it is a lambda's body that is resolved.
+    fn in_lambda(&self) -> bool {
+        false
+    }
 }
 
 /// Resolves expressions against names and a catalog.
@@ -160,8 +170,12 @@ impl Resolver<'_> {
             }
             Err(wrong(format!("{} needs BOOLEANs, this is {}", op.symbol(), type_name(&ty)), ast.span, ""))
         };
+        let (left, right) = (side(left)?, side(right)?);
+        if self.names.in_lambda() {
+            return Ok(lambda::lazy(op, left, right));
+        }
         let operator = if op == BinaryOp::And { Operator::And } else { Operator::Or };
-        Ok(binary(side(left)?, operator, side(right)?))
+        Ok(binary(left, operator, right))
     }
 
     pub(crate) fn comparison(&self, op: BinaryOp, left: &Ast, right: &Ast) -> Result<Expr> {
@@ -219,8 +233,11 @@ impl Resolver<'_> {
     }
 
     fn arithmetic(&self, op: BinaryOp, left: &Ast, right: &Ast, place: Span) -> Result<Expr> {
-        let (left_expr, left_type) = self.typed(left)?;
-        let (right_expr, right_type) = self.typed(right)?;
+        let (mut left_expr, left_type) = self.typed(left)?;
+        let (mut right_expr, right_type) = self.typed(right)?;
+        if self.names.in_lambda() {
+            (left_expr, right_expr) = (lambda::present(left_expr), lambda::present(right_expr));
+        }
         let is_text = |ty: &DataType| matches!(ty, DataType::Utf8);
         if matches!(op, BinaryOp::Add | BinaryOp::Concat) && (is_text(&left_type) || is_text(&right_type)) {
             let text = |expr, from: &DataType| cast_to(expr, from, &DataType::Utf8);
@@ -322,11 +339,23 @@ impl Resolver<'_> {
             let help = "aggregates belong into SELECT and HAVING of a query with GROUP BY";
             return Err(Box::new(Diagnostic::new("E0242", message).at(place, "").help(help)));
         }
+        if registry().table(&name.name).is_some() {
+            let message = format!("table function {} cannot be used here", name.name);
+            let help = "table functions belong into SELECT of a query without GROUP BY, and not into each other";
+            return Err(Box::new(Diagnostic::new("E0242", message).at(place, "").help(help)));
+        }
+        if args.iter().any(|arg| matches!(arg.kind, ExprKind::Lambda { .. })) {
+            return self.higher_order(name, args, place);
+        }
         if star && registry().scalar(&name.name).is_some() {
             return Err(wrong(format!("function {} does not take *", name.name), place, ""));
         }
         // DataFusion's COALESCE and CASE are lazy; ours need no more than values.
-        let args = args.iter().map(|arg| self.typed(arg)).collect::<Result<Vec<_>>>()?;
+        let typed = |(place, arg): (usize, &Ast)| match unit_argument(&name.name, place, arg) {
+            Some(unit) => Ok((lit(unit), DataType::Utf8)),
+            None => self.typed(arg),
+        };
+        let args = args.iter().enumerate().map(typed).collect::<Result<Vec<_>>>()?;
         self.call(&name.name, args, name.span)
     }
 
@@ -341,12 +370,36 @@ impl Resolver<'_> {
             return Err(Box::new(diagnostic));
         };
         let types: Vec<DataType> = args.iter().map(|(_, ty)| ty.clone()).collect();
-        let Some(coercion) = function.choose(&types) else {
+        let coercion = function.choose(&types).or_else(|| function.choose(&with_times(&args)?));
+        let Some(coercion) = coercion else {
             return Err(no_overload(name, &types, &function.overloads, place));
         };
         let args = args.into_iter().zip(&coercion.args).map(|((expr, from), to)| cast_to(expr, &from, to));
         Ok(udf.call(args.collect()))
     }
+}
+
+/// The unit of time that an argument is, if the function takes one there: a word that is no column.
+fn unit_argument(function: &str, place: usize, arg: &Ast) -> Option<&'static str> {
+    let word = match &arg.kind {
+        ExprKind::Column { source: None, name } => &name.name,
+        ExprKind::Literal(Value::String(text)) => text,
+        _ => return None,
+    };
+    let (function, _) = registry().scalar(function)?;
+    let takes_unit = function.overloads.iter().any(|overload| overload.params.get(place) == Some(&Param::TimeUnit));
+    if takes_unit { time_unit(word) } else { None }
+}
+
+/// The arguments' types if literal texts beside dates, times or timestamps are meant to be such, too.
+fn with_times(args: &[(Expr, DataType)]) -> Option<Vec<DataType>> {
+    let is_time = |ty: &&DataType| matches!(ty, DataType::Date32 | DataType::Time32(_) | DataType::Timestamp(..));
+    let time = args.iter().map(|(_, ty)| ty).find(is_time)?;
+    let meant = |(expr, ty): &(Expr, DataType)| match (expr, ty) {
+        (Expr::Literal(..), DataType::Utf8) => time.clone(),
+        _ => ty.clone(),
+    };
+    Some(args.iter().map(meant).collect())
 }
 
 /// What to say when no signature of a function takes these arguments.
@@ -489,39 +542,4 @@ fn scalar(value: &Value) -> ScalarValue {
         Value::Time(ms) => ScalarValue::Time32Millisecond(Some(*ms)),
         Value::Timestamp(ms) => ScalarValue::TimestampMillisecond(Some(*ms), None),
     }
-}
-
-struct NoNames;
-
-impl Names for NoNames {
-    fn column(&self, _source: Option<&Ident>, name: &Ident) -> Result<Expr> {
-        let diagnostic = Diagnostic::new("E0243", format!("\"{}\" is no constant", name.name));
-        Err(Box::new(diagnostic.at(name.span, "").help("write texts in single quotes: 'text'")))
-    }
-
-    fn schema(&self) -> SchemaRef {
-        SchemaRef::new(arrow::datatypes::Schema::empty())
-    }
-}
-
-/// An expression without columns, cast to a type.
-///
-/// # Errors
-/// A diagnostic if it has columns or cannot be of this type.
-pub fn constant(ast: &Ast, target: &DataType, catalog: &Catalog) -> Result<Expr> {
-    let resolver = Resolver { names: &NoNames, catalog };
-    let (expr, from) = resolver.typed(ast)?;
-    if let Some(ms) = time_literal(ast).filter(|_| matches!(target, DataType::Timestamp(..))) {
-        return Ok(cast_to(lit(ms), &DataType::Int64, target));
-    }
-    let widens = common_type(&from, target).is_some_and(|common| common == *target)
-        || (from.is_numeric() && matches!(target, DataType::Decimal128(..) | DataType::Float64))
-        || (from == DataType::Utf8
-            && matches!(target, DataType::Date32 | DataType::Time32(_) | DataType::Timestamp(..) | DataType::Binary))
-        || (from.is_nested() && arrow::compute::can_cast_types(&from, target));
-    if widens {
-        return Ok(cast_to(expr, &from, target));
-    }
-    let message = format!("expected {}, found {}", type_name(target), type_name(&from));
-    Err(Box::new(wrong(message, ast.span, "of another type").help(CONVERT)))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::logical_expr::Expr;
+use millstream_function::Parameters;
 use millstream_sql::ast::{JoinKind, WindowKind};
 
 use crate::{Format, Source};
@@ -50,12 +51,22 @@ pub enum Op {
         /// The condition.
         predicate: Expr,
     },
+    /// Puts beside each row of a table the row that it replaces.
+    Materialize {
+        /// The table's scan.
+        input: Box<Node>,
+    },
     /// Computes new columns.
     Project {
         /// The rows.
         input: Box<Node>,
         /// One expression a column, without ROWTIME.
         exprs: Vec<Expr>,
+    },
+    /// Makes of each change of a table the changes of its groups.
+    Regroup {
+        /// The table's rows with those that they replace; their first columns are the group's key.
+        input: Box<Node>,
     },
     /// Sends rows to the partition of a new key, through an internal topic.
     Repartition {
@@ -66,6 +77,13 @@ pub enum Op {
         /// How the new key is written: what is joined must lie in the same partition, so keys of both
         /// sides must have the same bytes.
         key_format: Format,
+    },
+    /// Makes of each row as many as its table functions have results.
+    Explode {
+        /// The rows.
+        input: Box<Node>,
+        /// The functions; each makes a column behind those of the input.
+        calls: Vec<TableCall>,
     },
     /// Aggregates by the input's key columns, and by window.
     Aggregate {
@@ -150,8 +168,6 @@ pub struct WindowSpec {
     pub kind: WindowKind,
     /// How long after its end a window still takes rows.
     pub grace_ms: i64,
-    /// How long a window's result can be looked up.
-    pub retention_ms: i64,
 }
 
 /// An aggregate function applied to columns.
@@ -161,20 +177,60 @@ pub struct AggregateCall {
     pub function: String,
     /// The positions of its arguments in the input.
     pub args: Vec<usize>,
-    /// Its literal arguments.
-    pub literals: Vec<i64>,
+    /// Its literal arguments and its limit.
+    pub parameters: Parameters,
     /// The type of its result.
     pub returns: DataType,
 }
 
+/// A table function applied to expressions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TableCall {
+    /// The function's upper-case name.
+    pub function: String,
+    /// Its arguments over the input.
+    pub args: Vec<Expr>,
+    /// The type of its column.
+    pub returns: DataType,
+}
+
+impl Op {
+    fn inputs_mut(&mut self) -> Vec<&mut Node> {
+        match self {
+            Self::Scan { .. } => Vec::new(),
+            Self::Explode { input, .. }
+            | Self::Filter { input, .. }
+            | Self::Materialize { input }
+            | Self::Project { input, .. }
+            | Self::Regroup { input }
+            | Self::Repartition { input, .. }
+            | Self::Aggregate { input, .. } => vec![input],
+            Self::StreamTableJoin { left, right, .. } | Self::StreamStreamJoin { left, right, .. } => {
+                vec![&mut left.input, &mut right.input]
+            }
+        }
+    }
+}
+
 impl Node {
+    /// All aggregates that are computed.
+    pub fn calls_mut(&mut self) -> Vec<&mut AggregateCall> {
+        match &mut self.op {
+            Op::Aggregate { input, calls, .. } => calls.iter_mut().chain(input.calls_mut()).collect(),
+            op => op.inputs_mut().into_iter().flat_map(Self::calls_mut).collect(),
+        }
+    }
+
     /// The operators that feed this one.
     #[must_use]
     pub fn inputs(&self) -> Vec<&Node> {
         match &self.op {
             Op::Scan { .. } => Vec::new(),
-            Op::Filter { input, .. }
+            Op::Explode { input, .. }
+            | Op::Filter { input, .. }
+            | Op::Materialize { input }
             | Op::Project { input, .. }
+            | Op::Regroup { input }
             | Op::Repartition { input, .. }
             | Op::Aggregate { input, .. } => vec![input],
             Op::StreamTableJoin { left, right, .. } | Op::StreamStreamJoin { left, right, .. } => {
@@ -197,7 +253,10 @@ impl Node {
     pub fn window(&self) -> Option<WindowSpec> {
         match &self.op {
             Op::Aggregate { window, .. } => *window,
-            Op::Filter { input, .. } | Op::Project { input, .. } => input.window(),
+            Op::Explode { input, .. }
+            | Op::Filter { input, .. }
+            | Op::Materialize { input }
+            | Op::Project { input, .. } => input.window(),
             _ => None,
         }
     }

@@ -1,11 +1,12 @@
 //! The plan of a `SELECT`.
 
 mod aggregate;
+mod explode;
 mod join;
 mod select;
 mod sink;
 
-use millstream_sql::ast::{Emit, Properties, Query, SourceKind};
+use millstream_sql::ast::{Emit, Properties, Query, SourceKind, Window};
 use millstream_sql::{Diagnostic, Span};
 
 use crate::node::Node;
@@ -100,6 +101,12 @@ fn check_clauses(query: &Query) -> Result<()> {
     };
     if let (Some(window), true) = (&query.window, query.group_by.is_empty()) {
         return refuse("a window needs GROUP BY", window.span, "say what to count in each window: GROUP BY column");
+    }
+    if let Some(Window { kind, retention_ms: Some(retention_ms), grace_ms, span }) = &query.window
+        && kind.length_ms().saturating_add(grace_ms.unwrap_or(0)) > *retention_ms
+    {
+        let help = "make RETENTION at least the size and the grace period together";
+        return refuse("RETENTION is shorter than the window stays open", *span, help);
     }
     if let (Some(having), true) = (&query.having, query.group_by.is_empty()) {
         return refuse("HAVING needs GROUP BY", having.span, "use WHERE to filter rows that are not grouped");

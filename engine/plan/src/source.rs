@@ -76,6 +76,8 @@ pub struct Source {
     pub value_format: Format,
     /// The windows of its keys.
     pub window: Option<SourceWindow>,
+    /// Of a windowed table: how long a window can be looked up after later ones have come; `None`: for ever.
+    pub retention_ms: Option<i64>,
     /// Where ROWTIME comes from.
     pub timestamp: Option<TimestampColumn>,
     /// Whether nothing may be inserted.

@@ -7,6 +7,7 @@ use millstream_log::{Isolation, Log, TopicPartition, Watch};
 
 use crate::Result;
 use crate::pool::Handle;
+use crate::upstream::Upstream;
 
 /// So much is fetched and decoded in one go: enough to make per-batch work cheap, and little enough to stay in
 /// a core's own cache between the copy, the check of its CRC and the decoder.
@@ -29,6 +30,8 @@ pub(crate) struct Input {
     pub(crate) committed: i64,
     /// Whether nobody else reads it, and nobody again, so that what was read can be deleted.
     pub(crate) is_ours: bool,
+    /// What feeds it, if it is a repartition topic.
+    pub(crate) upstream: Option<Arc<Upstream>>,
     /// The offset before which its records have been given up.
     given_up: i64,
     /// Rows that were fetched but not all processed.
@@ -68,6 +71,7 @@ impl Input {
             position,
             committed: position,
             is_ours: false,
+            upstream: None,
             given_up: position,
             pending: None,
             _watch: watch,
@@ -116,6 +120,11 @@ impl Input {
             }
         }
         Ok(true)
+    }
+
+    /// Whether it has no row now, but may get one that comes before those of others.
+    pub(crate) fn awaits_rows(&self, log: &dyn Log) -> bool {
+        self.pending.is_none() && self.upstream.as_ref().is_some_and(|upstream| upstream.is_behind(log))
     }
 
     /// The time of the next row.
@@ -177,5 +186,6 @@ fn slice(batch: &Batch, from: usize, count: usize) -> Batch {
         live: batch.live.as_ref().map(|live| live.slice(from, count)),
         window: batch.window.as_ref().map(|[start, end]| [start.slice(from, count), end.slice(from, count)]),
         headers: batch.headers.as_ref().map(|headers| headers.slice(from, count)),
+        old: batch.old.as_ref().map(|old| old.slice(from, count)),
     }
 }

@@ -18,6 +18,7 @@ mod settings;
 mod sink;
 mod tail;
 mod task;
+mod upstream;
 
 pub use engine::{Engine, EngineOptions, PartitionLag, QueryInfo, Response, SourceInfo};
 pub use error::{Error, Result};

@@ -7,8 +7,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{ArrayRef, RecordBatch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::datasource::{MemTable, TableType};
@@ -17,7 +18,7 @@ use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
 use millstream_exec::{Batch, Context, KeyedTable, SourceDecoder};
 use millstream_log::{Log, TopicPartition};
-use millstream_plan::{ROWTIME, ScanColumn, ScanRole, Source};
+use millstream_plan::{ROWTIME, ScanColumn, ScanRole, Source, SourceWindow};
 
 use crate::Result;
 use crate::input::Input;
@@ -73,6 +74,8 @@ struct Materialized {
     columns: Vec<ScanColumn>,
     inputs: Vec<Input>,
     table: KeyedTable,
+    /// The latest window of each partition, from which on the source's retention counts back.
+    latest: HashMap<i32, i64>,
 }
 
 impl Materialized {
@@ -80,23 +83,70 @@ impl Materialized {
         let columns = columns_of(source, &["ROWPARTITION", "ROWOFFSET"]);
         let key_types = columns.iter().filter(|column| is_key(column)).map(|column| column.ty.clone());
         let table = KeyedTable::new(schema_of(&columns), &key_types.collect::<Vec<_>>())?;
-        Ok(Self { source: Arc::clone(source), inputs: inputs(log, source, &columns)?, columns, table })
+        let inputs = inputs(log, source, &columns)?;
+        Ok(Self { source: Arc::clone(source), inputs, columns, table, latest: HashMap::new() })
     }
 
     /// Reads what has come since the last time.
     fn catch_up(&mut self, log: &dyn Log) -> Result<()> {
         let mut context = Context::default();
-        for input in &mut self.inputs {
+        let mut inputs = std::mem::take(&mut self.inputs);
+        for input in &mut inputs {
             // Up to what is the end now: a topic that grows faster than it is read must not hold the query.
             let end = log.offsets(&input.partition)?.1;
             while input.fill(log, Some(end), &mut context)? {
                 let Some(batch) = input.take() else { break };
-                let keys = self.columns.iter().zip(batch.rows.columns()).filter(|(column, _)| is_key(column));
-                let keys: Vec<ArrayRef> = keys.map(|(_, array)| Arc::clone(array)).collect();
+                if let Some(times) = self.window_times(&batch.rows) {
+                    let latest = self.latest.entry(input.partition.partition).or_insert(i64::MIN);
+                    *latest = arrow::compute::max(times).unwrap_or(*latest).max(*latest);
+                }
+                let keys = self.keys(&batch.rows);
                 self.table.upsert(&batch, &keys)?;
             }
         }
+        self.inputs = inputs;
         Ok(())
+    }
+
+    fn column<'a>(&self, rows: &'a RecordBatch, role: ScanRole) -> Option<&'a ArrayRef> {
+        rows.columns().get(self.columns.iter().position(|column| column.role == role)?)
+    }
+
+    /// What tells the age of windows: their start, or a session's end.
+    fn window_times<'a>(&self, rows: &'a RecordBatch) -> Option<&'a Int64Array> {
+        let is_session = self.source.window == Some(SourceWindow::Session);
+        let role = if is_session { ScanRole::WindowEnd } else { ScanRole::WindowStart };
+        self.column(rows, role).map(|times| times.as_primitive::<Int64Type>())
+    }
+
+    fn keys(&self, rows: &RecordBatch) -> Vec<ArrayRef> {
+        let keys = self.columns.iter().zip(rows.columns()).filter(|(column, _)| is_key(column));
+        keys.map(|(_, array)| Arc::clone(array)).collect()
+    }
+
+    /// The rows whose windows have not passed the source's retention. The others leave the memory once they are
+    /// the greater part.
+    fn rows(&mut self) -> Result<RecordBatch> {
+        let rows = self.table.rows()?;
+        let (Some(retention_ms), Some(times), Some(partitions)) =
+            (self.source.retention_ms, self.window_times(&rows), self.column(&rows, ScanRole::RowPartition))
+        else {
+            return Ok(rows);
+        };
+        let partitions = partitions.as_primitive::<Int32Type>().values();
+        let is_kept = |(time, partition): (&i64, &i32)| {
+            let latest = self.latest.get(partition);
+            Some(latest.is_none_or(|latest| *time > latest.saturating_sub(retention_ms)))
+        };
+        let kept: BooleanArray = times.values().iter().zip(partitions).map(is_kept).collect();
+        let kept = filter_record_batch(&rows, &kept)?;
+        if kept.num_rows() * 2 < rows.num_rows() {
+            let keys = self.keys(&kept);
+            let types: Vec<DataType> = keys.iter().map(|key| key.data_type().clone()).collect();
+            self.table = KeyedTable::new(kept.schema(), &types)?;
+            self.table.upsert(&Batch::new(kept.clone()), &keys)?;
+        }
+        Ok(kept)
     }
 }
 
@@ -143,7 +193,7 @@ impl Tables {
                     *slot = None;
                     return Err(error);
                 }
-                Ok(table.table.rows()?)
+                table.rows()
             }
             None => Ok(RecordBatch::new_empty(Arc::new(Schema::empty()))),
         }
@@ -200,7 +250,7 @@ impl SourceTable {
 /// A record without a value is no row of a stream.
 fn live_rows(batch: Batch) -> Result<RecordBatch> {
     let Some(live) = batch.live.clone() else { return Ok(batch.rows) };
-    Ok(batch.filter(&arrow::array::BooleanArray::new(live, None))?.rows)
+    Ok(batch.filter(&BooleanArray::new(live, None))?.rows)
 }
 
 fn project(rows: &RecordBatch, wanted: &[String]) -> Result<RecordBatch> {

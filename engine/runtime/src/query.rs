@@ -1,6 +1,7 @@
 //! A persistent query: its tasks and what is known of them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::pool::{Handle, Pool};
 use crate::processing_log::ProcessingLog;
 use crate::sink::Sink;
 use crate::task::{Changelog, Task};
+use crate::upstream::Upstream;
 use crate::{PartitionLag, Result, Settings};
 
 /// What a query does at the moment.
@@ -169,9 +171,13 @@ impl Launch<'_> {
         }
         // Everything that can fail comes before the first task runs.
         let mut tasks = Vec::new();
+        let mut feeders = Vec::new();
         for (number, stage) in stages.iter().enumerate() {
+            let first = tasks.len();
             self.make_tasks(&mut query, number, stage, sink, &topic_of, &mut tasks)?;
+            feeders.extend(stage.repartition.map(|node| (topic_of(node), first..tasks.len())));
         }
+        connect(&feeders, &mut tasks);
         self.commit_first_offsets(&query.group, &tasks)?;
         for (handle, task) in tasks {
             handle.start(Box::new(task));
@@ -235,10 +241,11 @@ impl Launch<'_> {
                     continue;
                 }
                 let from = TopicPartition::new(topic.as_str(), partition);
-                let position = self.position(&query.group, &from, matches!(leaf, Leaf::Repartition(_)))?;
+                let whole = matches!(leaf, Leaf::Repartition(_)) || pipeline.reads_whole(at);
+                let position = self.position(&query.group, &from, whole)?;
                 query.reads.push(from.clone());
                 let mut input = Input::new(&**self.log, from, at, leaf.decoder()?, position, Some(&handle))?;
-                input.is_ours = matches!(leaf, Leaf::Repartition(_)) && !pipeline.is_join_table(at);
+                input.is_ours = matches!(leaf, Leaf::Repartition(_)) && !pipeline.fills_table(at);
                 inputs.push(input);
             }
             let changelogs = changelog_topics.iter().map(|(operator, topic)| Changelog {
@@ -256,6 +263,7 @@ impl Launch<'_> {
                 group: query.group.clone(),
                 commit_interval: Duration::from_millis(self.settings.number("commit.interval.ms")),
                 merge: self.settings.number("ksql.streams.cache.max.bytes.buffering") > 0,
+                feeds: None,
                 restored: false,
                 in_flight: VecDeque::new(),
             };
@@ -289,19 +297,44 @@ impl Launch<'_> {
         }
     }
 
-    /// Where a query starts to read a partition.
-    fn position(&self, group: &str, partition: &TopicPartition, is_internal: bool) -> Result<i64> {
+    /// Where a query starts to read a partition; `whole`: a new one starts at the beginning in any case.
+    fn position(&self, group: &str, partition: &TopicPartition, whole: bool) -> Result<i64> {
         if let Some(offset) = self.log.group_offset(group, partition)? {
             return Ok(offset);
         }
         let (start, end) = self.log.offsets(partition)?;
-        Ok(if is_internal || self.settings.from_earliest() { start } else { end })
+        Ok(if whole || self.settings.from_earliest() { start } else { end })
+    }
+}
+
+/// Lets the readers of repartition topics know which tasks write them, the innermost stages first.
+fn connect(feeders: &[(String, Range<usize>)], tasks: &mut [(Arc<Handle>, Task)]) {
+    let mut upstreams: HashMap<&str, Arc<Upstream>> = HashMap::new();
+    for (topic, writers) in feeders.iter().rev() {
+        let writers = tasks.get_mut(writers.clone()).unwrap_or_default();
+        let reads: Vec<&Input> = writers.iter().flat_map(|(_, task)| &task.inputs).collect();
+        let mut above: Vec<&str> = reads.iter().map(|input| &*input.partition.topic).collect();
+        above.sort_unstable();
+        above.dedup();
+        let above = above.into_iter().filter_map(|topic| upstreams.get(topic).cloned()).collect();
+        let reads = reads.iter().map(|input| (input.partition.clone(), input.position)).collect();
+        let upstream = Upstream::new(reads, above);
+        writers.iter_mut().for_each(|(_, task)| task.feeds = Some(Arc::clone(&upstream)));
+        upstreams.insert(topic, upstream);
+    }
+    for (handle, task) in tasks.iter_mut().filter(|(_, task)| task.inputs.len() > 1) {
+        for input in &mut task.inputs {
+            input.upstream = upstreams.get(&*input.partition.topic).cloned();
+            input.upstream.iter().for_each(|upstream| upstream.add_reader(handle));
+        }
     }
 }
 
 impl PersistentQuery {
     /// A query without tasks.
     pub(crate) fn dormant(id: &str, statement: &str, plan: QueryPlan, settings: &Settings, service_id: &str) -> Self {
+        let mut plan = plan;
+        settings.limit_functions(&mut plan.root);
         Self {
             shared: Arc::new(Shared::new(id)),
             statement: statement.to_owned(),

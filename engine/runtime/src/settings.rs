@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use millstream_plan::{Defaults, FormatKind};
+use millstream_function::registry;
+use millstream_plan::{Defaults, FormatKind, Node};
 use millstream_sql::Diagnostic;
 
 /// Every setting: its name, its default and what it does.
@@ -15,6 +16,8 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "10485760",
         "0: every record's update is handed on; else updates of one key within an epoch are merged",
     ),
+    ("ksql.functions.collect_list.limit", "1000", "how many values COLLECT_LIST keeps of a group; -1: all"),
+    ("ksql.functions.collect_set.limit", "1000", "how many values COLLECT_SET keeps of a group; -1: all"),
     ("ksql.internal.topic.replicas", "1", "replicas of internal topics"),
     ("ksql.persistence.default.format.key", "KAFKA", "the format of keys where a statement gives none"),
     ("ksql.persistence.default.format.value", "", "the format of values where a statement gives none"),
@@ -82,6 +85,11 @@ impl Settings {
             {
                 return refuse("a whole number from 0 on");
             }
+            "ksql.functions.collect_list.limit" | "ksql.functions.collect_set.limit"
+                if value.parse::<i64>().is_err() =>
+            {
+                return refuse("a whole number");
+            }
             "ksql.persistence.default.format.key" | "ksql.persistence.default.format.value"
                 if FormatKind::parse(value).is_none() =>
             {
@@ -145,6 +153,22 @@ impl Settings {
             key_format: FormatKind::parse(self.get("ksql.persistence.default.format.key")),
             value_format: FormatKind::parse(self.get("ksql.persistence.default.format.value")),
             topic_prefix: self.get("ksql.output.topic.name.prefix").to_owned(),
+        }
+    }
+
+    /// A setting that limits how much is kept: a negative number is no limit.
+    #[must_use]
+    pub fn limit(&self, name: &str) -> usize {
+        self.get(name).parse::<i64>().ok().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+    }
+
+    /// Sets the limits of the aggregate functions in a plan.
+    pub(crate) fn limit_functions(&self, root: &mut Node) {
+        for call in root.calls_mut() {
+            let setting = registry().aggregate(&call.function).and_then(|function| function.limit_setting);
+            if let Some(setting) = setting {
+                call.parameters.limit = self.limit(setting);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use crate::pool::{Run, Turn};
 use crate::processing_log::ProcessingLog;
 use crate::query::Shared;
 use crate::sink::Sink;
+use crate::upstream::Upstream;
 
 /// An epoch ends once it has read so many bytes' worth of rows, whatever the time.
 const EPOCH_ROWS_MAX: usize = 1 << 20;
@@ -39,6 +40,8 @@ pub(crate) struct Task {
     /// Whether updates of one key within an epoch are merged.
     pub(crate) merge: bool,
     pub(crate) restored: bool,
+    /// Who waits for what this task writes.
+    pub(crate) feeds: Option<Arc<Upstream>>,
     pub(crate) in_flight: std::collections::VecDeque<Commit>,
 }
 
@@ -135,7 +138,16 @@ impl Task {
         if write.batches.is_empty() && write.offsets.is_empty() {
             return Ok(());
         }
-        self.in_flight.push_back(Commit { ticket: self.log.write(write)?, given_up });
+        let positions: Vec<_> = write.offsets.iter().map(|offset| (offset.partition.clone(), offset.offset)).collect();
+        let ticket = self.log.write(write)?;
+        if let Some(feeds) = self.feeds.clone() {
+            ticket.clone().on_complete(move |outcome| {
+                if outcome.is_ok() {
+                    feeds.arrived(&positions);
+                }
+            });
+        }
+        self.in_flight.push_back(Commit { ticket, given_up });
         if self.in_flight.len() > COMMITS_IN_FLIGHT_MAX
             && let Some(oldest) = self.in_flight.pop_front()
         {
@@ -162,23 +174,22 @@ impl Task {
         Ok(())
     }
 
-    /// Brings the operators back to the last commit: their changelogs, and the tables of joins up to the
+    /// Brings the operators back to the last commit: their changelogs, and tables that are kept from their topics up to the
     /// offsets that were committed.
     fn restore(&mut self) -> Result<()> {
         for changelog in &self.changelogs {
             restore_changelog(&*self.log, &mut self.pipeline, changelog)?;
         }
-        let mut out = Vec::new();
         let mut context = Context::default();
         for input in &mut self.inputs {
-            if !self.pipeline.is_join_table(input.input) {
+            if !self.pipeline.fills_table(input.input) {
                 continue;
             }
             let end = input.position;
             input.rewind();
             while input.fill(&*self.log, Some(end), &mut context)? {
                 if let Some(batch) = input.take() {
-                    self.pipeline.process(input.input, batch, &mut context, &mut out)?;
+                    self.pipeline.refill(input.input, batch, &mut context)?;
                 }
             }
         }
@@ -208,6 +219,10 @@ pub(crate) fn next_batch(inputs: &mut [Input], log: &dyn Log, context: &mut Cont
         inputs.iter().enumerate().filter_map(|(at, input)| Some((input.head()?, at))).collect();
     heads.sort_unstable();
     let Some((_, first)) = heads.first().copied() else { return Ok(None) };
+    if inputs.iter().any(|input| input.awaits_rows(log)) {
+        // Whoever is behind wakes the task.
+        return Ok(None);
+    }
     // Of rows of one time those of the earlier input come first, however they were fetched.
     let bound = heads.get(1).map(|(time, other)| if first < *other { *time } else { time.saturating_sub(1) });
     let Some(input) = inputs.get_mut(first) else { return Ok(None) };

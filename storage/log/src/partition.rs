@@ -289,7 +289,8 @@ impl Partition {
     /// The partition's state for a checkpoint, and whether its folder must be synced before that holds.
     pub(crate) fn checkpoint(&self) -> (PartitionCheckpoint, bool) {
         let mut state = self.state();
-        let is_new = state.segments.iter_mut().fold(false, |is_new, segment| segment.take_new() || is_new);
+        let is_new = state.segments.iter().any(|segment| segment.is_new);
+        state.segments.iter_mut().for_each(|segment| segment.is_new = false);
         let active = state.segments.last();
         let checkpoint = PartitionCheckpoint {
             log_start_offset: state.log_start_offset,

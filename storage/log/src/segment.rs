@@ -37,7 +37,7 @@ pub(crate) struct Segment {
     /// How many of its bytes were not synced.
     unsynced_bytes: u64,
     /// Whether its name may be lost in a crash.
-    is_new: bool,
+    pub(crate) is_new: bool,
     index: Vec<IndexEntry>,
     indexed_bytes: u64,
 }
@@ -195,10 +195,5 @@ impl Segment {
         }
         self.unsynced_bytes = 0;
         Some(Unsynced { path: self.path.clone(), file: Arc::clone(&self.file) })
-    }
-
-    /// Whether its folder must be synced; it counts as synced from now on.
-    pub(crate) fn take_new(&mut self) -> bool {
-        std::mem::take(&mut self.is_new)
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use millstream_function::{GroupStates, registry};
 use millstream_plan::sql::ast::WindowKind;
@@ -14,7 +14,7 @@ use super::{Operator, State, StateChange};
 use crate::codec::RowWriter;
 use crate::column::ColumnBuilder;
 use crate::groups::Groups;
-use crate::{Batch, Context, Error, Result, codec};
+use crate::{Batch, Context, Error, OldRows, Result, codec};
 
 /// Makes the group states of the calls over an input's columns.
 pub(super) fn make_states(calls: &[AggregateCall], input: &SchemaRef) -> Result<Vec<Box<dyn GroupStates>>> {
@@ -24,7 +24,7 @@ pub(super) fn make_states(calls: &[AggregateCall], input: &SchemaRef) -> Result<
         let function = function.ok_or_else(|| Error::Internal(format!("no aggregate {}", call.function)))?;
         let types = call.args.iter().map(|at| input.fields().get(*at).map(|field| field.data_type().clone()));
         let types: Vec<DataType> = types.collect::<Option<_>>().ok_or_else(missing)?;
-        Ok(function.states(&types, &call.literals))
+        Ok(function.states(&types, &call.parameters)?)
     });
     states.collect()
 }
@@ -45,6 +45,9 @@ pub(super) fn groupable(batch: &Batch, keys: usize) -> Option<BooleanArray> {
 ///   (k=a, t=3)  (k=a, t=7)  (k=b, t=12)   →   (a, [0,10), 2)  (b, [10,20), 1)
 ///   (k=a, t=4)                            →   (a, [0,10), 3)      late, but within grace
 /// ```
+///
+/// The rows of a table come with those that they replace, which are taken out of their groups again; a group that
+/// has become empty stays.
 ///
 /// Of the rows of an epoch each group that changed is handed on once. With `emit_final` a window is
 /// handed on once, when the stream's time passes its end and grace.
@@ -165,10 +168,10 @@ impl WindowedAggregate {
         (rows, starts)
     }
 
-    fn add(&mut self, batch: &Batch, keys: &[ArrayRef], starts: &[i64]) -> Result<()> {
-        let mut slots = std::mem::take(&mut self.slots);
+    /// The slots of keys, with room for those that are new.
+    fn intern(&mut self, keys: &[ArrayRef], slots: &mut Vec<u32>) -> Result<()> {
         let before = self.groups.len();
-        self.groups.intern(keys, &mut slots)?;
+        self.groups.intern(keys, slots)?;
         let count = self.groups.len();
         if count > before {
             self.states.iter_mut().for_each(|state| state.resize(count));
@@ -176,10 +179,52 @@ impl WindowedAggregate {
             self.is_dirty.resize(count, false);
             self.is_live.resize(count, true);
         }
+        Ok(())
+    }
+
+    fn add(&mut self, batch: &Batch, keys: &[ArrayRef], starts: &[i64]) -> Result<()> {
+        let mut slots = std::mem::take(&mut self.slots);
+        self.intern(keys, &mut slots)?;
         for (state, call) in self.states.iter_mut().zip(&self.calls) {
             let args: Vec<ArrayRef> = call.args.iter().map(|at| batch.column(*at).cloned()).collect::<Result<_>>()?;
             state.update(&slots, &args)?;
         }
+        self.touch(&slots, batch, starts)?;
+        self.slots = slots;
+        Ok(())
+    }
+
+    /// Takes the old row of each change out of its group and puts the new one in, change by change.
+    fn change(&mut self, batch: &Batch, old: &OldRows) -> Result<()> {
+        let keys: Vec<ArrayRef> = batch.rows.columns().iter().take(self.keys).cloned().collect();
+        let mut slots = std::mem::take(&mut self.slots);
+        self.intern(&keys, &mut slots)?;
+        let (mut places, mut change_slots, mut added) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, slot) in slots.iter().enumerate() {
+            for (from, is_live) in [(1, old.is_live(row)), (0, batch.is_live(row))] {
+                if is_live {
+                    places.push((from, row));
+                    change_slots.push(*slot);
+                    added.push(from == 0);
+                }
+            }
+        }
+        let added = BooleanBuffer::from(added);
+        for (state, call) in self.states.iter_mut().zip(&self.calls) {
+            let arg = |at: &usize| -> Result<ArrayRef> {
+                let (new, old) = (batch.column(*at)?, old.rows.column(*at));
+                Ok(arrow::compute::interleave(&[new.as_ref(), old.as_ref()], &places)?)
+            };
+            let args: Vec<ArrayRef> = call.args.iter().map(arg).collect::<Result<_>>()?;
+            state.change(&change_slots, &args, &added)?;
+        }
+        self.touch(&slots, batch, &[])?;
+        self.slots = slots;
+        Ok(())
+    }
+
+    /// Takes note of slots that have changed.
+    fn touch(&mut self, slots: &[u32], batch: &Batch, starts: &[i64]) -> Result<()> {
         let times = batch.rowtimes()?.values();
         for (row, (&slot, &time)) in slots.iter().zip(times.iter()).enumerate() {
             let at = slot as usize;
@@ -195,7 +240,6 @@ impl WindowedAggregate {
                 }
             }
         }
-        self.slots = slots;
         Ok(())
     }
 
@@ -221,6 +265,7 @@ impl WindowedAggregate {
             live: None,
             window: bounds,
             headers: None,
+            old: None,
         })
     }
 
@@ -286,6 +331,9 @@ impl WindowedAggregate {
 
 impl Operator for WindowedAggregate {
     fn process(&mut self, _: usize, batch: Batch, context: &mut Context, _: &mut Vec<Batch>) -> Result<()> {
+        if let Some(old) = &batch.old {
+            return self.change(&batch, old);
+        }
         let batch = match groupable(&batch, self.keys) {
             Some(keep) => batch.filter(&keep)?,
             None => batch,

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch};
+use arrow::buffer::BooleanBuffer;
 use arrow::compute::nullif;
 use arrow::datatypes::SchemaRef;
 
 use super::Operator;
-use crate::{Batch, Context, Error, Evaluator, Result};
+use crate::{Batch, Context, Error, Evaluator, OldRows, Result};
 
 /// Computes new columns from a batch's columns; a record without a value stays one.
 #[derive(Debug)]
@@ -22,14 +23,12 @@ impl Project {
     pub(crate) fn new(columns: Vec<Evaluator>, keys_of_value: Vec<usize>, schema: SchemaRef) -> Self {
         Self { columns, keys_of_value, schema }
     }
-}
 
-impl Operator for Project {
-    fn process(&mut self, _: usize, batch: Batch, context: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
+    fn project(&self, rows: &RecordBatch, live: Option<&BooleanBuffer>, context: &mut Context) -> Result<RecordBatch> {
         let mut columns: Vec<ArrayRef> = Vec::with_capacity(self.columns.len() + 1);
-        let dead = batch.live.as_ref().map(|live| BooleanArray::new(!live, None));
+        let dead = live.map(|live| BooleanArray::new(!live, None));
         for (at, (column, field)) in self.columns.iter().zip(self.schema.fields()).enumerate() {
-            let array = column.evaluate(&batch.rows, context)?;
+            let array = column.evaluate(rows, context)?;
             // A kernel may return another type of the same kind, such as text in views.
             let same = array.data_type() == field.data_type();
             let array = if same { array } else { arrow::compute::cast(&array, field.data_type())? };
@@ -38,10 +37,23 @@ impl Operator for Project {
                 _ => array,
             });
         }
-        let rowtime = batch.rows.columns().last();
+        let rowtime = rows.columns().last();
         columns.push(rowtime.cloned().ok_or_else(|| Error::Internal("a batch has no ROWTIME".to_owned()))?);
-        let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        out.push(Batch { rows, live: batch.live, window: batch.window, headers: batch.headers });
+        Ok(RecordBatch::try_new(Arc::clone(&self.schema), columns)?)
+    }
+}
+
+impl Operator for Project {
+    fn process(&mut self, _: usize, batch: Batch, context: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
+        let rows = self.project(&batch.rows, batch.live.as_ref(), context)?;
+        let old = match batch.old {
+            Some(OldRows { rows, live }) => {
+                // What fails in an old row has been reported when it was new.
+                Some(OldRows { rows: self.project(&rows, Some(&live), &mut Context::default())?, live })
+            }
+            None => None,
+        };
+        out.push(Batch { rows, live: batch.live, window: batch.window, headers: batch.headers, old });
         Ok(())
     }
 }

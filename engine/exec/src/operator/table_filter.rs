@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use millstream_plan::WindowSpec;
 use millstream_plan::sql::ast::WindowKind;
 
 use super::{Operator, State, StateChange};
-use crate::{Batch, Context, Error, Evaluator, Result, codec};
+use crate::{Batch, Context, Error, Evaluator, OldRows, Result, codec};
 
 /// Keeps the rows of a table for which a condition is true, and deletes those for which it no longer is.
 ///
@@ -19,7 +19,7 @@ use crate::{Batch, Context, Error, Evaluator, Result, codec};
 ///          (b, n=0) →
 /// ```
 ///
-/// State: the keys that passed. A key goes when it is deleted, or when its window is closed, for then nothing
+/// State: the keys that passed, unless the rows tell what they replace. A key goes when it is deleted, or when its window is closed, for then nothing
 /// can come for it any more.
 #[derive(Debug)]
 pub(crate) struct TableFilter {
@@ -41,6 +41,16 @@ impl TableFilter {
         Self { predicate, keys, window, passed, closing: BTreeMap::new(), stream_time: -1, changed }
     }
 
+    /// The rows for which the condition is true.
+    fn passes(&self, rows: &RecordBatch, context: &mut Context) -> Result<BooleanBuffer> {
+        let passes = self.predicate.evaluate(rows, context)?;
+        let passes = passes.as_boolean_opt().ok_or_else(|| Error::Internal("a condition is not boolean".to_owned()))?;
+        Ok(match passes.nulls() {
+            Some(valid) => passes.values() & valid.inner(),
+            None => passes.values().clone(),
+        })
+    }
+
     /// Takes note of when a key's window closes; its end is the last value in the key.
     fn close_later(&mut self, key: &[u8]) {
         let (Some(window), Some((_, end))) = (self.window, key.split_last_chunk::<8>()) else { return };
@@ -53,8 +63,19 @@ impl TableFilter {
 
 impl Operator for TableFilter {
     fn process(&mut self, _: usize, batch: Batch, context: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
-        let passes = self.predicate.evaluate(&batch.rows, context)?;
-        let passes = passes.as_boolean_opt().ok_or_else(|| Error::Internal("a condition is not boolean".to_owned()))?;
+        if let Some(old) = &batch.old {
+            let passes_now = self.passes(&batch.rows, context)?;
+            let passed = self.passes(&old.rows, &mut Context::default())?;
+            let live = BooleanBuffer::collect_bool(batch.len(), |row| batch.is_live(row) && passes_now.value(row));
+            let old = OldRows { rows: old.rows.clone(), live: &old.live & &passed };
+            let kept = BooleanArray::new(&live | &old.live, None);
+            let kept = Batch { live: Some(live), old: Some(old), ..batch }.filter(&kept)?;
+            if !kept.is_empty() {
+                out.push(kept);
+            }
+            return Ok(());
+        }
+        let passes = self.passes(&batch.rows, context)?;
         let mut keys: Vec<ArrayRef> = self.keys.iter().map(|at| batch.column(*at).cloned()).collect::<Result<_>>()?;
         keys.extend(batch.window.iter().flatten().cloned());
         let latest = batch.rowtimes()?.values().iter().max().copied();
@@ -63,7 +84,7 @@ impl Operator for TableFilter {
         for row in 0..batch.len() {
             let mut key = Vec::new();
             codec::write_row(&keys, row, &mut key)?;
-            let passes_now = batch.is_live(row) && passes.is_valid(row) && passes.value(row);
+            let passes_now = batch.is_live(row) && passes.value(row);
             let passed = if passes_now { !self.passed.insert(key.clone()) } else { self.passed.remove(&key) };
             if passes_now && !passed {
                 self.close_later(&key);

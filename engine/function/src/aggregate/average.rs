@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 
@@ -10,9 +11,10 @@ use super::{AggregateFunction, GroupStates, argument, at};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
-    let make: super::Make = |_, _| Box::<Average>::default();
+    let make: super::Make = |_, _| Ok(Box::<Average>::default());
     vec![
         AggregateFunction::new("AVG", "The mean of the values that are not null.", make)
+            .example("x INT", &["1", "null", "4"], ("AVG(x)", "2.5"))
             .retracting()
             .overload(&[Param::Double], Returns::Type(DataType::Float64)),
     ]
@@ -54,6 +56,18 @@ impl GroupStates for Average {
 
     fn retract(&mut self, slots: &[u32], args: &[ArrayRef]) -> Result<(), ArrowError> {
         self.add(slots, args, -1)
+    }
+
+    fn change(&mut self, slots: &[u32], args: &[ArrayRef], added: &BooleanBuffer) -> Result<(), ArrowError> {
+        let values = argument(args, 0)?.as_primitive::<Float64Type>();
+        for ((row, &slot), added) in slots.iter().enumerate().zip(added) {
+            if values.is_valid(row) {
+                let sign = if added { 1 } else { -1 };
+                *at(&mut self.sums, slot)? += values.value(row) * sign as f64;
+                *at(&mut self.counts, slot)? += sign;
+            }
+        }
+        Ok(())
     }
 
     fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {

@@ -1,58 +1,41 @@
-//! Functions whose state is the values themselves: `COLLECT_LIST`, `COLLECT_SET`, `COUNT_DISTINCT`, `TOPK`,
-//! `TOPKDISTINCT`.
+//! Functions whose state is the values themselves: `COLLECT_LIST`, `COLLECT_SET`, `COUNT_DISTINCT`.
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, ListArray, new_empty_array};
-use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
-use datafusion::common::ScalarValue;
 
-use super::{AggregateFunction, GroupStates, argument, at};
+use super::cells::{Cell, Cells, list_of};
+use super::{AggregateFunction, GroupStates, Parameters, argument, at};
 use crate::overload::{Param, Returns};
-
-/// As in ksqlDB: later values of a longer list are dropped.
-const COLLECTED_MAX: usize = 1000;
 
 pub(super) fn all() -> Vec<AggregateFunction> {
     let f = AggregateFunction::new;
-    let list = || Returns::Computed(|args| list_of(args.first()));
+    let list = || Returns::Computed(|args| list_of(args.first().unwrap_or(&DataType::Null)));
     vec![
-        f("COLLECT_LIST", "All values in the order of their arrival, at most 1000.", |args, _| {
-            Box::new(Collect::new(args, Kind::List))
+        f("COLLECT_LIST", "All values in the order of their arrival, at most 1000 by default.", |args, parameters| {
+            Ok(Box::new(Collect::new(args, parameters, Kind::List)?))
         })
+        .example("x INT", &["1", "2", "1"], ("COLLECT_LIST(x)", "[1,2,1]"))
         .retracting()
+        .limited("ksql.functions.collect_list.limit")
         .overload(&[Param::Any], list()),
-        f("COLLECT_SET", "The distinct values in the order of their first arrival, at most 1000.", |args, _| {
-            Box::new(Collect::new(args, Kind::Set))
-        })
+        f(
+            "COLLECT_SET",
+            "The distinct values in the order of their first arrival, at most 1000 by default.",
+            |args, parameters| Ok(Box::new(Collect::new(args, parameters, Kind::Set)?)),
+        )
+        .example("x INT", &["1", "2", "1"], ("COLLECT_SET(x)", "[1,2]"))
+        .limited("ksql.functions.collect_set.limit")
         .overload(&[Param::Any], list()),
-        f("COUNT_DISTINCT", "The number of distinct values that are not null.", |args, _| {
-            Box::new(Collect::new(args, Kind::CountDistinct))
+        f("COUNT_DISTINCT", "The number of distinct values that are not null.", |args, parameters| {
+            Ok(Box::new(Collect::new(args, parameters, Kind::CountDistinct)?))
         })
+        .example("x INT", &["1", "2", "1"], ("COUNT_DISTINCT(x)", "2"))
         .overload(&[Param::Any], Returns::Type(DataType::Int64)),
-        f("TOPK", "The k greatest values, greatest first.", |args, literals| {
-            Box::new(Collect::new(args, Kind::Top { k: first(literals), distinct: false }))
-        })
-        .with_literals(1)
-        .overload(&[Param::Any, Param::Int], list()),
-        f("TOPKDISTINCT", "The k greatest distinct values, greatest first.", |args, literals| {
-            Box::new(Collect::new(args, Kind::Top { k: first(literals), distinct: true }))
-        })
-        .with_literals(1)
-        .overload(&[Param::Any, Param::Int], list()),
     ]
-}
-
-fn first(literals: &[i64]) -> usize {
-    literals.first().and_then(|k| usize::try_from(*k).ok()).unwrap_or(1)
-}
-
-fn list_of(item: Option<&DataType>) -> DataType {
-    DataType::List(Arc::new(Field::new("item", item.cloned().unwrap_or(DataType::Null), true)))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,69 +43,48 @@ enum Kind {
     List,
     Set,
     CountDistinct,
-    Top { k: usize, distinct: bool },
 }
 
 #[derive(Debug)]
 struct Collect {
     kind: Kind,
     item: DataType,
-    values: Vec<Vec<ScalarValue>>,
+    cells: Cells,
+    /// Later values of a longer list are dropped.
+    limit: usize,
+    values: Vec<Vec<Cell>>,
     /// What is in `values` already, for the kinds that keep a value once.
-    seen: Vec<HashSet<ScalarValue>>,
+    seen: Vec<HashSet<Cell>>,
 }
 
 impl Collect {
-    fn new(args: &[DataType], kind: Kind) -> Self {
+    fn new(args: &[DataType], parameters: &Parameters, kind: Kind) -> Result<Self, ArrowError> {
         let item = args.first().cloned().unwrap_or(DataType::Null);
-        Self { kind, item, values: Vec::new(), seen: Vec::new() }
+        let limit = if kind == Kind::CountDistinct { usize::MAX } else { parameters.limit };
+        Ok(Self { kind, cells: Cells::new(&item)?, item, limit, values: Vec::new(), seen: Vec::new() })
     }
 
-    fn add(&mut self, slot: u32, value: ScalarValue) -> Result<(), ArrowError> {
+    fn add(&mut self, slot: u32, value: &[u8]) -> Result<(), ArrowError> {
         let values = at(&mut self.values, slot)?;
-        match self.kind {
-            Kind::List if values.len() < COLLECTED_MAX => values.push(value),
-            Kind::List => {}
-            Kind::Set => {
-                if values.len() < COLLECTED_MAX && at(&mut self.seen, slot)?.insert(value.clone()) {
-                    values.push(value);
-                }
-            }
-            Kind::CountDistinct => {
-                if !value.is_null() && at(&mut self.seen, slot)?.insert(value.clone()) {
-                    values.push(value);
-                }
-            }
-            Kind::Top { k, distinct } => {
-                if value.is_null() || (distinct && values.contains(&value)) {
-                    return Ok(());
-                }
-                let greater = |other: &ScalarValue| !matches!(other.partial_cmp(&value), Some(Ordering::Less) | None);
-                let place = values.partition_point(greater);
-                values.insert(place, value);
-                values.truncate(k);
-            }
+        if values.len() >= self.limit {
+            return Ok(());
         }
+        if self.kind != Kind::List {
+            let seen = at(&mut self.seen, slot)?;
+            if seen.contains(value) {
+                return Ok(());
+            }
+            seen.insert(value.into());
+        }
+        values.push(value.into());
         Ok(())
     }
 
     fn lists(&self, slots: &[u32]) -> Result<ArrayRef, ArrowError> {
-        let states: Vec<&[ScalarValue]> =
-            slots.iter().map(|slot| self.values.get(*slot as usize).map_or(&[][..], Vec::as_slice)).collect();
-        let offsets = OffsetBuffer::from_lengths(states.iter().map(|values| values.len()));
-        let flat = states.into_iter().flatten().cloned().collect::<Vec<_>>();
-        let items = if flat.is_empty() {
-            new_empty_array(&self.item)
-        } else {
-            ScalarValue::iter_to_array(flat).map_err(|error| ArrowError::ComputeError(error.to_string()))?
-        };
-        let field = Arc::new(Field::new("item", self.item.clone(), true));
-        Ok(Arc::new(ListArray::try_new(field, offsets, items, None)?))
+        let values = |slot: &u32| self.values.get(*slot as usize).into_iter().flatten().map(AsRef::as_ref).collect();
+        let lists: Vec<Vec<&[u8]>> = slots.iter().map(values).collect();
+        Ok(Arc::new(self.cells.lists(&lists)?))
     }
-}
-
-fn value_at(array: &ArrayRef, row: usize) -> Result<ScalarValue, ArrowError> {
-    ScalarValue::try_from_array(array, row).map_err(|error| ArrowError::ComputeError(error.to_string()))
 }
 
 impl GroupStates for Collect {
@@ -133,18 +95,21 @@ impl GroupStates for Collect {
 
     fn update(&mut self, slots: &[u32], args: &[ArrayRef]) -> Result<(), ArrowError> {
         let values = argument(args, 0)?;
+        let nulls = values.logical_nulls().filter(|_| self.kind == Kind::CountDistinct);
+        let rows = self.cells.rows(values)?;
         for (row, &slot) in slots.iter().enumerate() {
-            self.add(slot, value_at(values, row)?)?;
+            if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+                self.add(slot, rows.row(row).data())?;
+            }
         }
         Ok(())
     }
 
     fn retract(&mut self, slots: &[u32], args: &[ArrayRef]) -> Result<(), ArrowError> {
-        let values = argument(args, 0)?;
+        let rows = self.cells.rows(argument(args, 0)?)?;
         for (row, &slot) in slots.iter().enumerate() {
-            let value = value_at(values, row)?;
             let list = at(&mut self.values, slot)?;
-            if let Some(place) = list.iter().position(|other| *other == value) {
+            if let Some(place) = list.iter().position(|other| **other == *rows.row(row).data()) {
                 list.remove(place);
             }
         }
@@ -153,7 +118,7 @@ impl GroupStates for Collect {
 
     fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {
         for value in std::mem::take(at(&mut self.values, from)?) {
-            self.add(into, value)?;
+            self.add(into, &value)?;
         }
         Ok(())
     }
@@ -174,20 +139,16 @@ impl GroupStates for Collect {
         let lists = argument(state, 0)?.as_list::<i32>();
         for (row, &slot) in slots.iter().enumerate() {
             self.clear(slot);
-            let items = lists.value(row);
-            for item in 0..items.len() {
-                let value = value_at(&items, item)?;
-                if matches!(self.kind, Kind::Set | Kind::CountDistinct) {
-                    at(&mut self.seen, slot)?.insert(value.clone());
-                }
-                at(&mut self.values, slot)?.push(value);
+            let rows = self.cells.rows(&lists.value(row))?;
+            for value in &rows {
+                self.add(slot, value.data())?;
             }
         }
         Ok(())
     }
 
     fn state_types(&self) -> Vec<DataType> {
-        vec![list_of(Some(&self.item))]
+        vec![list_of(&self.item)]
     }
 
     fn clear(&mut self, slot: u32) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
 
@@ -10,9 +11,11 @@ use super::{AggregateFunction, GroupStates, argument, at};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
-    let make: super::Make = |_, _| Box::<Count>::default();
+    let make: super::Make = |_, _| Ok(Box::<Count>::default());
     vec![
         AggregateFunction::new("COUNT", "The number of rows, or of those whose argument is not null.", make)
+            .example("x INT", &["1", "null", "3"], ("COUNT(*)", "3"))
+            .example("x INT", &["1", "null", "3"], ("COUNT(x)", "2"))
             .retracting()
             .overload(&[], Returns::Type(DataType::Int64))
             .overload(&[Param::Any], Returns::Type(DataType::Int64)),
@@ -47,6 +50,16 @@ impl GroupStates for Count {
 
     fn retract(&mut self, slots: &[u32], args: &[ArrayRef]) -> Result<(), ArrowError> {
         self.add(slots, args, -1)
+    }
+
+    fn change(&mut self, slots: &[u32], args: &[ArrayRef], added: &BooleanBuffer) -> Result<(), ArrowError> {
+        let nulls = args.first().and_then(|arg| arg.logical_nulls());
+        for ((row, &slot), added) in slots.iter().enumerate().zip(added) {
+            if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+                *at(&mut self.counts, slot)? += if added { 1 } else { -1 };
+            }
+        }
+        Ok(())
     }
 
     fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {

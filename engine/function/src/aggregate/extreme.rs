@@ -13,7 +13,7 @@ use super::{AggregateFunction, GroupStates, argument, at};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
-    let function = |name, description, make| {
+    let function = |name, description, example, make| {
         let params: [&'static [Param]; 9] = [
             &[Param::Int],
             &[Param::BigInt],
@@ -25,12 +25,14 @@ pub(super) fn all() -> Vec<AggregateFunction> {
             &[Param::Time],
             &[Param::Timestamp],
         ];
-        let function = AggregateFunction::new(name, description, make);
+        let function = AggregateFunction::new(name, description, make).example("x INT", &["2", "null", "3"], example);
         params.into_iter().fold(function, |function, params| function.overload(params, Returns::Same(0)))
     };
     vec![
-        function("MIN", "The least of the values that are not null.", |args, _| make(args, false)),
-        function("MAX", "The greatest of the values that are not null.", |args, _| make(args, true)),
+        function("MIN", "The least of the values that are not null.", ("MIN(x)", "2"), |args, _| Ok(make(args, false))),
+        function("MAX", "The greatest of the values that are not null.", ("MAX(x)", "3"), |args, _| {
+            Ok(make(args, true))
+        }),
     ]
 }
 

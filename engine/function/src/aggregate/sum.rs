@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowNativeTypeOp, AsArray, PrimitiveArray};
+use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 
@@ -12,6 +13,7 @@ use crate::overload::{Param, Returns};
 pub(super) fn all() -> Vec<AggregateFunction> {
     vec![
         AggregateFunction::new("SUM", "The sum of the values that are not null, of the values' type.", make)
+            .example("x INT", &["1", "null", "3"], ("SUM(x)", "4"))
             .retracting()
             .overload(&[Param::Int], Returns::Type(DataType::Int32))
             .overload(&[Param::BigInt], Returns::Type(DataType::Int64))
@@ -20,37 +22,65 @@ pub(super) fn all() -> Vec<AggregateFunction> {
     ]
 }
 
-fn make(args: &[DataType], _: &[i64]) -> Box<dyn GroupStates> {
-    match args.first() {
-        Some(DataType::Int32) => Box::new(Sum::<Int32Type>::new(DataType::Int32)),
-        Some(DataType::Float64) => Box::new(Sum::<Float64Type>::new(DataType::Float64)),
-        Some(decimal @ DataType::Decimal128(..)) => Box::new(Sum::<Decimal128Type>::new(decimal.clone())),
-        _ => Box::new(Sum::<Int64Type>::new(DataType::Int64)),
-    }
+fn make(args: &[DataType], _: &super::Parameters) -> Result<Box<dyn GroupStates>, ArrowError> {
+    states(args.first().unwrap_or(&DataType::Int64))
+}
+
+/// States of sums of numbers of a type.
+pub(super) fn states(ty: &DataType) -> Result<Box<dyn GroupStates>, ArrowError> {
+    Ok(match ty {
+        DataType::Int32 => Box::new(Sum::<Int32Type>::new(DataType::Int32)),
+        DataType::Float64 => Box::new(Sum::<Float64Type>::new(DataType::Float64)),
+        DataType::Decimal128(precision, _) => {
+            let greatest = 10i128.checked_pow((*precision).into()).map_or(i128::MAX, |power| power - 1);
+            Box::new(Sum::<Decimal128Type> { range: Some((-greatest, greatest)), ..Sum::new(ty.clone()) })
+        }
+        DataType::Int64 => Box::new(Sum::<Int64Type>::new(DataType::Int64)),
+        other => return Err(ArrowError::InvalidArgumentError(format!("there is no sum of {other}"))),
+    })
 }
 
 #[derive(Debug)]
 struct Sum<T: ArrowPrimitiveType> {
     sums: Vec<T::Native>,
     ty: DataType,
+    /// The least and the greatest sum, where the type has bounds of its own: a `DECIMAL`'s digits.
+    range: Option<(T::Native, T::Native)>,
 }
 
 impl<T: ArrowPrimitiveType> Sum<T> {
     fn new(ty: DataType) -> Self {
-        Self { sums: Vec::new(), ty }
+        Self { sums: Vec::new(), ty, range: None }
     }
 
+    /// Applies each value to the sum of its slot; `apply` is also told the row.
     fn each(
         &mut self,
         slots: &[u32],
         args: &[ArrayRef],
-        apply: impl Fn(T::Native, T::Native) -> Result<T::Native, ArrowError>,
+        apply: impl Fn(usize, T::Native, T::Native) -> Result<T::Native, ArrowError>,
+    ) -> Result<(), ArrowError> {
+        let Some((least, greatest)) = self.range else { return self.each_unbounded(slots, args, apply) };
+        self.each_unbounded(slots, args, |row, sum, value| {
+            let sum = apply(row, sum, value)?;
+            if sum.is_lt(least) || sum.is_gt(greatest) {
+                return Err(ArrowError::ArithmeticOverflow("the sum has more digits than its type".to_owned()));
+            }
+            Ok(sum)
+        })
+    }
+
+    fn each_unbounded(
+        &mut self,
+        slots: &[u32],
+        args: &[ArrayRef],
+        apply: impl Fn(usize, T::Native, T::Native) -> Result<T::Native, ArrowError>,
     ) -> Result<(), ArrowError> {
         let values = argument(args, 0)?.as_primitive::<T>();
         for (row, (&slot, &value)) in slots.iter().zip(values.values()).enumerate() {
             if values.is_valid(row) {
                 let sum = at(&mut self.sums, slot)?;
-                *sum = apply(*sum, value)?;
+                *sum = apply(row, *sum, value)?;
             }
         }
         Ok(())
@@ -63,11 +93,21 @@ impl<T: ArrowPrimitiveType> GroupStates for Sum<T> {
     }
 
     fn update(&mut self, slots: &[u32], args: &[ArrayRef]) -> Result<(), ArrowError> {
-        self.each(slots, args, ArrowNativeTypeOp::add_checked)
+        self.each(slots, args, |_, sum, value| sum.add_checked(value))
     }
 
     fn retract(&mut self, slots: &[u32], args: &[ArrayRef]) -> Result<(), ArrowError> {
-        self.each(slots, args, ArrowNativeTypeOp::sub_checked)
+        self.each(slots, args, |_, sum, value| sum.sub_checked(value))
+    }
+
+    fn change(&mut self, slots: &[u32], args: &[ArrayRef], added: &BooleanBuffer) -> Result<(), ArrowError> {
+        self.each(
+            slots,
+            args,
+            |row, sum, value| {
+                if added.value(row) { sum.add_checked(value) } else { sum.sub_checked(value) }
+            },
+        )
     }
 
     fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {

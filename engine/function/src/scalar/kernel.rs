@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, PrimitiveArray, StringArray};
-use arrow::datatypes::ArrowPrimitiveType;
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, GenericByteArray, ListArray, MapArray, PrimitiveArray,
+    StringArray, StringBuilder,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::{ArrowPrimitiveType, ByteArrayType, Field};
 use arrow::error::ArrowError;
 
-pub(super) type Outcome = Result<ArrayRef, ArrowError>;
+pub(crate) type Outcome = Result<ArrayRef, ArrowError>;
 
 /// The argument at this place.
 pub(super) fn arg(args: &[ArrayRef], index: usize) -> Result<&ArrayRef, ArrowError> {
@@ -17,6 +21,30 @@ pub(super) fn arg(args: &[ArrayRef], index: usize) -> Result<&ArrayRef, ArrowErr
 pub(super) fn strings(args: &[ArrayRef], index: usize) -> Result<&StringArray, ArrowError> {
     let array = arg(args, index)?;
     array.as_string_opt().ok_or_else(|| wrong_type(array))
+}
+
+/// The argument of bytes at this place.
+pub(super) fn binaries(args: &[ArrayRef], index: usize) -> Result<&BinaryArray, ArrowError> {
+    let array = arg(args, index)?;
+    array.as_binary_opt().ok_or_else(|| wrong_type(array))
+}
+
+/// The argument of booleans at this place.
+pub(super) fn booleans(args: &[ArrayRef], index: usize) -> Result<&BooleanArray, ArrowError> {
+    let array = arg(args, index)?;
+    array.as_boolean_opt().ok_or_else(|| wrong_type(array))
+}
+
+/// The argument of arrays at this place.
+pub(super) fn lists(args: &[ArrayRef], index: usize) -> Result<&ListArray, ArrowError> {
+    let array = arg(args, index)?;
+    array.as_list_opt().ok_or_else(|| wrong_type(array))
+}
+
+/// The argument of maps at this place.
+pub(super) fn maps(args: &[ArrayRef], index: usize) -> Result<&MapArray, ArrowError> {
+    let array = arg(args, index)?;
+    array.as_map_opt().ok_or_else(|| wrong_type(array))
 }
 
 /// The primitive argument at this place.
@@ -68,9 +96,62 @@ pub(super) fn null_is_false(array: &BooleanArray) -> BooleanArray {
     if array.null_count() == 0 { array.clone() } else { arrow::compute::prep_null_mask_filter(array) }
 }
 
-/// The value of a row, `None` for null.
+/// The text of a row, `None` for null.
 pub(super) fn text_at(array: &StringArray, row: usize) -> Option<&str> {
+    bytes_at(array, row)
+}
+
+/// The text or the bytes of a row, `None` for null.
+pub(super) fn bytes_at<T: ByteArrayType>(array: &GenericByteArray<T>, row: usize) -> Option<&T::Native> {
     array.is_valid(row).then(|| array.value(row))
+}
+
+/// Texts to text; null if one is null.
+pub(super) fn texts_to_text<const N: usize, S: AsRef<str>>(
+    args: &[ArrayRef],
+    f: impl Fn([&str; N]) -> Result<Option<S>, ArrowError>,
+) -> Outcome {
+    let columns = (0..N).map(|index| strings(args, index)).collect::<Result<Vec<_>, _>>()?;
+    let rows = columns.first().map_or(0, |column| column.len());
+    let mut result = StringBuilder::with_capacity(rows, rows * 16);
+    for row in 0..rows {
+        let texts: Option<Vec<&str>> = columns.iter().map(|column| text_at(column, row)).collect();
+        match texts.and_then(|texts| <[&str; N]>::try_from(texts).ok()) {
+            Some(texts) => result.append_option(f(texts)?),
+            None => result.append_null(),
+        }
+    }
+    Ok(Arc::new(result.finish()))
+}
+
+/// The places of a row's items among all items; `None` for null.
+pub(crate) fn items_at(lists: &ListArray, row: usize) -> Option<std::ops::Range<usize>> {
+    let (start, end) = (*lists.offsets().get(row)?, *lists.offsets().get(row + 1)?);
+    lists.is_valid(row).then_some(start as usize..end as usize)
+}
+
+/// The places of a row's entries among all entries; `None` for null.
+pub(crate) fn entries_at(maps: &MapArray, row: usize) -> Option<std::ops::Range<usize>> {
+    let (start, end) = (*maps.offsets().get(row)?, *maps.offsets().get(row + 1)?);
+    maps.is_valid(row).then_some(start as usize..end as usize)
+}
+
+/// Arrays of items: so many for each row, none for null.
+pub(crate) fn list_of(items: ArrayRef, lengths: &[Option<usize>]) -> Outcome {
+    let field = Arc::new(Field::new("item", items.data_type().clone(), true));
+    let offsets = OffsetBuffer::from_lengths(lengths.iter().map(|length| length.unwrap_or(0)));
+    let nulls: NullBuffer = lengths.iter().map(Option::is_some).collect();
+    Ok(Arc::new(ListArray::try_new(field, offsets, items, Some(nulls))?))
+}
+
+/// Arrays of some of the items, by their places.
+pub(super) fn list_of_taken(items: &ArrayRef, places: Vec<u32>, lengths: &[Option<usize>]) -> Outcome {
+    list_of(arrow::compute::take(items, &arrow::array::UInt32Array::from(places), None)?, lengths)
+}
+
+/// A row's error.
+pub(super) fn failed(reason: impl Into<String>) -> ArrowError {
+    ArrowError::ComputeError(reason.into())
 }
 
 /// The value of a row, `None` for null.

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Float64Array, Int64Array};
+use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 
 use super::kernel::{Outcome, arg, map, null_is_false, primitives};
 use super::{Param, Returns, ScalarFunction};
-use Param::{Any, BigInt, Decimal, Double, Int};
+use Param::{BigInt, Comparable, Decimal, Double, Int};
 
 const DOUBLE: Returns = Returns::Type(DataType::Float64);
 const BIGINT: Returns = Returns::Type(DataType::Int64);
@@ -26,70 +26,27 @@ pub(super) fn all() -> Vec<ScalarFunction> {
                 let result = decimals.unary::<_, Decimal128Type>(i128::wrapping_abs);
                 Ok(Arc::new(result.with_data_type(decimals.data_type().clone())))
             }),
-        whole(f("CEIL", "The smallest whole number that is not less.", ("CEIL(1.2E0)", "2.0")), |args| {
-            map::<Float64Type, Float64Type>(args, f64::ceil)
-        }),
-        whole(f("FLOOR", "The greatest whole number that is not greater.", ("FLOOR(1.8E0)", "1.0")), |args| {
-            map::<Float64Type, Float64Type>(args, f64::floor)
-        }),
-        f("ROUND", "The number rounded half up, to a whole one or to some places.", ("ROUND(2.345E0, 2)", "2.35"))
-            .overload(&[Int], INT, |args| arg(args, 0).cloned())
-            .overload(&[BigInt], BIGINT, |args| arg(args, 0).cloned())
-            .overload(&[Double], BIGINT, |args| {
-                map::<Float64Type, Int64Type>(args, |value| (value + 0.5).floor() as i64)
-            })
-            .overload(&[Double, Int], DOUBLE, round_to),
-        f("SQRT", "The square root.", ("SQRT(9.0E0)", "3.0"))
-            .overload(&[Double], DOUBLE, |args| map::<Float64Type, Float64Type>(args, f64::sqrt)),
-        f("EXP", "e to this power.", ("EXP(0.0E0)", "1.0"))
-            .overload(&[Double], DOUBLE, |args| map::<Float64Type, Float64Type>(args, f64::exp)),
-        f("LN", "The natural logarithm.", ("LN(1.0E0)", "0.0"))
-            .overload(&[Double], DOUBLE, |args| map::<Float64Type, Float64Type>(args, f64::ln)),
-        f("POWER", "The first number to the power of the second.", ("POWER(2.0E0, 3.0E0)", "8.0")).overload(
-            &[Double, Double],
-            DOUBLE,
-            |args| {
-                let (base, exponent) = (primitives::<Float64Type>(args, 0)?, primitives::<Float64Type>(args, 1)?);
-                let power: Float64Array = arrow::compute::binary(base, exponent, f64::powf)?;
-                Ok(Arc::new(power))
-            },
-        ),
         f("SIGN", "-1, 0 or 1, as the number is negative, zero or positive.", ("SIGN(-3)", "-1"))
             .overload(&[Int], INT, |args| map::<Int32Type, Int32Type>(args, i32::signum))
             .overload(&[BigInt], INT, |args| map::<Int64Type, Int32Type>(args, |value| value.signum() as i32))
+            .overload(&[Decimal], INT, |args| {
+                let decimals = primitives::<Decimal128Type>(args, 0)?;
+                Ok(Arc::new(decimals.unary::<_, Int32Type>(|value| value.signum() as i32)))
+            })
             .overload(&[Double], INT, |args| {
                 map::<Float64Type, Int32Type>(args, |value| if value > 0.0 { 1 } else { -i32::from(value < 0.0) })
             }),
         f("GREATEST", "The greatest of the values; nulls are left out.", ("GREATEST(1, NULL, 3)", "3")).variadic(
-            &[Any],
+            &[Comparable],
             Returns::Same(0),
             |args| extreme(args, true),
         ),
         f("LEAST", "The least of the values; nulls are left out.", ("LEAST(1, NULL, 3)", "1")).variadic(
-            &[Any],
+            &[Comparable],
             Returns::Same(0),
             |args| extreme(args, false),
         ),
     ]
-}
-
-/// A function whose integers are whole already.
-fn whole(function: ScalarFunction, of_double: super::Kernel) -> ScalarFunction {
-    function
-        .overload(&[Int], INT, |args| arg(args, 0).cloned())
-        .overload(&[BigInt], BIGINT, |args| arg(args, 0).cloned())
-        .overload(&[Double], DOUBLE, of_double)
-}
-
-fn round_to(args: &[ArrayRef]) -> Outcome {
-    let (values, places) = (primitives::<Float64Type>(args, 0)?, primitives::<Int32Type>(args, 1)?);
-    let round = |(value, places): (Option<f64>, Option<i32>)| {
-        // Through decimal text, so that 2.345 rounds as it is written and not as it is stored.
-        let factor = 10f64.powi(places?);
-        let scaled: f64 = format!("{}e{}", value?, places?).parse().unwrap_or(f64::NAN);
-        Some((scaled + 0.5).floor() / factor)
-    };
-    Ok(Arc::new(values.iter().zip(places.iter()).map(round).collect::<Float64Array>()))
 }
 
 fn extreme(args: &[ArrayRef], greatest: bool) -> Outcome {

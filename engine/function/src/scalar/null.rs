@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, BooleanArray};
 use arrow::compute::is_not_null;
 use arrow::compute::kernels::{cmp, zip};
 
@@ -26,10 +26,7 @@ pub(super) fn all() -> Vec<ScalarFunction> {
         f("NULLIF", "Null if both values are equal, else the first.", ("NULLIF(1, 1)", "NULL")).overload(
             &[Any, Any],
             Returns::Same(0),
-            |args| {
-                let equal = null_is_false(&cmp::eq(arg(args, 0)?, arg(args, 1)?)?);
-                arrow::compute::nullif(arg(args, 0)?, &equal)
-            },
+            nullif,
         ),
         f("AS_VALUE", "The value itself: copies a key column into the value of a row.", ("AS_VALUE(1)", "1")).overload(
             &[Any],
@@ -37,6 +34,19 @@ pub(super) fn all() -> Vec<ScalarFunction> {
             |args| arg(args, 0).cloned(),
         ),
     ]
+}
+
+fn nullif(args: &[ArrayRef]) -> Outcome {
+    let (value, other) = (arg(args, 0)?, arg(args, 1)?);
+    let equal = if value.data_type().is_nested() {
+        let codes = super::set::row_codes(&[value, other])?;
+        let mut rows = codes.iter().map(|rows| rows.iter());
+        let (Some(values), Some(others)) = (rows.next(), rows.next()) else { return Ok(Arc::clone(value)) };
+        values.zip(others).map(|(value, other)| Some(value == other)).collect::<BooleanArray>()
+    } else {
+        null_is_false(&cmp::eq(value, other)?)
+    };
+    arrow::compute::nullif(value, &equal)
 }
 
 fn coalesce(args: &[ArrayRef]) -> Outcome {

@@ -1,13 +1,17 @@
 //! Functions of text.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, ListBuilder, StringBuilder};
-use arrow::datatypes::{DataType, Field, Int32Type};
+use arrow::array::{Array, ArrayRef, BinaryArray, Int32Array};
+use arrow::datatypes::{DataType, Int32Type};
+use arrow::error::ArrowError;
 
-use super::kernel::{Outcome, at, boolean_rows, map_text, map_text_to, primitives, strings, text_at, text_rows};
+use super::kernel::{
+    Outcome, at, binaries, boolean_rows, bytes_at, map_text, map_text_to, primitives, strings, text_at, text_rows,
+};
 use super::{Param, Returns, ScalarFunction};
-use Param::{Int, String as Text};
+use Param::{Bytes, Int, String as Text};
 
 const TEXT: Returns = Returns::Type(DataType::Utf8);
 const INT: Returns = Returns::Type(DataType::Int32);
@@ -24,7 +28,11 @@ pub(super) fn all() -> Vec<ScalarFunction> {
             TEXT,
             |args| map_text(args, |text| text.trim().to_owned()),
         ),
-        f("LEN", "The number of characters.", ("LEN('abc')", "3"))
+        f("LEN", "The number of characters, or of bytes.", ("LEN('abc')", "3"))
+            .overload(&[Bytes], INT, |args| {
+                let bytes = binaries(args, 0)?.iter().map(|bytes| bytes.map(|bytes| bytes.len() as i32));
+                Ok(Arc::new(bytes.collect::<Int32Array>()))
+            })
             .overload(&[Text], INT, |args| map_text_to::<Int32Type>(args, |text| Some(text.chars().count() as i32))),
         f("REVERSE", "The characters in reverse order.", ("REVERSE('abc')", "cba"))
             .overload(&[Text], TEXT, |args| map_text(args, |text| text.chars().rev().collect::<String>())),
@@ -35,11 +43,13 @@ pub(super) fn all() -> Vec<ScalarFunction> {
         ),
         f(
             "SUBSTRING",
-            "The text from a position on, counted from 1, or from the end if negative; with a length.",
+            "The text or the bytes from a position on, counted from 1, or from the end if negative; with a length.",
             ("SUBSTRING('stream', 2, 3)", "tre"),
         )
         .overload(&[Text, Int], TEXT, substring)
-        .overload(&[Text, Int, Int], TEXT, substring),
+        .overload(&[Text, Int, Int], TEXT, substring)
+        .overload(&[Bytes, Int], Returns::Type(DataType::Binary), substring_of_bytes)
+        .overload(&[Bytes, Int, Int], Returns::Type(DataType::Binary), substring_of_bytes),
         f(
             "REPLACE",
             "The text with every occurrence of one text replaced by another.",
@@ -49,46 +59,16 @@ pub(super) fn all() -> Vec<ScalarFunction> {
             let (text, old, new) = (strings(args, 0)?, strings(args, 1)?, strings(args, 2)?);
             text_rows(text.len(), |row| Some(text_at(text, row)?.replace(text_at(old, row)?, text_at(new, row)?)))
         }),
-        f("CONCAT", "The texts one after the other; nulls are left out.", ("CONCAT('a', NULL, 'b')", "ab")).variadic(
-            &[Text],
-            TEXT,
-            concat,
-        ),
-        f(
-            "CONCAT_WS",
-            "The texts with a separator between them; nulls are left out.",
-            ("CONCAT_WS('-', 'a', NULL, 'b')", "a-b"),
-        )
-        .variadic(&[Text, Text], TEXT, concat_ws),
         f(
             "INSTR",
-            "The position of one text in another, counted from 1; 0 if it is not there.",
+            "The position of one text in another, counted from 1; 0 if it is not there. The third argument is the \
+             position where the search begins, backwards from the end if negative; the fourth is which occurrence.",
             ("INSTR('stream', 'ea')", "4"),
         )
-        .overload(&[Text, Text], INT, |args| {
-            let (text, part) = (strings(args, 0)?, strings(args, 1)?);
-            let position = |row| {
-                let text = text_at(text, row)?;
-                let place = text.find(text_at(part, row)?);
-                Some(place.map_or(0, |at| text.get(..at).map_or(0, |head| head.chars().count() as i32 + 1)))
-            };
-            Ok(Arc::new((0..text.len()).map(position).collect::<arrow::array::Int32Array>()))
-        }),
-        f("LPAD", "The text filled up on the left, or cut, to a length.", ("LPAD('7', 3, '0')", "007")).overload(
-            &[Text, Int, Text],
-            TEXT,
-            |args| pad(args, true),
-        ),
-        f("RPAD", "The text filled up on the right, or cut, to a length.", ("RPAD('7', 3, '0')", "700")).overload(
-            &[Text, Int, Text],
-            TEXT,
-            |args| pad(args, false),
-        ),
-        f("SPLIT", "The parts of a text between a delimiter.", ("SPLIT('a,b', ',')", "[\"a\",\"b\"]")).overload(
-            &[Text, Text],
-            Returns::Computed(|_| DataType::List(Arc::new(Field::new("item", DataType::Utf8, true)))),
-            split,
-        ),
+        .example(("INSTR('abcabc', 'b', -1, 2)", "2"))
+        .overload(&[Text, Text], INT, instr)
+        .overload(&[Text, Text, Int], INT, instr)
+        .overload(&[Text, Text, Int, Int], INT, instr),
         f("STARTS_WITH", "Whether a text starts with another.", ("STARTS_WITH('stream', 'str')", "true")).overload(
             &[Text, Text],
             Returns::Type(DataType::Boolean),
@@ -97,10 +77,15 @@ pub(super) fn all() -> Vec<ScalarFunction> {
                 boolean_rows(text.len(), |row| Some(text_at(text, row)?.starts_with(text_at(part, row)?)))
             },
         ),
-        f("CHR", "The character of a code point.", ("CHR(65)", "A")).overload(&[Int], TEXT, |args| {
-            let codes = primitives::<Int32Type>(args, 0)?;
-            text_rows(codes.len(), |row| char::from_u32(u32::try_from(at(codes, row)?).ok()?).map(String::from))
-        }),
+        f("CHR", "The character of a code point, or of its UTF-16 code written as \\u0041.", ("CHR(65)", "A"))
+            .overload(&[Int], TEXT, |args| {
+                let codes = primitives::<Int32Type>(args, 0)?;
+                text_rows(codes.len(), |row| char::from_u32(u32::try_from(at(codes, row)?).ok()?).map(String::from))
+            })
+            .overload(&[Text], TEXT, |args| {
+                let codes = strings(args, 0)?;
+                text_rows(codes.len(), |row| character(text_at(codes, row)?))
+            }),
     ]
 }
 
@@ -119,66 +104,72 @@ fn initcap(text: &str) -> String {
 }
 
 fn substring(args: &[ArrayRef]) -> Outcome {
-    let (text, position) = (strings(args, 0)?, primitives::<Int32Type>(args, 1)?);
-    let length = if args.len() > 2 { Some(primitives::<Int32Type>(args, 2)?) } else { None };
+    let text = strings(args, 0)?;
+    let range = ranges(args)?;
     text_rows(text.len(), |row| {
         let text = text_at(text, row)?;
-        let count = text.chars().count() as i64;
-        let position = i64::from(at(position, row)?);
+        let range = range(row, text.chars().count())?;
+        Some(text.chars().skip(range.start).take(range.len()).collect::<String>())
+    })
+}
+
+fn substring_of_bytes(args: &[ArrayRef]) -> Outcome {
+    let bytes = binaries(args, 0)?;
+    let range = ranges(args)?;
+    let part = |row| {
+        let bytes = bytes_at(bytes, row)?;
+        bytes.get(range(row, bytes.len())?)
+    };
+    Ok(Arc::new((0..bytes.len()).map(part).collect::<BinaryArray>()))
+}
+
+/// The places that position and length of a row mean in something of some length.
+fn ranges(args: &[ArrayRef]) -> Result<impl Fn(usize, usize) -> Option<Range<usize>>, ArrowError> {
+    let positions = primitives::<Int32Type>(args, 1)?;
+    let lengths = if args.len() > 2 { Some(primitives::<Int32Type>(args, 2)?) } else { None };
+    Ok(move |row, count| {
+        let (count, position) = (count as i64, i64::from(at(positions, row)?));
         let start = if position < 0 { (count + position).max(0) } else { (position - 1).max(0) }.min(count);
-        let end = match length {
-            Some(length) => (start + i64::from(at(length, row)?).max(0)).min(count),
+        let end = match lengths {
+            Some(lengths) => (start + i64::from(at(lengths, row)?).max(0)).min(count),
             None => count,
         };
-        Some(text.chars().skip(start as usize).take((end - start) as usize).collect::<String>())
+        Some(start as usize..end as usize)
     })
 }
 
-fn concat(args: &[ArrayRef]) -> Outcome {
-    let columns = (0..args.len()).map(|index| strings(args, index)).collect::<Result<Vec<_>, _>>()?;
-    let rows = columns.first().map_or(0, |column| column.len());
-    text_rows(rows, |row| Some(columns.iter().filter_map(|column| text_at(column, row)).collect::<String>()))
+fn instr(args: &[ArrayRef]) -> Outcome {
+    let (texts, parts) = (strings(args, 0)?, strings(args, 1)?);
+    let number = |index| if args.len() > index { primitives::<Int32Type>(args, index).map(Some) } else { Ok(None) };
+    let (positions, occurrences) = (number(2)?, number(3)?);
+    let place = |row: usize| {
+        let (text, part) = (text_at(texts, row)?, text_at(parts, row)?);
+        let position = positions.map_or(Some(1), |positions| at(positions, row))?;
+        let occurrence = occurrences.map_or(Some(1), |occurrences| at(occurrences, row))?;
+        Some(find(text, part, position, occurrence).unwrap_or(0))
+    };
+    Ok(Arc::new((0..texts.len()).map(place).collect::<Int32Array>()))
 }
 
-fn concat_ws(args: &[ArrayRef]) -> Outcome {
-    let columns = (0..args.len()).map(|index| strings(args, index)).collect::<Result<Vec<_>, _>>()?;
-    let Some((separator, columns)) = columns.split_first() else { return concat(args) };
-    text_rows(separator.len(), |row| {
-        let parts: Vec<&str> = columns.iter().filter_map(|column| text_at(column, row)).collect();
-        Some(parts.join(text_at(separator, row)?))
-    })
+/// The position of an occurrence, counted from 1.
+fn find(text: &str, part: &str, position: i32, occurrence: i32) -> Option<i32> {
+    let (text, part): (Vec<char>, Vec<char>) = (text.chars().collect(), part.chars().collect());
+    let is_there = |start: &usize| text.get(*start..).is_some_and(|rest| rest.starts_with(&part));
+    let nth = usize::try_from(occurrence).ok()?.checked_sub(1)?;
+    let places = 0..=text.len();
+    let found = if position < 0 {
+        let last = text.len().checked_sub(position.unsigned_abs() as usize)?;
+        places.rev().filter(|start| *start <= last).filter(is_there).nth(nth)?
+    } else {
+        let first = usize::try_from(position).ok()?.checked_sub(1)?;
+        places.filter(|start| *start >= first).filter(is_there).nth(nth)?
+    };
+    i32::try_from(found + 1).ok()
 }
 
-fn pad(args: &[ArrayRef], left: bool) -> Outcome {
-    let (text, length, padding) = (strings(args, 0)?, primitives::<Int32Type>(args, 1)?, strings(args, 2)?);
-    text_rows(text.len(), |row| {
-        let (text, padding) = (text_at(text, row)?, text_at(padding, row)?);
-        let length = usize::try_from(at(length, row)?).ok()?;
-        if padding.is_empty() {
-            return None;
-        }
-        let missing = length.saturating_sub(text.chars().count());
-        let fill: String = padding.chars().cycle().take(missing).collect();
-        let kept: String = text.chars().take(length).collect();
-        Some(if left { fill + &kept } else { kept + &fill })
-    })
-}
-
-fn split(args: &[ArrayRef]) -> Outcome {
-    let (text, delimiter) = (strings(args, 0)?, strings(args, 1)?);
-    let mut lists = ListBuilder::new(StringBuilder::new());
-    for row in 0..text.len() {
-        match (text_at(text, row), text_at(delimiter, row)) {
-            (Some(text), Some("")) => {
-                text.chars().for_each(|c| lists.values().append_value(c.to_string()));
-                lists.append(true);
-            }
-            (Some(text), Some(delimiter)) => {
-                text.split(delimiter).for_each(|part| lists.values().append_value(part));
-                lists.append(true);
-            }
-            _ => lists.append(false),
-        }
-    }
-    Ok(Arc::new(lists.finish()))
+/// The character of UTF-16 code units written as `\\u0041`, two of them for a surrogate pair.
+fn character(code: &str) -> Option<String> {
+    let units = code.strip_prefix("\\u")?.split("\\u");
+    let units = units.map(|unit| u16::from_str_radix(unit, 16).ok().filter(|_| unit.len() == 4));
+    String::from_utf16(&units.collect::<Option<Vec<u16>>>()?).ok()
 }

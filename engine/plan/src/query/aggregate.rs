@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::logical_expr::Expr;
-use millstream_function::registry;
+use millstream_function::{Literal, Parameters, registry};
 use millstream_sql::ast::{Emit, Ident, Query, SelectItem};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Value};
 
 use super::join;
-use super::select::{ItemNames, Selected, filtered, projected, select_place};
+use super::select::{ItemNames, Selected, Star, filtered, projected, select_place};
 use crate::expression::{Names, Resolver, cast_to, no_overload};
 use crate::node::{AggregateCall, Node, Op, Relation, WindowSpec};
-use crate::scope::{Scope, ScopedSource, batch_schema, column};
-use crate::{Catalog, Format, FormatKind, ROWTIME, Result, ScanColumn, ScanRole};
+use crate::scope::{Scope, batch_schema, column};
+use crate::{Catalog, Format, FormatKind, ROWTIME, Result};
 
 /// As in Kafka Streams: without GRACE PERIOD late rows are taken for a day.
 const DEFAULT_GRACE_MS: i64 = 24 * 3_600_000;
@@ -47,6 +47,7 @@ struct Grouped<'a> {
     input: Resolver<'a>,
     group_by: Vec<(Expr, DataType)>,
     windowed: bool,
+    joined: bool,
     calls: RefCell<Calls>,
 }
 
@@ -84,25 +85,25 @@ impl Grouped<'_> {
             ));
         };
         let mut typed = Vec::new();
-        let mut literals = Vec::new();
-        for (at, arg) in args.iter().enumerate() {
-            if at + function.literals >= args.len() && args.len() > 1 {
-                let ExprKind::Literal(Value::Integer(value)) = arg.kind else {
-                    let message = format!("argument {} of {} must be a whole number", at + 1, name.name);
-                    return Err(Box::new(Diagnostic::new("E0245", message).at(arg.span, "not a literal")));
-                };
-                literals.push(value);
-            }
+        for arg in args {
             let expr = self.input.resolve(arg)?;
             let ty = self.input.type_of(&expr, arg.span)?;
             typed.push((expr, ty));
+        }
+        if args.is_empty() && function.choose(&[]).is_none() {
+            // As in ksqlDB, AVG(*) and AVG() are of the rows' times.
+            let rowtime = Ident { name: ROWTIME.to_owned(), span: place };
+            typed.push((self.input.names.column(None, &rowtime)?, DataType::Int64));
         }
         let types: Vec<DataType> = typed.iter().map(|(_, ty)| ty.clone()).collect();
         let Some(coercion) = function.choose(&types) else {
             return Err(no_overload(&name.name, &types, &function.overloads, place));
         };
+        let wanted = function.overloads.get(coercion.overload).map_or(0, |overload| overload.literals.len());
+        let real = typed.len().saturating_sub(wanted);
+        let literals = args.iter().enumerate().skip(real).map(|(at, arg)| literal(arg, at, &name.name));
+        let parameters = Parameters::new(literals.collect::<Result<_>>()?);
         let mut calls = self.calls.borrow_mut();
-        let real = typed.len() - literals.len();
         let mut places = Vec::new();
         for ((expr, from), to) in typed.into_iter().zip(&coercion.args).take(real) {
             let arg = cast_to(expr, &from, to);
@@ -114,12 +115,49 @@ impl Grouped<'_> {
         }
         let offset = self.group_by.len();
         let args = places.into_iter().map(|place| place + offset).collect();
-        let call = AggregateCall { function: name.name.clone(), args, literals, returns: coercion.returns };
+        let call = AggregateCall { function: name.name.clone(), args, parameters, returns: coercion.returns };
         if let Some(at) = calls.calls.iter().position(|other| *other == call) {
             return Ok(at);
         }
         calls.calls.push(call);
         Ok(calls.calls.len() - 1)
+    }
+}
+
+impl Grouped<'_> {
+    /// The key column that stands for an expression, if it is one of the grouping expressions.
+    fn key(&self, expr: &Expr) -> Option<Expr> {
+        let place = self.group_by.iter().position(|(other, _)| other == expr);
+        place.map(|at| column(&key_name(at)))
+    }
+
+    /// The key column that a literal in SELECT stands for. Within other expressions a literal is only itself.
+    fn item(&self, ast: &Ast) -> Result<Option<Expr>> {
+        match ast.kind {
+            ExprKind::Literal(_) => Ok(self.key(&self.input.resolve(ast)?)),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Why `*` cannot stand for all columns of a query with GROUP BY.
+fn star_refused(name: &str, place: millstream_sql::Span) -> Box<Diagnostic> {
+    let message = format!("* stands for column \"{name}\" too, which is neither grouped by nor aggregated");
+    let help = "name the grouped columns and the aggregates";
+    Box::new(Diagnostic::new("E0248", message).at(place, "").help(help))
+}
+
+/// The value of an argument that must be known beforehand.
+fn literal(arg: &Ast, at: usize, function: &str) -> Result<Literal> {
+    let refuse = |expected: &str| {
+        let message = format!("argument {} of {function} must be {expected}", at + 1);
+        Err(Box::new(Diagnostic::new("E0245", message).at(arg.span, "")))
+    };
+    match arg.kind {
+        ExprKind::Literal(Value::Integer(value)) if value >= 1 => Ok(Literal::Integer(value)),
+        ExprKind::Literal(Value::Integer(_)) => refuse("a whole number from 1 on"),
+        ExprKind::Literal(Value::Boolean(value)) => Ok(Literal::Boolean(value)),
+        _ => refuse("a literal, not an expression"),
     }
 }
 
@@ -135,13 +173,16 @@ impl Names for Grouped<'_> {
         if has_aggregate || (self.windowed && is_window_bound(ast)) {
             return Ok(None);
         }
-        let resolved = self.input.resolve(ast)?;
-        let place = self.group_by.iter().position(|(expr, _)| *expr == resolved);
-        Ok(place.map(|at| column(&key_name(at))))
+        Ok(self.key(&self.input.resolve(ast)?))
     }
 
     fn column(&self, source: Option<&Ident>, name: &Ident) -> Result<Expr> {
         if self.windowed && source.is_none() && matches!(name.name.as_str(), "WINDOWSTART" | "WINDOWEND") {
+            if self.joined {
+                let message = format!("{} cannot be used where rows of a join are grouped", name.name);
+                let help = "leave it out, and select it from the table that the query makes";
+                return Err(Box::new(Diagnostic::new("E0246", message).at(name.span, "").help(help)));
+            }
             return Ok(column(&name.name));
         }
         if name.name == ROWTIME {
@@ -182,17 +223,25 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
         group_by.push((expr, ty));
     }
     let filter = query.filter.as_ref().map(|filter| input.predicate(filter)).transpose()?;
-    let grouped = Grouped { input, group_by, windowed: query.window.is_some(), calls: RefCell::default() };
+    let grouped = Grouped {
+        input,
+        group_by,
+        windowed: query.window.is_some(),
+        joined: scope.sources.len() > 1,
+        calls: RefCell::default(),
+    };
     let resolver = Resolver { names: &grouped, catalog };
     let (mut items, mut names) = (Vec::new(), ItemNames::default());
     for item in &query.select {
         match item {
             SelectItem::Expr { expr, alias } => {
-                items.push((names.name(expr, alias.as_ref(), scope), resolver.resolve(expr)?));
+                let name = names.name(expr, alias.as_ref(), scope);
+                items.push((name, grouped.item(expr)?.map_or_else(|| resolver.resolve(expr), Ok)?));
             }
             SelectItem::Star { span, .. } => {
-                for scoped in scope.starred(item)? {
-                    items.extend(grouped_columns(scoped, scope, &grouped, *span)?);
+                for (name, expr) in Star::grouped().items(item, scope)? {
+                    let Some(key) = grouped.key(&expr) else { return Err(star_refused(&name, *span)) };
+                    items.push((name, key));
                 }
             }
             SelectItem::StructStar(operand) => items.extend(super::select::struct_fields(operand, &resolver)?),
@@ -200,10 +249,14 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     }
     let having = query.having.as_ref().map(|having| resolver.predicate(having)).transpose()?;
     let (mut node, _) = join::plan(query, scope, catalog)?;
+    if node.relation == Relation::Table {
+        check_table(&grouped.calls.borrow(), query)?;
+        node = materialized(node);
+    }
     if let Some(predicate) = filter {
         node = filtered(node, predicate);
     }
-    node = grouped_input(node, &grouped, query)?;
+    node = grouped_input(node, &grouped)?;
     node = aggregate(node, &grouped, query);
     if let Some(predicate) = having {
         node = filtered(node, predicate);
@@ -213,35 +266,9 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
     projected(node, items, key_exprs, &resolver, select_place(query))
 }
 
-/// What `*` gives behind a grouping: the source's columns, if all of them are grouped by.
-fn grouped_columns(
-    scoped: &ScopedSource,
-    scope: &Scope,
-    grouped: &Grouped<'_>,
-    place: millstream_sql::Span,
-) -> Result<Vec<(String, Expr)>> {
-    let is_bound = |role| matches!(role, ScanRole::WindowStart | ScanRole::WindowEnd);
-    let columns = scoped.star().filter(|(_, scanned)| !is_bound(scanned.role));
-    let key = |(name, scanned): (&str, &ScanColumn)| {
-        let key = grouped.group_by.iter().position(|(expr, _)| *expr == column(&scanned.name));
-        let Some(at) = key else {
-            let message = format!("* stands for column \"{name}\" too, which is neither grouped by nor aggregated");
-            let diagnostic = Diagnostic::new("E0248", message).at(place, "");
-            return Err(Box::new(diagnostic.help("name the grouped columns and the aggregates")));
-        };
-        let in_join = scope.sources.len() > 1;
-        let name = if in_join { format!("{}_{name}", scoped.alias) } else { name.to_owned() };
-        Ok((name, column(&key_name(at))))
-    };
-    columns.map(key).collect()
-}
-
 /// Grouping expressions and arguments, in the partitions of their groups.
-fn grouped_input(input: Node, grouped: &Grouped<'_>, query: &Query) -> Result<Node> {
+fn grouped_input(input: Node, grouped: &Grouped<'_>) -> Result<Node> {
     let calls = grouped.calls.borrow();
-    if input.relation == Relation::Table {
-        check_retraction(&calls, query)?;
-    }
     let keys = grouped.group_by.iter().enumerate().map(|(at, (expr, ty))| (key_name(at), expr.clone(), ty.clone()));
     let args =
         calls.args.iter().enumerate().map(|(at, (expr, ty))| (format!("ARGUMENT.{at}"), expr.clone(), ty.clone()));
@@ -253,15 +280,19 @@ fn grouped_input(input: Node, grouped: &Grouped<'_>, query: &Query) -> Result<No
     let old_keys: Vec<Expr> = input.keys.iter().map(|at| column(input.schema.field(*at).name())).collect();
     let same = old_keys.len() == grouped.group_by.len()
         && old_keys.iter().zip(&grouped.group_by).all(|(old, (new, _))| old == new);
-    let in_place = input.relation == Relation::Stream && (same || partitions_of(&input) == 1);
+    let in_place = same || partitions_of(&input) == 1;
     let partitions = partitions_of(&input);
     let relation = input.relation;
     let op = Op::Project { input: Box::new(input), exprs };
-    let project = Node { op, schema: schema.clone(), keys: new_keys.clone(), relation };
-    if in_place {
-        return Ok(project);
+    let mut node = Node { op, schema: schema.clone(), keys: new_keys.clone(), relation };
+    if relation == Relation::Table {
+        let (schema, keys) = (schema.clone(), new_keys.clone());
+        node = Node { op: Op::Regroup { input: Box::new(node) }, schema, keys, relation };
     }
-    let op = Op::Repartition { input: Box::new(project), partitions, key_format: Format::new(FormatKind::Json) };
+    if in_place {
+        return Ok(node);
+    }
+    let op = Op::Repartition { input: Box::new(node), partitions, key_format: Format::new(FormatKind::Json) };
     Ok(Node { op, schema, keys: new_keys, relation })
 }
 
@@ -274,34 +305,43 @@ fn partitions_of(node: &Node) -> i32 {
     }
 }
 
-fn check_retraction(calls: &Calls, query: &Query) -> Result<()> {
+/// A table's rows with those that they replace.
+fn materialized(table: Node) -> Node {
+    let (schema, keys, relation) = (SchemaRef::clone(&table.schema), table.keys.clone(), table.relation);
+    Node { op: Op::Materialize { input: Box::new(table) }, schema, keys, relation }
+}
+
+/// Refuses what a table, whose rows are replaced, cannot be grouped with.
+fn check_table(calls: &Calls, query: &Query) -> Result<()> {
+    if let Some(window) = &query.window {
+        let message = "a window groups the rows of a stream, this is a table";
+        let help = "leave the window out, or read the table's topic as a stream";
+        return Err(Box::new(Diagnostic::new("E0249", message).at(window.span, "").help(help)));
+    }
     for call in &calls.calls {
         if registry().aggregate(&call.function).is_some_and(|function| !function.retracts) {
             let message =
                 format!("{} cannot be used on a table: it cannot take back a row that was replaced", call.function);
-            return Err(Box::new(Diagnostic::new("E0249", message).at(select_place(query), "")));
+            let names = registry().aggregates().filter(|function| function.retracts).map(|function| function.name);
+            let help = format!("these can: {}", names.collect::<Vec<_>>().join(", "));
+            return Err(Box::new(Diagnostic::new("E0249", message).at(select_place(query), "").help(help)));
         }
     }
-    let message = "GROUP BY on a table is not there yet";
-    Err(Box::new(
-        Diagnostic::new("E0249", message).at(query.span, "").help("group the stream that the table is made of"),
-    ))
+    Ok(())
 }
 
 fn aggregate(input: Node, grouped: &Grouped<'_>, query: &Query) -> Node {
+    let emit_final = query.emit == Some(Emit::Final);
     let window = query.window.map(|window| {
-        let grace_ms = window.grace_ms.unwrap_or(DEFAULT_GRACE_MS);
-        let size_ms = match window.kind {
-            millstream_sql::ast::WindowKind::Tumbling { size_ms }
-            | millstream_sql::ast::WindowKind::Hopping { size_ms, .. } => size_ms,
-            millstream_sql::ast::WindowKind::Session { gap_ms } => gap_ms,
-        };
-        let retention_ms = window.retention_ms.unwrap_or(0).max(size_ms.saturating_add(grace_ms));
-        WindowSpec { kind: window.kind, grace_ms, retention_ms }
+        // What is final is final at the window's end, unless the query waits for late rows in so many words.
+        let default_ms = if emit_final { 0 } else { DEFAULT_GRACE_MS };
+        // A window that cannot be looked up any more takes no rows either.
+        let retained_ms = window.retention_ms.map(|retention_ms| retention_ms - window.kind.length_ms());
+        let grace_ms = window.grace_ms.unwrap_or_else(|| retained_ms.unwrap_or(default_ms).min(default_ms));
+        WindowSpec { kind: window.kind, grace_ms }
     });
     let keys = (0..grouped.group_by.len()).collect();
     let calls = grouped.calls.borrow().calls.clone();
-    let emit_final = query.emit == Some(Emit::Final);
     let schema = grouped.schema();
     let op = Op::Aggregate { input: Box::new(input), window, calls, emit_final };
     Node { op, schema, keys, relation: Relation::Table }

@@ -4,6 +4,7 @@ use datafusion::logical_expr::Expr;
 use millstream_sql::ast::{Ident, Query, SelectItem};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span};
 
+use super::explode::Exploded;
 use super::{columns_of, join};
 use crate::expression::{Names, Resolver};
 use crate::node::{Node, Op};
@@ -98,11 +99,12 @@ pub(super) fn select_place(query: &Query) -> Span {
 /// Plans a query without aggregates. `persistent` says that it writes a topic, where a key's window stands already and
 /// `*` has no columns for it.
 pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog, persistent: bool) -> Result<Selected> {
+    let exploded = Exploded::new(scope, catalog);
     let resolver = Resolver { names: scope, catalog };
     let partition_by =
         query.partition_by.iter().map(|expr| Ok((resolver.resolve(expr)?, expr))).collect::<Result<Vec<_>>>()?;
     let star = Star { persistent, partition_by: &partition_by };
-    let items = select_items(query, scope, &resolver, &star)?;
+    let items = select_items(query, scope, &Resolver { names: &exploded, catalog }, &star)?;
     let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
     let (mut node, mut key_exprs) = join::plan(query, scope, catalog)?;
     if let (Some(partition), true) = (query.partition_by.first(), node.relation == crate::Relation::Table) {
@@ -120,7 +122,8 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog, persistent: 
     if let Some(predicate) = filter {
         node = filtered(node, predicate);
     }
-    projected(node, items, key_exprs, &resolver, select_place(query))
+    node = exploded.applied(node, select_place(query))?;
+    projected(node, items, key_exprs, &Resolver { names: &exploded, catalog }, select_place(query))
 }
 
 pub(super) fn filtered(input: Node, predicate: Expr) -> Node {
@@ -153,12 +156,28 @@ pub(super) fn projected(
 }
 
 /// What `*` depends on beside the sources.
-struct Star<'a> {
+pub(super) struct Star<'a> {
     persistent: bool,
     partition_by: &'a [(Expr, &'a Ast)],
 }
 
 impl Star<'_> {
+    /// Behind a grouping, of which the bounds of the source's windows are no part.
+    pub(super) fn grouped() -> Self {
+        Self { persistent: true, partition_by: &[] }
+    }
+
+    /// `*` or `source.*`: the columns that it stands for.
+    pub(super) fn items(&self, item: &SelectItem, scope: &Scope) -> Result<Vec<(String, Expr)>> {
+        let in_join = scope.sources.len() > 1;
+        let mut items = Vec::new();
+        for scoped in scope.starred(item)? {
+            let named = |name| if in_join { format!("{}_{name}", scoped.alias) } else { name };
+            items.extend(self.columns(scoped, scope).into_iter().map(|(name, expr)| (named(name), expr)));
+        }
+        Ok(items)
+    }
+
     /// The columns that a source gives: its key first, unless the rows get a key of their own; that comes first then,
     /// and the source's key, which is a value now, last.
     fn columns(&self, scoped: &ScopedSource, scope: &Scope) -> Vec<(String, Expr)> {
@@ -198,13 +217,7 @@ fn select_items(query: &Query, scope: &Scope, resolver: &Resolver<'_>, star: &St
     let mut items = star.new_keys(query, scope, &mut names);
     for item in &query.select {
         match item {
-            SelectItem::Star { .. } => {
-                for scoped in scope.starred(item)? {
-                    let in_join = scope.sources.len() > 1;
-                    let named = |name| if in_join { format!("{}_{name}", scoped.alias) } else { name };
-                    items.extend(star.columns(scoped, scope).into_iter().map(|(name, expr)| (named(name), expr)));
-                }
-            }
+            SelectItem::Star { .. } => items.extend(star.items(item, scope)?),
             SelectItem::StructStar(operand) => items.extend(struct_fields(operand, resolver)?),
             SelectItem::Expr { expr, alias } => {
                 let name = names.name(expr, alias.as_ref(), scope);

@@ -59,6 +59,7 @@ pub(super) fn create(query: &Query, selected: Selected, scope: &Scope, new: New<
         key_format,
         value_format,
         window: source_window(&selected.root, scope),
+        retention_ms: query.window.and_then(|window| window.retention_ms),
         timestamp: None,
         read_only: false,
         partitions: partitions.map_or(source_partitions, |count| count as i32),
@@ -165,7 +166,7 @@ fn source_window(root: &Node, scope: &Scope) -> Option<SourceWindow> {
         Some(WindowKind::Session { .. }) => Some(SourceWindow::Session),
         None => match &root.op {
             // A windowed source that is only filtered and projected keeps its windows.
-            Op::Project { .. } | Op::Filter { .. } if scope.sources.len() == 1 => {
+            Op::Project { .. } | Op::Filter { .. } | Op::Explode { .. } if scope.sources.len() == 1 => {
                 scope.sources.first().and_then(|scoped| scoped.source.window)
             }
             _ => None,

@@ -73,18 +73,14 @@ impl Engine {
 }
 
 fn describe_function(name: &Ident) -> Result<RowSet> {
-    let rows = |description: &str, overloads: &[millstream_function::Overload], example: Option<(&str, &str)>| {
-        let mut rows = vec![vec!["what it does".to_owned(), description.to_owned()]];
-        rows.extend(overloads.iter().map(|overload| vec!["signature".to_owned(), overload.describe(&name.name)]));
-        rows.extend(example.map(|(call, result)| vec!["example".to_owned(), format!("{call} = {result}")]));
-        RowSet::of_text(&["of", &name.name], rows)
+    let Some(function) = registry().describe(&name.name) else {
+        let diagnostic = Diagnostic::new("E0206", format!("function {} does not exist", name.name));
+        return Err(diagnostic.at(name.span, "not found").suggest(&name.name, &registry().names()).into());
     };
-    if let Some((function, _)) = registry().scalar(&name.name) {
-        return Ok(rows(function.description, &function.overloads, Some(function.example)));
-    }
-    if let Some(function) = registry().aggregate(&name.name) {
-        return Ok(rows(function.description, &function.overloads, None));
-    }
-    let diagnostic = Diagnostic::new("E0206", format!("function {} does not exist", name.name));
-    Err(diagnostic.at(name.span, "not found").suggest(&name.name, &registry().names()).into())
+    let row = |what: &str, text: String| vec![what.to_owned(), text];
+    let mut rows = vec![row("what it does", function.description.to_owned())];
+    rows.push(row("kind", format!("{}: {}", function.kind, function.category.to_lowercase())));
+    rows.extend(function.signatures().into_iter().map(|signature| row("signature", signature)));
+    rows.extend(function.examples.iter().map(|example| row("example", example.to_string())));
+    Ok(RowSet::of_text(&["of", function.name], rows))
 }

@@ -1,6 +1,7 @@
 //! Pull queries: any SQL that DataFusion knows, over tables as they are now and streams from their
 //! beginning to now.
 
+mod dialect;
 mod lookup;
 mod refusal;
 mod spelling;
@@ -23,6 +24,7 @@ use super::Engine;
 use crate::materialized::{SourceTable, columns_of};
 use crate::tail::{Reader, Tail};
 use crate::{Error, Result, Row, RowStream, StreamEvent};
+use dialect::lift;
 use refusal::refusal;
 use spelling::{to_batch_sql, words};
 use text_sum::TextSum;
@@ -36,7 +38,9 @@ impl Engine {
         let context = self.pull_context(&catalog, &names)?;
         let runtime = tokio::runtime::Builder::new_current_thread().build();
         let runtime = runtime.map_err(|source| Error::Start { what: "a pull query", source })?;
-        let frame = runtime.block_on(context.sql(&to_batch_sql(text)));
+        let (lifted, udfs) = lift(text, &catalog)?;
+        udfs.into_iter().for_each(|udf| context.register_udf(udf));
+        let frame = runtime.block_on(context.sql(&to_batch_sql(&lifted)));
         let frame = frame.map_err(|error| refusal(&error, reason, &catalog, text))?;
         let columns = columns(&frame, &names, &catalog);
         let mut stream = Tail::new().start_bounded("a pull query", columns, move |reader| {
@@ -54,15 +58,11 @@ impl Engine {
         let config = SessionConfig::new()
             .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
             .with_information_schema(false);
-        let context = SessionContext::new_with_config(config);
-        let mut context = context;
+        let mut context = SessionContext::new_with_config(config);
         context.register_expr_planner(Arc::new(TextSum))?;
-        // What DataFusion has itself, under the same name, takes all that batch SQL may hand to it.
         let own = context.state();
-        for (function, udf) in registry().scalars() {
-            if !own.scalar_functions().contains_key(&function.name.to_ascii_lowercase()) {
-                context.register_udf(udf.as_ref().clone());
-            }
+        for udf in registry().batch_scalars(|name| own.scalar_functions().get(name).cloned()) {
+            context.register_udf(udf);
         }
         for source in catalog.sources().filter(|source| names.contains(&source.name)) {
             let named = |name: &&&str| names.iter().any(|word| word == **name);

@@ -35,7 +35,8 @@ impl Engine {
         if settings.is_strict() {
             check_nulls(query)?;
         }
-        let plan = plan_query(query, &catalog, Output::Push)?;
+        let mut plan = plan_query(query, &catalog, Output::Push)?;
+        settings.limit_functions(&mut plan.root);
         let columns = plan.columns.iter().map(|column| (column.name.clone(), column.ty.to_string())).collect();
         let from = query.from.name.name.clone();
         // By ksqlDB's names: one that reads the new rows of a query's results shares that query's work there.
@@ -50,8 +51,8 @@ impl Engine {
             for number in 0..source.partitions {
                 let partition = TopicPartition::new(source.topic.as_str(), number);
                 let (start, end) = self.log.offsets(&partition)?;
-                // A table's rows of before are what a join looks up, whatever the stream starts from.
-                let from = if settings.from_earliest() || pipeline.is_join_table(at) { start } else { end };
+                // A table is all its rows, whatever a stream starts from.
+                let from = if settings.from_earliest() || pipeline.reads_whole(at) { start } else { end };
                 if from > start {
                     let source = source.name.clone();
                     skipped.get_or_insert(Skipped { source, records: 0 }).records += from - start;

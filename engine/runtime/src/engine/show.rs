@@ -76,13 +76,9 @@ impl Engine {
 }
 
 fn show_functions() -> RowSet {
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    for (function, _) in registry().scalars() {
-        rows.push(vec![function.name.to_owned(), "scalar".to_owned(), function.description.to_owned()]);
-    }
-    for function in registry().aggregates() {
-        rows.push(vec![function.name.to_owned(), "aggregate".to_owned(), function.description.to_owned()]);
-    }
-    rows.sort();
+    let row = |function: millstream_function::Documentation<'_>| {
+        vec![function.name.to_owned(), function.kind.to_string(), function.description.to_owned()]
+    };
+    let rows = registry().documentation().into_iter().map(row).collect();
     RowSet::of_text(&["function", "kind", "what it does"], rows)
 }

@@ -83,6 +83,17 @@ pub enum WindowKind {
     Session { gap_ms: i64 },
 }
 
+impl WindowKind {
+    /// How long a window is, or the gap that ends a session.
+    #[must_use]
+    pub fn length_ms(self) -> i64 {
+        match self {
+            Self::Tumbling { size_ms } | Self::Hopping { size_ms, .. } => size_ms,
+            Self::Session { gap_ms } => gap_ms,
+        }
+    }
+}
+
 /// When results leave a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Emit {

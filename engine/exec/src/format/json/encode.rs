@@ -191,7 +191,12 @@ fn write_value(array: &ArrayRef, row: usize, column: &str, out: &mut Vec<u8>) ->
 fn write_double(value: f64, out: &mut Vec<u8>) {
     use std::io::Write;
     // Writing to a vector does not fail.
-    let _ = if value.is_finite() { write!(out, "{value:?}") } else { write!(out, "\"{value}\"") };
+    let _ = match value {
+        f64::INFINITY => out.write_all(b"\"Infinity\""),
+        f64::NEG_INFINITY => out.write_all(b"\"-Infinity\""),
+        value if value.is_nan() => out.write_all(b"\"NaN\""),
+        value => write!(out, "{value:?}"),
+    };
 }
 
 /// Appends a JSON string.

@@ -27,14 +27,7 @@ pub(super) fn to_batch_sql(text: &str) -> String {
     let tokens = tokenize(text);
     for (at, token) in tokens.iter().enumerate() {
         let piece = token.span.of(text);
-        let follows = |symbol: &str| next_after(&tokens, at).is_some_and(|next| next.span.of(text) == symbol);
         match token.kind {
-            TokenKind::Symbol if piece == ":=" => out.push(','),
-            TokenKind::Word | TokenKind::QuotedName if follows(":=") => {
-                let name = if token.kind == TokenKind::Word { piece.to_uppercase() } else { inner(piece) };
-                out.push_str(&format!("'{}'", name.replace('\'', "''")));
-            }
-            TokenKind::Word if piece.eq_ignore_ascii_case("STRUCT") && follows("(") => out.push_str("NAMED_STRUCT"),
             TokenKind::String => match parse_time(&inner(piece)).filter(|_| meets_time(&tokens, at, text)) {
                 Some(ms) => out.push_str(&ms.to_string()),
                 None => out.push_str(piece),
@@ -52,11 +45,6 @@ pub(super) fn to_batch_sql(text: &str) -> String {
         }
     }
     out
-}
-
-/// The next token that means something.
-fn next_after(tokens: &[Token], at: usize) -> Option<&Token> {
-    tokens.get(at + 1..)?.iter().find(|token| !token.kind.is_trivia())
 }
 
 /// Whether a token is compared with a time in ms: with ROWTIME or the bounds of a window.
@@ -89,7 +77,6 @@ mod tests {
             to_batch_sql("select a->b, `x y`, 'a->b' from t -- c"),
             "SELECT A['B'], \"x y\", 'a->b' FROM T -- c"
         );
-        assert_eq!(to_batch_sql("struct(a := 1, `b` := x) = k"), "NAMED_STRUCT('A' , 1, 'b' , X) = K");
         assert_eq!(
             to_batch_sql("rowtime > '1970-01-02' and windowstart between '1970' and '1970-01-02' and '1970' < v"),
             "ROWTIME > 86400000 AND WINDOWSTART BETWEEN 0 AND 86400000 AND '1970' < V"
