@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use millstream_exec::{Context, Pipeline, value_at};
 use millstream_function::{Documentation, Example, registry};
-use millstream_plan::{Catalog, Output, plan_query, plan_source};
+use millstream_plan::{Catalog, Defaults, Output, plan_query, plan_source};
 use millstream_sql::{Statement, parse_statement};
 
 use crate::support;
@@ -18,7 +18,8 @@ fn compute(example: &Example, is_aggregate: bool) -> Result<String, String> {
         format!("CREATE STREAM s (v INT{columns}) WITH (KAFKA_TOPIC = 's', VALUE_FORMAT = 'JSON', PARTITIONS = 1)");
     let Statement::CreateSource(source) = parse_statement(&create).unwrap() else { panic!("{create}") };
     let mut catalog = Catalog::default();
-    let source = plan_source(&source, &catalog, &create).map_err(|error| error.render(&create))?;
+    let source =
+        plan_source(&source, &catalog, &Defaults::default(), &create).map_err(|error| error.render(&create))?;
     let names: Vec<String> = source.value.iter().map(|column| column.name.clone()).collect();
     catalog.insert(std::sync::Arc::new(source));
 

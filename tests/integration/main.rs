@@ -5,6 +5,7 @@ mod aggregates;
 mod architecture;
 mod bad_input;
 mod cli;
+mod dialect;
 mod flights;
 mod formats;
 mod functions;

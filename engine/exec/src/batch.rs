@@ -17,6 +17,8 @@ pub struct Batch {
     pub live: Option<BooleanBuffer>,
     /// The start and the end of the windows that the rows' keys carry.
     pub window: Option<[ArrayRef; 2]>,
+    /// The headers of the records that the rows came with, which go where the rows go. `None`: no row has any.
+    pub headers: Option<ArrayRef>,
     /// What each row of a table replaces. `None`: nobody above asks for it.
     pub old: Option<OldRows>,
 }
@@ -54,7 +56,7 @@ impl Batch {
     /// Rows that all have a value.
     #[must_use]
     pub fn new(rows: RecordBatch) -> Self {
-        Self { rows, live: None, window: None, old: None }
+        Self { rows, live: None, window: None, headers: None, old: None }
     }
 
     /// The number of rows.
@@ -112,7 +114,8 @@ impl Batch {
             Some(old) => Some(OldRows { rows: filter_record_batch(&old.rows, keep)?, live: kept(&old.live)? }),
             None => None,
         };
-        Ok(Self { rows, live, window, old })
+        let headers = self.headers.as_ref().map(|headers| arrow::compute::filter(headers, keep)).transpose()?;
+        Ok(Self { rows, live, window, headers, old })
     }
 
     fn each_bound(&self, map: impl Fn(&ArrayRef) -> Result<ArrayRef>) -> Result<Option<[ArrayRef; 2]>> {
@@ -133,10 +136,11 @@ impl Batch {
         };
         let live = self.live.as_ref().map(taken);
         let window = self.each_bound(|bound| Ok(arrow::compute::take(bound, places, None)?))?;
+        let headers = self.headers.as_ref().map(|headers| arrow::compute::take(headers, places, None)).transpose()?;
         let old = match &self.old {
             Some(old) => Some(OldRows { rows: take_record_batch(&old.rows, places)?, live: taken(&old.live) }),
             None => None,
         };
-        Ok(Self { rows, live, window, old })
+        Ok(Self { rows, live, window, headers, old })
     }
 }

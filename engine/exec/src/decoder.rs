@@ -11,6 +11,7 @@ use millstream_plan::{ScanColumn, ScanRole, Source, SourceWindow};
 use crate::codec;
 use crate::column::ColumnBuilder;
 use crate::format::{Decoder, Target};
+use crate::headers::{HeaderRows, last_values};
 use crate::window_key;
 use crate::{Batch, Context, Error, OldRows, Result, RowError};
 
@@ -40,6 +41,7 @@ struct Rows {
     rowtimes: Vec<i64>,
     live: Vec<bool>,
     offsets: Vec<i64>,
+    headers: HeaderRows,
     /// The places of the records that could not be read.
     bad: Vec<usize>,
     any_dead: bool,
@@ -69,6 +71,8 @@ struct SourceRecords {
     partitions: Vec<i32>,
     offsets: Vec<i64>,
     timestamp: Option<Timestamp>,
+    /// The columns of headers: the header's name, or none for all.
+    headers: Vec<Option<String>>,
     /// Where each column of the batch comes from: its place among the decoded columns of its part.
     layout: Vec<(ScanRole, usize)>,
 }
@@ -92,6 +96,7 @@ impl SourceDecoder {
             let place = match column.role {
                 ScanRole::Key(at) => add(&mut keys, &source.key, at),
                 ScanRole::Value(at) => add(&mut values, &source.value, at),
+                ScanRole::Header(at) => at,
                 _ => 0,
             };
             layout.push((column.role, place));
@@ -125,6 +130,7 @@ impl SourceDecoder {
             partitions: Vec::new(),
             offsets: Vec::new(),
             timestamp,
+            headers: source.headers.iter().map(|column| column.header.clone()).collect(),
             layout,
         };
         Ok(Self { schema, rows: Rows::default(), kind: Kind::Source(Box::new(records)) })
@@ -156,6 +162,11 @@ impl SourceDecoder {
         self.len() == 0
     }
 
+    /// Adds a header to the record that is pushed next.
+    pub fn add_header(&mut self, name: &str, value: Option<&[u8]>) {
+        self.rows.headers.add(name, value);
+    }
+
     /// Adds a record.
     pub fn push(
         &mut self,
@@ -167,6 +178,7 @@ impl SourceDecoder {
     ) {
         let at = self.rows.rowtimes.len();
         self.rows.offsets.push(place.1);
+        self.rows.headers.end_row();
         let outcome = match &mut self.kind {
             Kind::Source(records) => records.push(key, value, timestamp_ms, place),
             Kind::Internal { columns, old, fingerprint } => {
@@ -199,13 +211,15 @@ impl SourceDecoder {
     /// If a decoded column is not valid.
     pub fn finish(&mut self) -> Result<(Batch, Vec<i64>)> {
         let room = Rows::with_capacity(self.len());
-        let rows = std::mem::replace(&mut self.rows, room);
+        let mut rows = std::mem::replace(&mut self.rows, room);
+        let is_wanted = matches!(&self.kind, Kind::Source(records) if records.reads_headers());
+        let headers = rows.headers.finish(is_wanted)?;
         let rowtime: ArrayRef = Arc::new(Int64Array::from(rows.rowtimes));
         let mut window = None;
         let mut columns = match &mut self.kind {
             Kind::Source(records) => {
                 window = records.take_window();
-                records.take_columns(&rowtime, window.as_ref())?
+                records.take_columns(&rowtime, window.as_ref(), headers.as_ref())?
             }
             Kind::Internal { columns, .. } => columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<_>>()?,
         };
@@ -221,7 +235,8 @@ impl SourceDecoder {
         };
         columns.push(rowtime);
         let live = rows.any_dead.then(|| BooleanBuffer::from(rows.live));
-        let batch = Batch { rows: RecordBatch::try_new(Arc::clone(&self.schema), columns)?, live, window, old };
+        let decoded = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
+        let batch = Batch { rows: decoded, live, window, headers, old };
         if rows.bad.is_empty() {
             return Ok((batch, rows.offsets));
         }
@@ -359,7 +374,17 @@ impl SourceRecords {
         Some([start, end])
     }
 
-    fn take_columns(&mut self, rowtime: &ArrayRef, window: Option<&[ArrayRef; 2]>) -> Result<Vec<ArrayRef>> {
+    /// Whether somebody reads a column of headers.
+    fn reads_headers(&self) -> bool {
+        self.layout.iter().any(|(role, _)| matches!(role, ScanRole::Header(_)))
+    }
+
+    fn take_columns(
+        &mut self,
+        rowtime: &ArrayRef,
+        window: Option<&[ArrayRef; 2]>,
+        headers: Option<&ArrayRef>,
+    ) -> Result<Vec<ArrayRef>> {
         let keys = self.key_columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
         let values = self.value_columns.iter_mut().map(ColumnBuilder::finish).collect::<Result<Vec<_>>>()?;
         let partitions: ArrayRef = Arc::new(Int32Array::from(std::mem::take(&mut self.partitions)));
@@ -368,6 +393,11 @@ impl SourceRecords {
         let column = |(role, at): &(ScanRole, usize)| match role {
             ScanRole::Key(_) => keys.get(*at).cloned().ok_or_else(missing),
             ScanRole::Value(_) => values.get(*at).cloned().ok_or_else(missing),
+            ScanRole::Header(at) => match (headers, self.headers.get(*at)) {
+                (Some(headers), Some(Some(name))) => last_values(headers, name),
+                (Some(headers), Some(None)) => Ok(Arc::clone(headers)),
+                _ => Err(missing()),
+            },
             ScanRole::RowTime => Ok(Arc::clone(rowtime)),
             ScanRole::RowPartition => Ok(Arc::clone(&partitions)),
             ScanRole::RowOffset => Ok(Arc::clone(&offsets)),

@@ -1,13 +1,14 @@
 //! Batches to records of a topic.
 
-use arrow::array::{ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Int64Type, SchemaRef};
 use millstream_plan::{Format, Source, SourceWindow};
 
 use crate::codec;
 use crate::format::{Encoder, RowEncoder};
+use crate::sink_time::SinkTime;
 use crate::window_key;
-use crate::{Batch, Error, OldRows, Result};
+use crate::{Batch, Context, Error, OldRows, Result, RowError};
 
 /// Writes rows as keys and values.
 #[derive(Debug)]
@@ -18,6 +19,9 @@ pub struct SinkEncoder {
     value: ValueEncoder,
     window: Option<SourceWindow>,
     is_table: bool,
+    /// Whether a key of several columns is written though all of them are null.
+    keeps_null_keys: bool,
+    time: Option<SinkTime>,
     key_bytes: Vec<u8>,
     value_bytes: Vec<u8>,
 }
@@ -57,9 +61,21 @@ impl SinkEncoder {
             values,
             window: sink.window,
             is_table: sink.is_table(),
+            keeps_null_keys: false,
+            time: None,
             key_bytes: Vec::new(),
             value_bytes: Vec::new(),
         })
+    }
+
+    /// The encoder of a query's results, whose records may have times of their own.
+    ///
+    /// # Errors
+    /// If the column of the times is not there.
+    pub fn of_query(mut self, sink: &Source, schema: &SchemaRef, keeps_null_keys: bool) -> Result<Self> {
+        self.keeps_null_keys = keeps_null_keys;
+        self.time = sink.timestamp.as_ref().map(|column| SinkTime::new(column, schema)).transpose()?;
+        Ok(self)
     }
 
     /// An encoder of the rows of a repartition topic.
@@ -77,20 +93,23 @@ impl SinkEncoder {
             values,
             window: None,
             is_table: false,
+            keeps_null_keys: true,
+            time: None,
             key_bytes: Vec::new(),
             value_bytes: Vec::new(),
         })
     }
 
-    /// Hands every row to `write`: the key's bytes without and with its window, the value's bytes and the time. Rows
-    /// of a table without a key are left out.
+    /// Hands every row to `write`: its place, the key's bytes without and with its window, the value's bytes and the time. Rows
+    /// of a table without a key are left out, as are rows whose time cannot be read; these are reported.
     ///
     /// # Errors
     /// A value that the format cannot hold.
     pub fn encode(
         &mut self,
         batch: &Batch,
-        mut write: impl FnMut(Option<KeyBytes<'_>>, Option<&[u8]>, i64),
+        context: &mut Context,
+        mut write: impl FnMut(usize, Option<KeyBytes<'_>>, Option<&[u8]>, i64),
     ) -> Result<()> {
         let columns = batch.rows.columns();
         let pick =
@@ -116,9 +135,21 @@ impl SinkEncoder {
                 ValueRows::Internal { fingerprint: *fingerprint, rows: codec::RowWriter::new(&values), old }
             }
         };
+        let drops_nulls = keys.len() == 1 || !self.keeps_null_keys;
+        let may_be_null = drops_nulls && keys.iter().all(|key| key.null_count() > 0);
         for row in 0..batch.len() {
+            let live = batch.is_live(row);
+            let time = match self.time.as_ref().filter(|_| live).map(|time| (time, time.read(batch, row))) {
+                None => rowtimes.value(row),
+                Some((_, Ok(ms))) => ms,
+                Some((time, Err(reason))) => {
+                    context.report(|| RowError { what: time.describe(), reason, place: None });
+                    continue;
+                }
+            };
             self.key_bytes.clear();
-            let has_key = key_rows.encode(row, &mut self.key_bytes)? && !keys.is_empty();
+            let is_null = keys.is_empty() || may_be_null && keys.iter().all(|key| key.is_null(row));
+            let has_key = !is_null && key_rows.encode(row, &mut self.key_bytes)?;
             if self.is_table && !has_key {
                 continue;
             }
@@ -128,7 +159,6 @@ impl SinkEncoder {
             }
             let key = has_key.then(|| KeyBytes { bytes: &self.key_bytes, inner });
             self.value_bytes.clear();
-            let live = batch.is_live(row);
             let has_value = match &value_rows {
                 ValueRows::Format(rows) => live && rows.encode(row, &mut self.value_bytes)?,
                 ValueRows::Internal { fingerprint, rows, old } => {
@@ -142,7 +172,7 @@ impl SinkEncoder {
                     true
                 }
             };
-            write(key, has_value.then_some(self.value_bytes.as_slice()), rowtimes.value(row));
+            write(row, key, has_value.then_some(self.value_bytes.as_slice()), time);
         }
         Ok(())
     }

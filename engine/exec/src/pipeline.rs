@@ -1,6 +1,7 @@
 //! The operators of one sub-topology, chained.
 
 use arrow::datatypes::SchemaRef;
+use datafusion::logical_expr::Expr;
 use millstream_plan::sql::ast::{JoinKind, WindowKind};
 use millstream_plan::{Node, Op, Relation};
 
@@ -203,8 +204,17 @@ impl Pipeline {
     ) -> Result<()> {
         for row in 0..batch.len() {
             let one = batch.take(&arrow::array::UInt32Array::from(vec![row as u32]))?;
+            let headers = one.headers.clone();
+            let from = out.len();
             self.process(input, one, context, out)?;
             self.flush(context, out)?;
+            // What follows from a record has its headers.
+            if let Some(headers) = headers {
+                for batch in out.iter_mut().skip(from).filter(|batch| batch.headers.is_none()) {
+                    let places = arrow::array::UInt32Array::from(vec![0; batch.len()]);
+                    batch.headers = Some(arrow::compute::take(&headers, &places, None)?);
+                }
+            }
         }
         Ok(())
     }
@@ -304,6 +314,16 @@ fn kept_table(input: &Node, logged: bool) -> Result<KeptTable> {
     KeptTable::new(&input.schema, &input.keys, input.source_window().is_some(), logged)
 }
 
+/// The key columns that a projection of a stream makes of more than the key that the rows had.
+fn keys_of_value(node: &Node, input: &Node, exprs: &[Expr]) -> Vec<usize> {
+    let is_of_value = |expr: &Expr| {
+        let is_key = |name: &str| input.keys.iter().any(|at| input.schema.field(*at).name() == name);
+        expr.column_refs().into_iter().any(|column| !is_key(&column.name))
+    };
+    let keys = node.keys.iter().copied().filter(|_| node.relation == Relation::Stream);
+    keys.filter(|at| exprs.get(*at).is_some_and(is_of_value)).collect()
+}
+
 fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
     let schema = SchemaRef::clone(&node.schema);
     Ok(match &node.op {
@@ -320,7 +340,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
         Op::Regroup { .. } => (Box::new(Regroup::new(node.keys.len(), schema)?), "Regroup"),
         Op::Project { input, exprs } => {
             let columns = exprs.iter().map(|expr| Evaluator::new(expr, &input.schema)).collect::<Result<_>>()?;
-            (Box::new(Project::new(columns, schema)), "Project")
+            (Box::new(Project::new(columns, keys_of_value(node, input, exprs), schema)), "Project")
         }
         Op::Aggregate { input, window, calls, emit_final } => match window {
             Some(spec) if matches!(spec.kind, WindowKind::Session { .. }) => {

@@ -22,5 +22,5 @@ pub use pattern::{Pattern, PatternError};
 pub use registry::{Registry, registry};
 pub use row_error::{RowErrors, take_row_errors};
 pub use scalar::{ScalarFunction, time_unit};
-pub use zone::Zone;
 pub use table::TableFunction;
+pub use zone::Zone;

@@ -1,32 +1,11 @@
 //! `CREATE STREAM|TABLE` over a topic.
 
 use millstream_function::Pattern;
-use millstream_sql::ast::{ColumnDef, ColumnRole, CreateSource, Ident, Properties, Property, SourceKind};
-use millstream_sql::{Diagnostic, Field, SqlType, Value};
+use millstream_sql::ast::{ColumnDef, ColumnRole, CreateSource, Ident, Properties, SourceKind};
+use millstream_sql::{Diagnostic, Field, SqlType};
 
-use crate::{Catalog, Column, Format, FormatKind, Result, Source, SourceWindow, TimestampColumn};
-
-/// The properties that a `WITH` may have.
-const PROPERTIES: [&str; 18] = [
-    "KAFKA_TOPIC",
-    "VALUE_FORMAT",
-    "KEY_FORMAT",
-    "FORMAT",
-    "PARTITIONS",
-    "REPLICAS",
-    "TIMESTAMP",
-    "TIMESTAMP_FORMAT",
-    "WINDOW_TYPE",
-    "WINDOW_SIZE",
-    "WRAP_SINGLE_VALUE",
-    "VALUE_DELIMITER",
-    "KEY_DELIMITER",
-    "RETENTION_MS",
-    "CLEANUP_POLICY",
-    "VALUE_SCHEMA_FULL_NAME",
-    "KEY_SCHEMA_ID",
-    "VALUE_SCHEMA_ID",
-];
+use crate::properties::{Defaults, check_properties, check_wrap, formats, text, topic_name, wrong};
+use crate::{Catalog, Column, Format, FormatKind, HeaderColumn, Result, Source, SourceWindow, TimestampColumn};
 
 /// Names that records have beside their columns.
 pub(crate) const PSEUDO_COLUMNS: [&str; 5] = ["ROWTIME", "ROWPARTITION", "ROWOFFSET", "WINDOWSTART", "WINDOWEND"];
@@ -35,7 +14,7 @@ pub(crate) const PSEUDO_COLUMNS: [&str; 5] = ["ROWTIME", "ROWPARTITION", "ROWOFF
 ///
 /// # Errors
 /// A diagnostic at what is wrong.
-pub fn plan_source(create: &CreateSource, catalog: &Catalog, statement: &str) -> Result<Source> {
+pub fn plan_source(create: &CreateSource, catalog: &Catalog, defaults: &Defaults, statement: &str) -> Result<Source> {
     check_properties(&create.with)?;
     let mut source = Source {
         name: create.name.name.clone(),
@@ -43,6 +22,7 @@ pub fn plan_source(create: &CreateSource, catalog: &Catalog, statement: &str) ->
         topic: topic_name(&create.with)?.unwrap_or_else(|| create.name.name.clone()),
         key: Vec::new(),
         value: Vec::new(),
+        headers: Vec::new(),
         key_format: Format::new(FormatKind::Kafka),
         value_format: Format::new(FormatKind::Json),
         window: None,
@@ -55,107 +35,12 @@ pub fn plan_source(create: &CreateSource, catalog: &Catalog, statement: &str) ->
     };
     columns(create, catalog, &mut source)?;
     (source.key_format, source.value_format) =
-        formats(&create.with, (Format::new(FormatKind::Kafka), None), create.name.span)?;
+        formats(&create.with, (defaults.key(), defaults.value()), create.name.span)?;
+    check_wrap(&create.with, source.value_format, &source.value)?;
     source.window = window(&create.with)?;
     source.timestamp = timestamp(&create.with, &source)?;
     check_key(create, &source)?;
     Ok(source)
-}
-
-/// Refuses properties that nobody knows.
-pub(crate) fn check_properties(with: &Properties) -> Result<()> {
-    for property in &with.items {
-        if !PROPERTIES.contains(&property.name.as_str()) {
-            let names: Vec<String> = PROPERTIES.iter().map(|name| (*name).to_owned()).collect();
-            let message = format!("property \"{}\" is not known", property.name);
-            let diagnostic = Diagnostic::new("E0210", message).at(property.name_span, "unknown");
-            return Err(Box::new(diagnostic.suggest(&property.name, &names)));
-        }
-    }
-    Ok(())
-}
-
-fn wrong(property: &Property, expected: &str) -> Box<Diagnostic> {
-    let message = format!("property {} cannot be {}: expected {expected}", property.name, property.value.to_literal());
-    Box::new(Diagnostic::new("E0211", message).at(property.value_span, ""))
-}
-
-fn text<'a>(with: &'a Properties, name: &str) -> Result<Option<&'a str>> {
-    match with.get(name) {
-        None => Ok(None),
-        Some(Property { value: Value::String(text), .. }) => Ok(Some(text)),
-        Some(property) => Err(wrong(property, "a string in quotes")),
-    }
-}
-
-/// The topic that the properties name.
-pub(crate) fn topic_name(with: &Properties) -> Result<Option<String>> {
-    Ok(text(with, "KAFKA_TOPIC")?.map(str::to_owned))
-}
-
-/// A whole number among the properties.
-pub(crate) fn integer(with: &Properties, name: &str, least: i64) -> Result<Option<i64>> {
-    let Some(property) = with.get(name) else { return Ok(None) };
-    let number = match &property.value {
-        Value::Integer(number) => Some(*number),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    };
-    match number.filter(|number| *number >= least) {
-        Some(number) => Ok(Some(number)),
-        None => Err(wrong(property, &format!("a whole number from {least} on"))),
-    }
-}
-
-fn boolean(with: &Properties, name: &str) -> Result<Option<bool>> {
-    let Some(property) = with.get(name) else { return Ok(None) };
-    match &property.value {
-        Value::Boolean(value) => Ok(Some(*value)),
-        Value::String(text) if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
-        Value::String(text) if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        _ => Err(wrong(property, "TRUE or FALSE")),
-    }
-}
-
-/// The formats of keys and values that the properties name, or the defaults.
-pub(crate) fn formats(
-    with: &Properties,
-    (mut key, value): (Format, Option<Format>),
-    place: millstream_sql::Span,
-) -> Result<(Format, Format)> {
-    let named = |name: &str| -> Result<Option<FormatKind>> {
-        let Some(property) = with.get(name) else { return Ok(None) };
-        let kind = text(with, name)?.and_then(FormatKind::parse);
-        kind.map(Some).ok_or_else(|| wrong(property, "JSON, DELIMITED, KAFKA or NONE"))
-    };
-    let both = named("FORMAT")?;
-    if both.is_some()
-        && let Some(other) = with.get("KEY_FORMAT").or_else(|| with.get("VALUE_FORMAT"))
-    {
-        let message = format!("FORMAT and {} cannot both be given", other.name);
-        return Err(Box::new(Diagnostic::new("E0212", message).at(other.name_span, "remove one of them")));
-    }
-    if let Some(kind) = named("KEY_FORMAT")?.or(both) {
-        key = Format::new(kind);
-    }
-    let Some(mut value) = named("VALUE_FORMAT")?.or(both).map(Format::new).or(value) else {
-        let message = "the format of the values is not given";
-        let help = "add WITH (VALUE_FORMAT='JSON') or another of JSON, DELIMITED, KAFKA";
-        return Err(Box::new(Diagnostic::new("E0213", message).at(place, "").help(help)));
-    };
-    value.wrap = boolean(with, "WRAP_SINGLE_VALUE")?.unwrap_or(value.wrap);
-    for (name, format) in [("KEY_DELIMITER", &mut key), ("VALUE_DELIMITER", &mut value)] {
-        if let (Some(delimiter), Some(property)) = (text(with, name)?, with.get(name)) {
-            let mut chars = delimiter.chars();
-            format.delimiter = match (delimiter.to_ascii_uppercase().as_str(), chars.next(), chars.next()) {
-                ("TAB", ..) => '\t',
-                ("SPACE", ..) => ' ',
-                (_, Some(c), None) => c,
-                _ => return Err(wrong(property, "a single character, 'TAB' or 'SPACE'")),
-            };
-        }
-    }
-    Ok((key, value))
 }
 
 fn columns(create: &CreateSource, catalog: &Catalog, source: &mut Source) -> Result<()> {
@@ -171,6 +56,11 @@ fn columns(create: &CreateSource, catalog: &Catalog, source: &mut Source) -> Res
         }
         let ty = column_type(&column.ty, catalog, name)?;
         match (&column.role, create.kind) {
+            (ColumnRole::Headers(header), _) => {
+                check_header(name, &ty, header.as_deref(), source)?;
+                let column = Column { name: name.name.clone(), ty };
+                source.headers.push(HeaderColumn { column, header: header.clone() });
+            }
             (ColumnRole::Value, _) => source.value.push(Column { name: name.name.clone(), ty }),
             (ColumnRole::Key, SourceKind::Stream) | (ColumnRole::PrimaryKey, SourceKind::Table) => {
                 source.key.push(Column { name: name.name.clone(), ty });
@@ -178,7 +68,7 @@ fn columns(create: &CreateSource, catalog: &Catalog, source: &mut Source) -> Res
             (role, _) => return Err(wrong_role(column, role, source)),
         }
     }
-    if source.value.is_empty() && source.key.is_empty() {
+    if source.readable().next().is_none() {
         let message = format!("{} \"{}\" has no columns", source.noun(), source.name);
         let help = "declare them: CREATE STREAM s (id BIGINT KEY, v STRING) WITH (…)";
         return Err(Box::new(Diagnostic::new("E0215", message).at(create.name.span, "").help(help)));
@@ -186,9 +76,36 @@ fn columns(create: &CreateSource, catalog: &Catalog, source: &mut Source) -> Res
     Ok(())
 }
 
+/// Refuses a column of headers that is of another type than headers are, or that is there already.
+fn check_header(name: &Ident, ty: &SqlType, header: Option<&str>, source: &Source) -> Result<()> {
+    let field = |name: &str, ty| Field { name: name.to_owned(), ty };
+    let all = SqlType::Struct(vec![field("KEY", SqlType::String), field("VALUE", SqlType::Bytes)]);
+    let expected = if header.is_some() { SqlType::Bytes } else { SqlType::Array(Box::new(all)) };
+    let refuse =
+        |message: String, help: String| Err(Box::new(Diagnostic::new("E0227", message).at(name.span, "").help(help)));
+    if *ty != expected {
+        let what = header.map_or("all headers".to_owned(), |header| format!("header '{header}'"));
+        let message = format!("column \"{}\" of {what} cannot be of type {ty}", name.name);
+        return refuse(
+            message,
+            format!("write {} {expected} {}", name.name, if header.is_some() { "HEADER('…')" } else { "HEADERS" }),
+        );
+    }
+    match source
+        .headers
+        .iter()
+        .find(|other| other.header.as_deref() == header || header.is_none() || other.header.is_none())
+    {
+        Some(other) => refuse(
+            format!("column \"{}\" has these headers already", other.column.name),
+            "keep one of the two: a source has one column of all headers, or one for each header".to_owned(),
+        ),
+        None => Ok(()),
+    }
+}
+
 fn wrong_role(column: &ColumnDef, role: &ColumnRole, source: &Source) -> Box<Diagnostic> {
     let (message, help) = match role {
-        ColumnRole::Headers(_) => ("columns of headers are not there yet".to_owned(), "leave the column out"),
         ColumnRole::Key => (
             format!("column \"{}\" of table \"{}\" cannot be a KEY", column.name.name, source.name),
             "a table has a PRIMARY KEY",
@@ -255,7 +172,13 @@ fn window(with: &Properties) -> Result<Option<SourceWindow>> {
     let Some(property) = with.get("WINDOW_TYPE") else { return Ok(None) };
     let kind = text(with, "WINDOW_TYPE")?.unwrap_or_default().to_ascii_uppercase();
     if kind == "SESSION" {
-        return Ok(Some(SourceWindow::Session));
+        return match with.get("WINDOW_SIZE") {
+            None => Ok(Some(SourceWindow::Session)),
+            Some(size) => {
+                let diagnostic = Diagnostic::new("E0219", "a SESSION window has no size: it ends when nothing comes");
+                Err(Box::new(diagnostic.at(size.name_span, "").help("remove WINDOW_SIZE")))
+            }
+        };
     }
     if kind != "TUMBLING" && kind != "HOPPING" {
         return Err(wrong(property, "'TUMBLING', 'HOPPING' or 'SESSION'"));
@@ -321,8 +244,30 @@ fn check_key(create: &CreateSource, source: &Source) -> Result<()> {
         let help = "mark one of its columns: id BIGINT PRIMARY KEY";
         return Err(Box::new(Diagnostic::new("E0222", message).at(place, "").help(help)));
     }
+    if source.window.is_some() && source.key.is_empty() {
+        let message = format!("{} \"{}\" is windowed and has no key", source.noun(), source.name);
+        let help = "the window is part of the key: mark a column as KEY";
+        return Err(Box::new(Diagnostic::new("E0222", message).at(place, "").help(help)));
+    }
     check_format("key", source.key_format.kind, &source.key, place)?;
+    check_key_types(&source.key, place)?;
     check_format("value", source.value_format.kind, &source.value, place)
+}
+
+/// Refuses keys that have no single form as bytes.
+pub(crate) fn check_key_types(key: &[Column], place: millstream_sql::Span) -> Result<()> {
+    fn has_map(ty: &SqlType) -> bool {
+        match ty {
+            SqlType::Map(..) => true,
+            SqlType::Array(item) => has_map(item),
+            SqlType::Struct(fields) => fields.iter().any(|field| has_map(&field.ty)),
+            _ => false,
+        }
+    }
+    let Some(column) = key.iter().find(|column| has_map(&column.ty)) else { return Ok(()) };
+    let message = format!("key column \"{}\" is of type {}", column.name, column.ty);
+    let help = "a MAP has no order, so that equal keys could have other bytes: use another column or an element of it";
+    Err(Box::new(Diagnostic::new("E0225", message).at(place, "").help(help)))
 }
 
 /// Refuses columns that a format cannot hold.

@@ -37,10 +37,10 @@ fn describe(node: &Node) -> String {
         Op::Scan { source, columns } => {
             let read: Vec<&str> = columns
                 .iter()
-                .filter(|column| matches!(column.role, ScanRole::Key(_) | ScanRole::Value(_)))
+                .filter(|column| matches!(column.role, ScanRole::Key(_) | ScanRole::Value(_) | ScanRole::Header(_)))
                 .map(|column| column.name.split_once('.').map_or(column.name.as_str(), |(_, name)| name))
                 .collect();
-            let all = source.columns().count();
+            let all = source.readable().count();
             format!(
                 "Scan {} {} (topic {}, {} partitions, {}), reads {} of {all} columns: {}",
                 source.noun(),

@@ -16,6 +16,7 @@ use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span, Value};
 
 pub use bound::{ColumnName, bound, constant};
 
+use crate::coercion::{common_nested_type, structure};
 use crate::types::type_name;
 use crate::{Catalog, Result, arrow_type, create::column_type};
 
@@ -44,7 +45,7 @@ pub(crate) struct Resolver<'a> {
     pub(crate) catalog: &'a Catalog,
 }
 
-fn wrong(message: String, place: Span, label: &str) -> Box<Diagnostic> {
+pub(crate) fn wrong(message: String, place: Span, label: &str) -> Box<Diagnostic> {
     Box::new(Diagnostic::new("E0240", message).at(place, label))
 }
 
@@ -60,7 +61,7 @@ impl Resolver<'_> {
         type_in(expr, &self.names.schema(), place)
     }
 
-    fn typed(&self, ast: &Ast) -> Result<(Expr, DataType)> {
+    pub(crate) fn typed(&self, ast: &Ast) -> Result<(Expr, DataType)> {
         let expr = self.resolve(ast)?;
         let ty = self.type_of(&expr, ast.span)?;
         Ok((expr, ty))
@@ -106,7 +107,7 @@ impl Resolver<'_> {
                 Ok(negate(binary(low, Operator::And, high), *negated))
             }
             ExprKind::In { operand, list, negated } => {
-                let equal = list.iter().map(|item| self.comparison(BinaryOp::Eq, operand, item));
+                let equal = list.iter().map(|item| self.equal_to_literal(operand, item));
                 Ok(negate(any_of(equal.collect::<Result<_>>()?), *negated))
             }
             ExprKind::Like { operand, pattern, escape, negated } => {
@@ -121,7 +122,8 @@ impl Resolver<'_> {
                 let place = Ident { name: operand.to_string(), span: ast.span };
                 let target = arrow_type(&column_type(ty, self.catalog, &place)?);
                 let (operand, from) = self.typed(operand)?;
-                if from != DataType::Null && !arrow::compute::can_cast_types(&from, &target) {
+                let grows = target.is_nested() && !from.is_nested();
+                if from != DataType::Null && (grows || !arrow::compute::can_cast_types(&from, &target)) {
                     let message = format!("cannot cast {} to {}", type_name(&from), type_name(&target));
                     return Err(wrong(message, ast.span, ""));
                 }
@@ -133,23 +135,21 @@ impl Resolver<'_> {
             }
             ExprKind::Call { name, args, star, .. } => self.function(name, args, *star, ast.span),
             ExprKind::Array(items) => {
-                let items = self.all_of_one_type(items)?;
+                if items.is_empty() {
+                    let help = "an ARRAY needs an element that tells its type: ARRAY[CAST(NULL AS STRING)]";
+                    return Err(Box::new(wrong("the array has no elements".to_owned(), ast.span, "").help(help)));
+                }
+                let (items, _) = self.coerced(items)?;
                 Ok(datafusion::functions_nested::expr_fn::make_array(items))
             }
             ExprKind::Struct(fields) => {
                 let mut args = Vec::new();
                 for (name, value) in fields {
-                    args.push(lit(name.name.as_str()));
-                    args.push(self.resolve(value)?);
+                    args.push((name.name.clone(), self.resolve(value)?));
                 }
-                Ok(datafusion::functions::core::expr_fn::named_struct(args))
+                Ok(structure(args))
             }
-            ExprKind::Map(entries) => {
-                let (keys, values): (Vec<Ast>, Vec<Ast>) = entries.iter().cloned().unzip();
-                let (keys, values) = (self.all_of_one_type(&keys)?, self.all_of_one_type(&values)?);
-                let array = datafusion::functions_nested::expr_fn::make_array;
-                Ok(datafusion::functions_nested::map::map_udf().call(vec![array(keys), array(values)]))
-            }
+            ExprKind::Map(entries) => self.map(entries, ast.span),
             ExprKind::Lambda { .. } => {
                 Err(wrong("a lambda can only be an argument of a function".to_owned(), ast.span, ""))
             }
@@ -183,8 +183,19 @@ impl Resolver<'_> {
         Ok(binary(left, operator, right))
     }
 
-    fn comparison(&self, op: BinaryOp, left: &Ast, right: &Ast) -> Result<Expr> {
+    pub(crate) fn comparison(&self, op: BinaryOp, left: &Ast, right: &Ast) -> Result<Expr> {
+        let place = left.span.to(right.span);
         let (left, right) = self.unified(left, right)?;
+        let ty = self.type_of(&left, place)?;
+        if ty.is_nested() && !matches!(op, BinaryOp::Eq | BinaryOp::NotEq) {
+            let message = format!("cannot compare values of type {} with {}", type_name(&ty), op.symbol());
+            let help = "compare them with = or <>, or compare their elements";
+            return Err(Box::new(Diagnostic::new("E0241", message).at(place, "they have no order").help(help)));
+        }
+        if ty == DataType::Null {
+            let help = "NULL equals nothing, not even NULL: write IS NULL or IS DISTINCT FROM";
+            return Err(Box::new(Diagnostic::new("E0241", "cannot compare NULL with NULL").at(place, "").help(help)));
+        }
         let operator = match op {
             BinaryOp::Eq => Operator::Eq,
             BinaryOp::NotEq => Operator::NotEq,
@@ -200,6 +211,14 @@ impl Resolver<'_> {
     fn unified(&self, left: &Ast, right: &Ast) -> Result<(Expr, Expr)> {
         let (left_expr, left_type) = self.typed(left)?;
         let (right_expr, right_type) = self.typed(right)?;
+        // A literal date or time is one of the day.
+        let is_day = |ty: &DataType| matches!(ty, DataType::Date32 | DataType::Time32(_));
+        if let (true, ExprKind::Literal(Value::String(_))) = (is_day(&left_type), &right.kind) {
+            return Ok((left_expr, cast_to(right_expr, &right_type, &left_type)));
+        }
+        if let (true, ExprKind::Literal(Value::String(_))) = (is_day(&right_type), &left.kind) {
+            return Ok((cast_to(left_expr, &left_type, &right_type), right_expr));
+        }
         // A literal time may be compared with ms and with times.
         if let Some(ms) = time_literal(right).filter(|_| is_time(&left_type)) {
             return Ok((left_expr, cast_to(lit(ms), &DataType::Int64, &left_type)));
@@ -404,7 +423,7 @@ pub(crate) fn no_overload(
 /// What to do about a value of another type.
 const CONVERT: &str = "convert it with CAST(… AS …)";
 
-fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
+pub(crate) fn binary(left: Expr, op: Operator, right: Expr) -> Expr {
     Expr::BinaryExpr(BinaryExpr::new(Box::new(left), op, Box::new(right)))
 }
 
@@ -448,11 +467,11 @@ pub(crate) fn common_type(a: &DataType, b: &DataType) -> Option<DataType> {
             let whole = (p1 as i8 - s1).max(p2 as i8 - s2);
             T::Decimal128((whole + scale).clamp(1, 38) as u8, scale)
         }
-        _ => return None,
+        _ => return common_nested_type(a, b),
     })
 }
 
-fn as_decimal(ty: &DataType) -> DataType {
+pub(crate) fn as_decimal(ty: &DataType) -> DataType {
     match ty {
         DataType::Int64 => DataType::Decimal128(19, 0),
         DataType::Decimal128(..) => ty.clone(),
@@ -475,7 +494,8 @@ fn time_literal(ast: &Ast) -> Option<i64> {
 /// milliseconds and an offset if wanted.
 #[must_use]
 pub fn parse_time(text: &str) -> Option<i64> {
-    const PATTERNS: [&str; 9] = [
+    const PATTERNS: [&str; 10] = [
+        "yyyy",
         "yyyy-MM-dd",
         "yyyy-MM-dd'T'HH",
         "yyyy-MM-dd'T'HH:mm",
@@ -487,6 +507,10 @@ pub fn parse_time(text: &str) -> Option<i64> {
         "yyyy-MM",
     ];
     let text = text.trim().replacen(' ', "T", 1);
+    // The end of a day is the start of the next.
+    if let Some(day) = text.strip_suffix("T24").or_else(|| text.strip_suffix("T24:00")) {
+        return parse_time(day)?.checked_add(86_400_000);
+    }
     PATTERNS.iter().find_map(|pattern| Pattern::new(pattern).ok()?.parse(&text).ok())
 }
 

@@ -5,14 +5,17 @@
 //! executor; it touches no data.
 
 mod catalog;
+mod coercion;
 mod create;
 mod explain;
 mod expression;
 mod format;
 mod node;
+mod properties;
 mod query;
 mod scope;
 mod source;
+mod strict;
 mod types;
 
 pub use catalog::Catalog;
@@ -21,8 +24,10 @@ pub use explain::explain;
 pub use expression::{ColumnName, bound, constant, lower_predicate, parse_time};
 pub use format::{Format, FormatKind};
 pub use node::{AggregateCall, JoinSide, Node, Op, Relation, ScanColumn, ScanRole, TableCall, WindowSpec};
+pub use properties::Defaults;
 pub use query::{Output, QueryPlan, SinkFormats, plan_query};
-pub use source::{Column, Source, SourceWindow, TimestampColumn};
+pub use source::{Column, HeaderColumn, Source, SourceWindow, TimestampColumn};
+pub use strict::{check_nulls, check_strict};
 pub use types::{arrow_type, sql_type};
 
 pub use millstream_sql as sql;

@@ -185,6 +185,8 @@ pub enum ScanRole {
     Key(usize),
     /// The value's column at this place.
     Value(usize),
+    /// The source's column of headers at this place.
+    Header(usize),
     /// The record's time.
     RowTime,
     /// The record's partition.

@@ -48,6 +48,8 @@ impl ScopedSource {
         let keys = source.key.iter().enumerate().map(|(at, c)| scan(&c.name, c.arrow_type(), ScanRole::Key(at)));
         let values = source.value.iter().enumerate().map(|(at, c)| scan(&c.name, c.arrow_type(), ScanRole::Value(at)));
         let mut columns: Vec<ScanColumn> = keys.chain(values).collect();
+        let headers = source.headers.iter().enumerate();
+        columns.extend(headers.map(|(at, h)| scan(&h.column.name, h.column.arrow_type(), ScanRole::Header(at))));
         columns.push(scan("ROWTIME", DataType::Int64, ScanRole::RowTime));
         columns.push(scan("ROWPARTITION", DataType::Int32, ScanRole::RowPartition));
         columns.push(scan("ROWOFFSET", DataType::Int64, ScanRole::RowOffset));

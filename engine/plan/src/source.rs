@@ -46,6 +46,15 @@ pub struct TimestampColumn {
     pub format: Option<String>,
 }
 
+/// A column with headers of the records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeaderColumn {
+    /// Its name and type: BYTES for one header, an array of all of them otherwise.
+    pub column: Column,
+    /// The header whose last value it is; `None`: all headers.
+    pub header: Option<String>,
+}
+
 /// A stream or table over a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -59,6 +68,8 @@ pub struct Source {
     pub key: Vec<Column>,
     /// The columns in the records' values.
     pub value: Vec<Column>,
+    /// The columns that are read from the records' headers. They are not written.
+    pub headers: Vec<HeaderColumn>,
     /// How keys are written.
     pub key_format: Format,
     /// How values are written.
@@ -100,9 +111,14 @@ impl Source {
         self.key.iter().chain(&self.value)
     }
 
+    /// All columns that a query can read: key, value, headers.
+    pub fn readable(&self) -> impl Iterator<Item = &Column> {
+        self.columns().chain(self.headers.iter().map(|header| &header.column))
+    }
+
     /// The column of this name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.columns().find(|column| column.name == name)
+        self.readable().find(|column| column.name == name)
     }
 }

@@ -7,14 +7,16 @@ mod insert;
 mod print;
 mod pull;
 mod push;
+mod replace;
 mod replay;
 mod show;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millstream_log::Log;
-use millstream_plan::{Catalog, Output, explain, plan_query, plan_source};
+use millstream_plan::{Catalog, Defaults, Output, explain, plan_query, plan_source};
 use millstream_sql::ast::Explain;
 use millstream_sql::{Diagnostic, Statement, parse_statement};
 
@@ -105,6 +107,8 @@ pub struct Engine {
     processing_log: ProcessingLog,
     tables: Arc<Tables>,
     service_id: String,
+    /// Numbers the queries that somebody waits for.
+    transient: AtomicU64,
     // Dropped last: its threads run the tasks of the queries above.
     pool: Pool,
 }
@@ -134,6 +138,7 @@ impl Engine {
             state: Mutex::default(),
             tables: Arc::default(),
             service_id: options.service_id.clone(),
+            transient: AtomicU64::default(),
             pool: Pool::start(options.threads)?,
         };
         engine.define_processing_log()?;
@@ -154,12 +159,17 @@ impl Engine {
     fn define_processing_log(&self) -> Result<()> {
         if let Statement::CreateSource(create) = parse_statement(processing_log::STATEMENT)? {
             let mut state = self.state();
-            let mut source = plan_source(&create, &state.catalog, processing_log::STATEMENT)?;
+            let mut source = plan_source(&create, &state.catalog, &Defaults::default(), processing_log::STATEMENT)?;
             source.partitions = 1;
             source.read_only = true;
             state.catalog.insert(Arc::new(source));
         }
         Ok(())
+    }
+
+    /// An id for a query that somebody waits for.
+    fn transient_id(&self, kind: &str, source: &str) -> String {
+        format!("{kind}_{source}_{}", self.transient.fetch_add(1, Ordering::Relaxed))
     }
 
     fn launch<'a>(&'a self, settings: &'a Settings) -> Launch<'a> {
@@ -181,7 +191,11 @@ impl Engine {
         let statement = parse_statement(text)?;
         match &statement {
             Statement::Query(query) if query.emit.is_some() => self.push(query, settings).map(Response::Stream),
-            Statement::Query(_) => self.pull(text, None).map(Response::Stream),
+            Statement::Query(query) => {
+                pull::strict::check(query, &self.state().catalog, settings)?;
+                self.pull(text, None).map(Response::Stream)
+            }
+            Statement::BatchQuery { reason, .. } if settings.is_strict() => Err(reason.clone().into()),
             Statement::BatchQuery { text, reason } => self.pull(text, Some(reason)).map(Response::Stream),
             Statement::InsertValues(insert) => self.insert_values(insert).map(Response::Message),
             Statement::Show(what) => self.show(what, settings).map(Response::Rows),
@@ -234,7 +248,7 @@ impl Engine {
         let info = |source: &Arc<millstream_plan::Source>| SourceInfo {
             name: source.name.clone(),
             kind: source.noun(),
-            columns: source.columns().map(|column| (column.name.clone(), column.ty.to_string())).collect(),
+            columns: source.readable().map(|column| (column.name.clone(), column.ty.to_string())).collect(),
         };
         state.catalog.sources().map(info).collect()
     }
@@ -254,7 +268,7 @@ impl Engine {
             status: query.shared.status(),
             sink: query.plan.sink.as_ref().map(|sink| sink.name.clone()).unwrap_or_default(),
             lag: query.lag(&*self.log),
-            rows_in: query.shared.rows_in.load(std::sync::atomic::Ordering::Relaxed),
+            rows_in: query.shared.rows_in.load(Ordering::Relaxed),
             statement: query.statement.clone(),
         };
         state.queries.iter().map(info).collect()

@@ -102,6 +102,10 @@ impl Input {
                 for record in batch?.iter() {
                     let record = record?;
                     if (self.fetch_from..end).contains(&record.offset) {
+                        for header in record.headers() {
+                            let (name, value) = header?;
+                            self.decoder.add_header(name, value);
+                        }
                         let place = (self.partition.partition, record.offset);
                         self.decoder.push(record.key, record.value, record.timestamp_ms, place, context);
                     }
@@ -181,6 +185,7 @@ fn slice(batch: &Batch, from: usize, count: usize) -> Batch {
         rows: batch.rows.slice(from, count),
         live: batch.live.as_ref().map(|live| live.slice(from, count)),
         window: batch.window.as_ref().map(|[start, end]| [start.slice(from, count), end.slice(from, count)]),
+        headers: batch.headers.as_ref().map(|headers| headers.slice(from, count)),
         old: batch.old.as_ref().map(|old| old.slice(from, count)),
     }
 }

@@ -37,6 +37,9 @@ pub(crate) fn columns_of(source: &Source, system: &[&str]) -> Vec<ScanColumn> {
     for (at, value) in source.value.iter().enumerate() {
         columns.push(column(&value.name, value.arrow_type(), ScanRole::Value(at)));
     }
+    for (at, header) in source.headers.iter().enumerate() {
+        columns.push(column(&header.column.name, header.column.arrow_type(), ScanRole::Header(at)));
+    }
     for name in system {
         match *name {
             "ROWPARTITION" => columns.push(column(name, DataType::Int32, ScanRole::RowPartition)),

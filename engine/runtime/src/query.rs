@@ -269,7 +269,7 @@ impl Launch<'_> {
                 log: Arc::clone(self.log),
                 pipeline,
                 inputs,
-                sink: self.sink(stage, sink, topic_of, partition)?,
+                sink: self.sink(stage, sink, query.plan.keeps_null_keys, topic_of, partition)?,
                 outlets: outlets(stage.root, topic_of, partition)?,
                 partition,
                 changelogs: changelogs.collect(),
@@ -286,7 +286,14 @@ impl Launch<'_> {
         Ok(())
     }
 
-    fn sink(&self, stage: &Stage<'_>, sink: &Source, topic_of: &dyn Fn(&Node) -> String, home: i32) -> Result<Sink> {
+    fn sink(
+        &self,
+        stage: &Stage<'_>,
+        sink: &Source,
+        keeps_null_keys: bool,
+        topic_of: &dyn Fn(&Node) -> String,
+        home: i32,
+    ) -> Result<Sink> {
         match stage.repartition {
             Some(node) => {
                 let Op::Repartition { partitions, key_format, to, .. } = node.op else {
@@ -296,7 +303,9 @@ impl Launch<'_> {
                 Ok(Sink::new(&topic_of(node), partitions, encoder, home).directed_by(to))
             }
             None => {
-                let encoder = SinkEncoder::new(sink, &stage.root.schema, &stage.root.keys)?;
+                let schema = &stage.root.schema;
+                let encoder = SinkEncoder::new(sink, schema, &stage.root.keys)?;
+                let encoder = encoder.of_query(sink, schema, keeps_null_keys)?;
                 Ok(Sink::new(&sink.topic, sink.partitions, encoder, home))
             }
         }

@@ -68,6 +68,8 @@ pub enum StreamEvent {
 pub struct RowStream {
     /// The columns' names and types.
     pub columns: Vec<(String, String)>,
+    /// The query's id, by which logs and servers name it.
+    pub query_id: String,
     /// Whether it ends by itself.
     pub is_bounded: bool,
     /// The places of the key columns if the rows are those of a table: then a row takes the place of the
@@ -105,7 +107,16 @@ impl RowStream {
         on_drop: impl FnOnce() + Send + 'static,
     ) -> Self {
         let on_drop = OnDrop(Some(Box::new(on_drop)));
-        Self { columns, is_bounded: false, table_keys: None, skipped: None, receiver, cancelled, on_drop }
+        Self {
+            columns,
+            query_id: String::new(),
+            is_bounded: false,
+            table_keys: None,
+            skipped: None,
+            receiver,
+            cancelled,
+            on_drop,
+        }
     }
 
     /// Waits for a result that ends.

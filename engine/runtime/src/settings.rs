@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use millstream_function::registry;
-use millstream_plan::Node;
+use millstream_plan::{Defaults, FormatKind, Node};
 use millstream_sql::Diagnostic;
 
 /// Every setting: its name, its default and what it does.
@@ -19,10 +19,17 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("ksql.functions.collect_list.limit", "1000", "how many values COLLECT_LIST keeps of a group; -1: all"),
     ("ksql.functions.collect_set.limit", "1000", "how many values COLLECT_SET keeps of a group; -1: all"),
     ("ksql.internal.topic.replicas", "1", "replicas of internal topics"),
+    ("ksql.persistence.default.format.key", "KAFKA", "the format of keys where a statement gives none"),
+    ("ksql.persistence.default.format.value", "", "the format of values where a statement gives none"),
+    ("ksql.output.topic.name.prefix", "", "what the topics of CREATE … AS SELECT start with unless they are named"),
+    ("ksql.query.pull.table.scan.enabled", "true", "whether a pull query may read a whole table"),
+    ("ksql.query.pull.range.scan.enabled", "true", "whether a pull query may read a range of keys"),
+    ("ksql.query.pull.stream.enabled", "true", "whether a pull query may read a stream"),
+    ("ksql.query.pull.limit.clause.enabled", "true", "whether a pull query may have a LIMIT"),
     (
         "millstream.dialect.strict",
         "false",
-        "true keeps the refusals of ksqlDB for pull queries, which could be answered otherwise",
+        "true keeps the refusals of ksqlDB for statements that could be carried out otherwise",
     ),
     ("ksql.service.id", "default_", "what internal topics' names start with"),
 ];
@@ -42,6 +49,11 @@ fn canonical(name: &str) -> &str {
         Some(short) if !known(name) => short,
         _ => name,
     }
+}
+
+/// Whether a setting is true or false.
+fn is_switch(name: &str) -> bool {
+    KNOWN.iter().any(|(known, default, _)| *known == name && matches!(*default, "true" | "false"))
 }
 
 impl Settings {
@@ -78,7 +90,14 @@ impl Settings {
             {
                 return refuse("a whole number");
             }
-            "millstream.dialect.strict" if !matches!(value, "true" | "false") => return refuse("true or false"),
+            "ksql.persistence.default.format.key" | "ksql.persistence.default.format.value"
+                if FormatKind::parse(value).is_none() =>
+            {
+                return refuse("JSON, DELIMITED, KAFKA or NONE");
+            }
+            _ if is_switch(name) && !matches!(value.to_ascii_lowercase().as_str(), "true" | "false") => {
+                return refuse("true or false");
+            }
             "ksql.service.id" => return refuse("it to be given when the program is started"),
             _ => {}
         }
@@ -113,6 +132,28 @@ impl Settings {
     #[must_use]
     pub fn number(&self, name: &str) -> u64 {
         self.get(name).parse().unwrap_or(0)
+    }
+
+    /// A setting that is true or false.
+    #[must_use]
+    pub fn is_on(&self, name: &str) -> bool {
+        self.get(name).eq_ignore_ascii_case("true")
+    }
+
+    /// Whether ksqlDB's refusals are kept.
+    #[must_use]
+    pub fn is_strict(&self) -> bool {
+        self.is_on("millstream.dialect.strict")
+    }
+
+    /// What sources and sinks get where a statement says nothing.
+    #[must_use]
+    pub fn defaults(&self) -> Defaults {
+        Defaults {
+            key_format: FormatKind::parse(self.get("ksql.persistence.default.format.key")),
+            value_format: FormatKind::parse(self.get("ksql.persistence.default.format.value")),
+            topic_prefix: self.get("ksql.output.topic.name.prefix").to_owned(),
+        }
     }
 
     /// A setting that limits how much is kept: a negative number is no limit.

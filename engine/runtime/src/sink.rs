@@ -1,8 +1,8 @@
 //! Rows to record batches of a topic's partitions.
 
-use arrow::array::AsArray;
+use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::Int32Type;
-use millstream_exec::{Batch, SinkEncoder};
+use millstream_exec::{Batch, Context, SinkEncoder, headers_of};
 use millstream_log::record::BatchBuilder;
 use millstream_log::{TopicPartition, partition_for_key};
 
@@ -25,7 +25,7 @@ struct Builders {
     partitions: Vec<TopicPartition>,
     open: Vec<BatchBuilder>,
     finished: Vec<(TopicPartition, Vec<u8>)>,
-    failed: Option<millstream_log::Error>,
+    failed: Option<crate::Error>,
 }
 
 impl Sink {
@@ -43,28 +43,26 @@ impl Sink {
         Self { to, ..self }
     }
 
-    pub(crate) fn write(&mut self, batch: &Batch) -> Result<()> {
+    pub(crate) fn write(&mut self, batch: &Batch, context: &mut Context) -> Result<()> {
         let (builders, home) = (&mut self.builders, self.home);
         let count = builders.partitions.len() as i32;
         let to = match self.to {
             Some(at) => batch.column(at)?.as_primitive_opt::<Int32Type>(),
             None => None,
         };
-        let mut row = 0;
-        self.encoder.encode(batch, |key, value, timestamp_ms| {
-            // A stream's rows are all written, so that they can be counted.
+        self.encoder.encode(batch, context, |row, key, value, timestamp_ms| {
             let directed = to.map(|to| to.value(row) % count);
-            row += 1;
             let partition = match key {
                 _ if directed.is_some() => directed.unwrap_or_default(),
                 Some(key) if count > 1 => partition_for_key(key.inner(), count),
                 Some(_) => 0,
                 None => home % count,
             };
-            builders.push(partition as usize, key.map(|key| key.bytes), value, timestamp_ms);
+            let headers = batch.headers.as_ref().map(|headers| (headers, row));
+            builders.push(partition as usize, key.map(|key| key.bytes), value, timestamp_ms, headers);
         })?;
         match builders.failed.take() {
-            Some(error) => Err(error.into()),
+            Some(error) => Err(error),
             None => Ok(()),
         }
     }
@@ -75,16 +73,37 @@ impl Sink {
             self.builders.finish(at);
         }
         match self.builders.failed.take() {
-            Some(error) => Err(error.into()),
+            Some(error) => Err(error),
             None => Ok(std::mem::take(&mut self.builders.finished)),
         }
     }
 }
 
 impl Builders {
-    fn push(&mut self, at: usize, key: Option<&[u8]>, value: Option<&[u8]>, timestamp_ms: i64) {
+    fn push(
+        &mut self,
+        at: usize,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        timestamp_ms: i64,
+        headers: Option<(&ArrayRef, usize)>,
+    ) {
         let Some(builder) = self.open.get_mut(at) else { return };
-        builder.push(timestamp_ms, key, value);
+        match headers {
+            None => builder.push(timestamp_ms, key, value),
+            Some((column, row)) => {
+                let mut owned: Vec<(String, Option<Vec<u8>>)> = Vec::new();
+                let read = headers_of(column, row, |name, value| {
+                    owned.push((name.to_owned(), value.map(<[u8]>::to_vec)));
+                });
+                if let Err(error) = read {
+                    self.failed = Some(error.into());
+                }
+                let headers: Vec<(&str, Option<&[u8]>)> =
+                    owned.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+                builder.push_with_headers(timestamp_ms, key, value, &headers);
+            }
+        }
         if builder.size_bytes() >= BATCH_BYTES {
             self.finish(at);
         }
@@ -99,7 +118,7 @@ impl Builders {
         let next = BatchBuilder::with_capacity(builder.size_bytes().min(BATCH_BYTES));
         match std::mem::replace(builder, next).finish() {
             Ok(batch) => self.finished.push((partition.clone(), batch)),
-            Err(error) => self.failed = Some(error),
+            Err(error) => self.failed = Some(error.into()),
         }
     }
 }

@@ -94,25 +94,25 @@ impl Task {
             } else {
                 self.pipeline.process_each(input, &batch, &mut context, &mut out)?;
             }
-            self.write(&mut out)?;
+            self.write(&mut out, &mut context)?;
             if rows >= EPOCH_ROWS_MAX || started.elapsed() >= self.commit_interval {
                 break true;
             }
         };
         self.pipeline.flush(&mut context, &mut out)?;
-        self.write(&mut out)?;
+        self.write(&mut out, &mut context)?;
         self.commit(&mut context)?;
         self.shared.count(rows, &context);
         Ok(if more { Turn::Again } else { Turn::Idle })
     }
 
-    fn write(&mut self, out: &mut Vec<Batch>) -> Result<()> {
+    fn write(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {
         for batch in out.drain(..) {
             self.shared.count_out(batch.len());
-            self.sink.write(&batch)?;
+            self.sink.write(&batch, context)?;
         }
         for (outlet, batch) in self.pipeline.take_sent() {
-            self.outlets.get_mut(outlet).map_or(Ok(()), |sink| sink.write(&batch))?;
+            self.outlets.get_mut(outlet).map_or(Ok(()), |sink| sink.write(&batch, context))?;
         }
         Ok(())
     }
@@ -147,8 +147,7 @@ impl Task {
         if write.batches.is_empty() && write.offsets.is_empty() {
             return Ok(());
         }
-        let positions: Vec<_> =
-            write.offsets.iter().map(|offset| (offset.partition.clone(), offset.offset)).collect();
+        let positions: Vec<_> = write.offsets.iter().map(|offset| (offset.partition.clone(), offset.offset)).collect();
         let ticket = self.log.write(write)?;
         if let Some(feeds) = self.feeds.clone() {
             ticket.clone().on_complete(move |outcome| {

@@ -132,6 +132,10 @@ fn number(rest: &str) -> (TokenKind, usize) {
             kind = TokenKind::Float;
         }
     }
+    // A name may start with digits.
+    if kind == TokenKind::Integer && rest.get(end..).is_some_and(|tail| tail.starts_with(is_word_start)) {
+        return (TokenKind::Word, run(rest, is_word));
+    }
     (kind, end)
 }
 
@@ -162,8 +166,7 @@ mod tests {
                 (Decimal, "1.5"),
                 (Decimal, ".5"),
                 (Float, "2e-3"),
-                (Integer, "3"),
-                (Word, "e"),
+                (Word, "3e"),
                 (Variable, "${v}"),
                 (Unterminated, "'open"),
             ]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use millstream_exec::{Context, Leaf, Pipeline};
-use millstream_plan::{Catalog, Op, Output, QueryPlan, plan_query, plan_source};
+use millstream_plan::{Catalog, Defaults, Op, Output, QueryPlan, plan_query, plan_source};
 use millstream_sql::{Statement, parse_statement};
 
 use super::change::{Change, changes};
@@ -55,7 +55,7 @@ impl Query {
                 "CREATE {kind} {name} (k STRING {key}, v INT, t STRING) WITH (KAFKA_TOPIC = '{name}', VALUE_FORMAT = 'JSON')"
             );
             let Statement::CreateSource(source) = parse_statement(&create).unwrap() else { panic!("{create}") };
-            let mut source = plan_source(&source, &catalog, &create).unwrap();
+            let mut source = plan_source(&source, &catalog, &Defaults::default(), &create).unwrap();
             source.partitions = 1;
             catalog.insert(Arc::new(source));
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use millstream_runtime::{Response, StreamEvent};
+use millstream_runtime::{Response, Row, StreamEvent};
 use millstream_sql::{SqlType, Statement, Value, parse_statement, parse_type};
 
 use super::case::Case;
@@ -23,7 +23,8 @@ enum Answer {
 
 struct Rows {
     columns: Vec<(String, String)>,
-    rows: Vec<Vec<Value>>,
+    query_id: String,
+    rows: Vec<Row>,
     /// Whether the result is complete: a query that goes on has reached its limit.
     has_ended: bool,
     is_push: bool,
@@ -94,22 +95,24 @@ fn answer(response: Response, expected: Option<&Json>) -> Result<Answer, String>
     Ok(match response {
         Response::Message(_) => Answer::Admin,
         Response::Rows(rows) => {
-            Answer::Rows(Rows { columns: rows.columns, rows: rows.rows, has_ended: true, is_push: false })
+            let (columns, rows) = (rows.columns, rows.rows.into_iter().map(Row::from).collect());
+            Answer::Rows(Rows { columns, query_id: String::new(), rows, has_ended: true, is_push: false })
         }
         Response::Stream(stream) if stream.is_bounded => {
-            let columns = stream.columns.clone();
+            let (columns, query_id) = (stream.columns.clone(), stream.query_id.clone());
             let rows = stream.collect().map_err(|reason| format!("the query has failed: {reason}"))?.rows;
-            Answer::Rows(Rows { columns, rows, has_ended: true, is_push: false })
+            let rows = rows.into_iter().map(Row::from).collect();
+            Answer::Rows(Rows { columns, query_id, rows, has_ended: true, is_push: false })
         }
         Response::Stream(stream) => {
             let entries = expected.and_then(|response| response.get("query")).map(Json::items).unwrap_or_default();
             let wanted = entries.iter().filter(|entry| entry.get("row").is_some()).count();
             let ends = entries.iter().any(|entry| entry.get("finalMessage").is_some());
-            let mut result =
-                Rows { columns: stream.columns.clone(), rows: Vec::new(), has_ended: false, is_push: true };
+            let (columns, query_id) = (stream.columns.clone(), stream.query_id.clone());
+            let mut result = Rows { columns, query_id, rows: Vec::new(), has_ended: false, is_push: true };
             while ends || result.rows.len() < wanted {
                 match stream.next(SILENCE) {
-                    StreamEvent::Rows(rows) => result.rows.extend(rows.into_iter().map(|row| row.cells)),
+                    StreamEvent::Rows(rows) => result.rows.extend(rows),
                     StreamEvent::Progress { .. } => {}
                     StreamEvent::End => {
                         result.has_ended = true;
@@ -144,12 +147,13 @@ fn check_answers(case: &Case, answers: &[Answer]) -> Result<(), String> {
 
 fn check_rows(expected: &[Json], found: &Rows) -> Result<(), String> {
     let types: Vec<Option<SqlType>> = found.columns.iter().map(|(_, ty)| parse_type(ty).ok()).collect();
-    let mut left: Vec<Vec<Json>> = found.rows.iter().map(|row| row.iter().map(to_json).collect()).collect();
+    let shown = |row: &Row| (row.cells.iter().map(to_json).collect::<Vec<Json>>(), row.is_deletion);
+    let mut left: Vec<(Vec<Json>, bool)> = found.rows.iter().map(shown).collect();
     let count = left.len();
     let mut wanted = 0;
     for entry in expected {
         if let Some(header) = entry.get("header") {
-            check_header(header, &found.columns)?;
+            check_header(header, found)?;
         }
         if let Some(message) = entry.get("finalMessage") {
             let says = if found.is_push { "Limit Reached" } else { "Query Completed" };
@@ -160,25 +164,22 @@ fn check_rows(expected: &[Json], found: &Rows) -> Result<(), String> {
         let Some(row) = entry.get("row") else { continue };
         wanted += 1;
         let columns = row.get("columns").map(Json::items).unwrap_or_default();
-        match left.iter().position(|candidate| row_differs(columns, candidate, &types).is_none()) {
+        let is_tombstone = row.get("tombstone").is_some_and(|told| *told == Json::Bool(true));
+        let differs = |(cells, is_deletion): &(Vec<Json>, bool)| {
+            let told = (*is_deletion != is_tombstone).then(|| format!("tombstone: expected {is_tombstone}"));
+            row_differs(columns, cells, &types).or(told)
+        };
+        match left.iter().position(|candidate| differs(candidate).is_none()) {
             Some(at) => _ = left.swap_remove(at),
             None => {
                 // Of the rows that are left the first one is most often the one that was meant.
-                let difference = left.first().and_then(|candidate| row_differs(columns, candidate, &types));
+                let difference = left.first().and_then(differs);
                 return Err(format!("row {row}: {}", difference.unwrap_or_else(|| "it is missing".to_owned())));
             }
         }
     }
     if wanted != count {
         return Err(format!("expected {wanted} rows, found {count}"));
-    }
-    // What results do not tell yet comes last, so that other differences show.
-    if expected.iter().filter_map(|entry| entry.get("row")).any(|row| row.get("tombstone").is_some()) {
-        return Err("rows do not tell whether they are tombstones".to_owned());
-    }
-    let names_id = |header: &Json| header.fields().iter().any(|(name, _)| name.starts_with("queryId"));
-    if expected.iter().filter_map(|entry| entry.get("header")).any(names_id) {
-        return Err("results do not tell their query's id".to_owned());
     }
     Ok(())
 }
@@ -204,13 +205,18 @@ fn to_json(value: &Value) -> Json {
 }
 
 /// Compares names and types. Which columns are keys is not compared: the engine's results do not tell.
-fn check_header(header: &Json, found: &[(String, String)]) -> Result<(), String> {
+fn check_header(header: &Json, found: &Rows) -> Result<(), String> {
+    if let Some(lead) = header.get("queryId|starts_with").map(Json::to_text)
+        && !found.query_id.starts_with(&lead)
+    {
+        return Err(format!("query id: expected {lead}…, found {}", found.query_id));
+    }
     let Some(schema) = header.get("schema") else { return Ok(()) };
     let expected: Vec<String> = post::columns(&schema.to_text())?
         .into_iter()
         .map(|column| format!("{} {}", column.name.name, column.ty))
         .collect();
-    let found: Vec<String> = found.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
+    let found: Vec<String> = found.columns.iter().map(|(name, ty)| format!("{name} {ty}")).collect();
     if expected == found {
         return Ok(());
     }

@@ -1,4 +1,5 @@
-//! Lines of delimited values, quoted where they need it (RFC 4180).
+//! Lines of delimited values, quoted where they need it (RFC 4180) and where the writers that ksqlDB uses quote them:
+//! the same rows give the same bytes.
 
 use std::borrow::Cow;
 
@@ -6,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::json::{base64, parse_decimal, parse_double};
+use super::json::{base64, decode_base64, parse_decimal, parse_double};
 use super::{Unreadable, cannot_write};
 use crate::Result;
 use crate::column::ColumnBuilder;
@@ -117,6 +118,11 @@ fn append(value: &str, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
             builder.bytes.extend_from_slice(value.as_bytes());
             builder.end_row();
         }
+        ColumnBuilder::Bytes(builder) => {
+            let bytes = decode_base64(trimmed.as_bytes()).ok_or_else(|| wrong("BYTES in base64"))?;
+            builder.bytes.extend_from_slice(&bytes);
+            builder.end_row();
+        }
         _ => return Err("format DELIMITED holds no values of this type".to_owned()),
     }
     Ok(())
@@ -139,13 +145,13 @@ impl DelimitedEncoder {
                 out.extend_from_slice(self.delimiter.encode_utf8(&mut [0; 4]).as_bytes());
             }
             if array.is_valid(row) {
-                self.write(array, row, out)?;
+                self.write(array, row, at == 0, out)?;
             }
         }
         Ok(true)
     }
 
-    fn write(&self, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<()> {
+    fn write(&self, array: &ArrayRef, row: usize, is_first: bool, out: &mut Vec<u8>) -> Result<()> {
         let text = match array.data_type() {
             DataType::Utf8 => array.as_string::<i32>().value(row).to_owned(),
             DataType::Float64 => format!("{:?}", array.as_primitive::<Float64Type>().value(row)),
@@ -163,7 +169,7 @@ impl DelimitedEncoder {
             other if other.is_nested() => return Err(cannot_write("", format!("DELIMITED has no form for {other}"))),
             _ => ArrayFormatter::try_new(array, &FormatOptions::default())?.value(row).to_string(),
         };
-        if text.contains([self.delimiter, '"', '\n', '\r']) {
+        if self.needs_quotes(&text, is_first) {
             out.push(b'"');
             out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
             out.push(b'"');
@@ -171,5 +177,15 @@ impl DelimitedEncoder {
             out.extend_from_slice(text.as_bytes());
         }
         Ok(())
+    }
+
+    /// Whether a value is quoted: if it holds what ends it, starts or ends with white space and the like, or, at the
+    /// start of a line, with anything but a letter or digit.
+    fn needs_quotes(&self, text: &str, is_first: bool) -> bool {
+        let Some(first) = text.chars().next() else { return is_first };
+        first <= '#'
+            || is_first && !first.is_ascii_alphanumeric()
+            || text.ends_with(|c| c <= ' ')
+            || text.contains([self.delimiter, '"', '\n', '\r'])
     }
 }

@@ -8,5 +8,6 @@ mod scan;
 mod shape;
 
 pub use decode::JsonDecoder;
+pub(crate) use decode::decode_base64;
 pub(crate) use encode::{JsonEncoder, JsonRows, base64};
 pub(crate) use number::{parse_decimal, parse_double};

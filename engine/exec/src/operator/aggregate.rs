@@ -264,6 +264,7 @@ impl WindowedAggregate {
             rows: RecordBatch::try_new(Arc::clone(&self.schema), columns)?,
             live: None,
             window: bounds,
+            headers: None,
             old: None,
         })
     }

@@ -98,7 +98,8 @@ impl Operator for Regroup {
         let old = OldRows { rows: taken(&places.old)?, live: BooleanBuffer::from(places.old_live) };
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
         let live = Some(BooleanBuffer::from(places.live));
-        out.push(Batch { rows, live, window: None, old: Some(old) });
+        let headers = batch.headers.as_ref().map(|headers| arrow::compute::take(headers, &from, None)).transpose()?;
+        out.push(Batch { rows, live, window: None, headers, old: Some(old) });
         Ok(())
     }
 }

@@ -231,7 +231,7 @@ impl SessionAggregate {
         columns.push(column(|session| session.rowtime));
         let live = BooleanBuffer::from_iter(rows.iter().map(|(.., live)| *live));
         let rows = RecordBatch::try_new(Arc::clone(&self.schema), columns)?;
-        Ok(Batch { rows, live: Some(live), window: Some([start, end]), old: None })
+        Ok(Batch { rows, live: Some(live), window: Some([start, end]), headers: None, old: None })
     }
 
     /// Takes the sessions that are closed by now.

@@ -13,7 +13,7 @@ use millstream_sql::ast::{Emit, Ident, Query, SelectItem};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Value};
 
 use super::join;
-use super::select::{ItemNames, Selected, filtered, projected, select_place};
+use super::select::{ItemNames, Selected, Star, filtered, projected, select_place};
 use crate::expression::{Names, Resolver, cast_to, no_overload};
 use crate::node::{AggregateCall, Node, Op, Relation, WindowSpec};
 use crate::scope::{Scope, batch_schema, column};
@@ -167,9 +167,6 @@ impl Names for Grouped<'_> {
             let at = self.call(name, args, distinct, ast.span)?;
             return Ok(Some(column(&call_name(at))));
         }
-        if matches!(ast.kind, ExprKind::Literal(_)) {
-            return Ok(None);
-        }
         // Only an expression without aggregates can be one of the grouping expressions.
         let mut has_aggregate = false;
         ast.walk(&mut |expr| has_aggregate |= aggregate_call(expr).is_some());
@@ -242,7 +239,7 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
                 items.push((name, grouped.item(expr)?.map_or_else(|| resolver.resolve(expr), Ok)?));
             }
             SelectItem::Star { span, .. } => {
-                for (name, expr) in super::select::star(item, scope)? {
+                for (name, expr) in Star::grouped().items(item, scope)? {
                     let Some(key) = grouped.key(&expr) else { return Err(star_refused(&name, *span)) };
                     items.push((name, key));
                 }

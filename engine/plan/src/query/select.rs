@@ -8,8 +8,8 @@ use super::explode::Exploded;
 use super::{columns_of, join};
 use crate::expression::{Names, Resolver, type_in};
 use crate::node::{Node, Op};
-use crate::scope::{Scope, batch_schema, column};
-use crate::{Catalog, Column, Result};
+use crate::scope::{Scope, ScopedSource, batch_schema, column};
+use crate::{Catalog, Column, Result, ScanColumn, ScanRole};
 
 /// A query planned up to its last projection.
 pub(crate) struct Selected {
@@ -44,9 +44,18 @@ impl Selected {
     pub(crate) fn keys(&self, query: &Query) -> Result<Vec<usize>> {
         let mut keys = Vec::new();
         for (accepted, name) in &self.key_exprs {
-            match self.exprs.iter().position(|expr| accepted.contains(expr)) {
-                Some(at) => keys.push(at),
-                None => {
+            let mut places = (0..self.exprs.len()).filter(|at| self.is_one_of(*at, accepted));
+            match (places.next(), places.next()) {
+                (Some(at), None) => keys.push(at),
+                // A join's key may be selected from both sides.
+                (Some(at), Some(other)) if self.exprs.get(at) != self.exprs.get(other) => keys.push(at),
+                (Some(_), Some(other)) => {
+                    let copy = self.root.schema.field(other).name();
+                    let message = format!("the key {name} is selected twice, the second time as \"{copy}\"");
+                    let help = format!("copy it into the value instead: AS_VALUE({name}) AS {copy}");
+                    return Err(Box::new(Diagnostic::new("E0256", message).at(self.place, "").help(help)));
+                }
+                (None, _) => {
                     let message = format!("the key {name} is missing from the columns of SELECT");
                     let help = format!("select it: SELECT {name}, … FROM {}", query.from.name);
                     return Err(Box::new(Diagnostic::new("E0255", message).at(self.place, "").help(help)));
@@ -59,6 +68,12 @@ impl Selected {
             return Err(Box::new(Diagnostic::new("E0256", message).at(self.place, "").help(help)));
         }
         Ok(keys)
+    }
+}
+
+impl Selected {
+    fn is_one_of(&self, at: usize, accepted: &[Expr]) -> bool {
+        self.exprs.get(at).is_some_and(|expr| accepted.contains(expr))
     }
 }
 
@@ -81,13 +96,16 @@ pub(super) fn select_place(query: &Query) -> Span {
     spans.reduce(Span::to).unwrap_or(query.span)
 }
 
-pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Selected> {
+/// Plans a query without aggregates. `persistent` says that it writes a topic, where a key's window stands already and
+/// `*` has no columns for it.
+pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog, persistent: bool) -> Result<Selected> {
     let exploded = Exploded::new(scope, catalog);
-    let mut items = select_items(query, scope, &Resolver { names: &exploded, catalog })?;
     let resolver = Resolver { names: scope, catalog };
-    let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
     let partition_by =
         query.partition_by.iter().map(|expr| Ok((resolver.resolve(expr)?, expr))).collect::<Result<Vec<_>>>()?;
+    let star = Star { persistent, partition_by: &partition_by };
+    let mut items = select_items(query, scope, &Resolver { names: &exploded, catalog }, &star)?;
+    let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
     let mut joined = join::plan(query, scope, catalog)?;
     let mut key_exprs =
         if partition_by.is_empty() { joined.select_keys(&mut items, select_place(query))? } else { Vec::new() };
@@ -139,32 +157,77 @@ pub(super) fn projected(
     Ok(Selected { root, key_exprs, exprs, place })
 }
 
+/// What `*` depends on beside the sources.
+pub(super) struct Star<'a> {
+    persistent: bool,
+    partition_by: &'a [(Expr, &'a Ast)],
+}
+
+impl Star<'_> {
+    /// Behind a grouping, of which the bounds of the source's windows are no part.
+    pub(super) fn grouped() -> Self {
+        Self { persistent: true, partition_by: &[] }
+    }
+
+    /// `*` or `source.*`: the columns that it stands for.
+    pub(super) fn items(&self, item: &SelectItem, scope: &Scope) -> Result<Vec<(String, Expr)>> {
+        let in_join = scope.sources.len() > 1;
+        let own = scope.synthetic_key().filter(|_| matches!(item, SelectItem::Star { source: None, .. }));
+        let mut items: Vec<_> = own.map(|name| (name.to_owned(), column(name))).into_iter().collect();
+        for scoped in scope.starred(item)? {
+            let named = |name| if in_join { format!("{}_{name}", scoped.alias) } else { name };
+            items.extend(self.columns(scoped, scope).into_iter().map(|(name, expr)| (named(name), expr)));
+        }
+        Ok(items)
+    }
+
+    /// The columns that a source gives: its key first, unless the rows get a key of their own; that comes first then,
+    /// and the source's key, which is a value now, last.
+    fn columns(&self, scoped: &ScopedSource, scope: &Scope) -> Vec<(String, Expr)> {
+        let is_bound = |role: ScanRole| matches!(role, ScanRole::WindowStart | ScanRole::WindowEnd);
+        // The bounds of a join's windows are values of each side.
+        let in_join = scope.sources.len() > 1;
+        let all = scoped.star().filter(|(_, scanned)| in_join || !(self.persistent && is_bound(scanned.role)));
+        let all: Vec<_> = all.map(|(name, scanned)| (name.to_owned(), scanned)).collect();
+        let rekeyed = self.persistent && !self.partition_by.is_empty() && !self.keeps_key(&all);
+        let (mut keys, values): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(_, scanned)| rekeyed && matches!(scanned.role, ScanRole::Key(_)));
+        let mut columns = values;
+        columns.append(&mut keys);
+        columns.into_iter().map(|(name, scanned)| (name, column(&scope.mark(scanned).name))).collect()
+    }
+
+    /// Whether the rows are partitioned by what is their key already.
+    fn keeps_key(&self, columns: &[(String, &ScanColumn)]) -> bool {
+        let keys = columns.iter().filter(|(_, scanned)| matches!(scanned.role, ScanRole::Key(_)));
+        let keys: Vec<Expr> = keys.map(|(_, scanned)| column(&scanned.name)).collect();
+        keys.iter().eq(self.partition_by.iter().map(|(expr, _)| expr))
+    }
+
+    /// The keys of PARTITION BY that are no columns, so that `*` would not have them.
+    fn new_keys(&self, query: &Query, scope: &Scope, names: &mut ItemNames) -> Vec<(String, Expr)> {
+        let is_alone = matches!(query.select.as_slice(), [SelectItem::Star { source: None, .. }]);
+        let is_null = |ast: &Ast| matches!(ast.kind, ExprKind::Literal(millstream_sql::Value::Null));
+        let partition_by = self.partition_by.iter().filter(|(expr, ast)| {
+            let is_starred = scope.sources.iter().flat_map(ScopedSource::star).any(|(_, c)| column(&c.name) == *expr);
+            is_alone && self.persistent && !is_starred && !is_null(ast)
+        });
+        partition_by.map(|(expr, ast)| (names.name(ast, None, scope), expr.clone())).collect()
+    }
+}
+
 /// The names and expressions of `SELECT`.
-fn select_items(query: &Query, scope: &Scope, resolver: &Resolver<'_>) -> Result<Vec<(String, Expr)>> {
-    let (mut items, mut names) = (Vec::new(), ItemNames::default());
+fn select_items(query: &Query, scope: &Scope, resolver: &Resolver<'_>, star: &Star<'_>) -> Result<Vec<(String, Expr)>> {
+    let mut names = ItemNames::default();
+    let mut items = star.new_keys(query, scope, &mut names);
     for item in &query.select {
         match item {
-            SelectItem::Star { .. } => items.extend(star(item, scope)?),
+            SelectItem::Star { .. } => items.extend(star.items(item, scope)?),
             SelectItem::StructStar(operand) => items.extend(struct_fields(operand, resolver)?),
             SelectItem::Expr { expr, alias } => {
                 let name = names.name(expr, alias.as_ref(), scope);
                 items.push((name, resolver.resolve(expr)?));
             }
-        }
-    }
-    Ok(items)
-}
-
-/// `*` or `source.*`: the columns that it stands for.
-pub(super) fn star(item: &SelectItem, scope: &Scope) -> Result<Vec<(String, Expr)>> {
-    let mut items = Vec::new();
-    let own = scope.synthetic_key().filter(|_| matches!(item, SelectItem::Star { source: None, .. }));
-    items.extend(own.map(|name| (name.to_owned(), column(name))));
-    for scoped in scope.starred(item)? {
-        for (name, scanned) in scoped.star() {
-            let in_join = scope.sources.len() > 1;
-            let name = if in_join { format!("{}_{name}", scoped.alias) } else { name.to_owned() };
-            items.push((name, column(&scope.mark(scanned).name)));
         }
     }
     Ok(items)
@@ -184,10 +247,11 @@ pub(super) fn struct_fields(operand: &Ast, resolver: &Resolver<'_>) -> Result<Ve
 }
 
 /// Names for results that have none: `KSQL_COL_0`, `KSQL_COL_1` and so on, without those that a source has a
-/// column of.
+/// column of; a struct's field has its name, with a number if that is taken.
 #[derive(Debug, Default)]
 pub(super) struct ItemNames {
     generated: usize,
+    fields: Vec<String>,
 }
 
 impl ItemNames {
@@ -198,9 +262,18 @@ impl ItemNames {
             (None, ExprKind::Column { source: Some(source), name }) if scope.is_in_several(&name.name) => {
                 format!("{}_{}", source.name, name.name)
             }
-            (None, ExprKind::Column { name, .. } | ExprKind::Field { name, .. }) => name.name.clone(),
+            (None, ExprKind::Column { name, .. }) => name.name.clone(),
+            (None, ExprKind::Field { name, .. }) => self.field(&name.name, scope),
             (None, _) => self.generate(scope),
         }
+    }
+
+    fn field(&mut self, name: &str, scope: &Scope) -> String {
+        let is_taken = |name: &str| scope.has_column(name) || self.fields.iter().any(|field| field == name);
+        let numbered = (1..).map(|number| format!("{name}_{number}"));
+        let free = std::iter::once(name.to_owned()).chain(numbered).find(|name| !is_taken(name)).unwrap_or_default();
+        self.fields.push(free.clone());
+        free
     }
 
     fn generate(&mut self, scope: &Scope) -> String {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use millstream_log::{TopicConfig, TopicSpec};
-use millstream_plan::{Column, Node, Op, Output, QueryPlan, Relation, Source, column_type, plan_query, plan_source};
+use millstream_plan::{
+    Column, Node, Op, Output, QueryPlan, Relation, Source, check_strict, column_type, plan_query, plan_source,
+};
 use millstream_sql::ast::{CreateAs, CreateSource, Drop, Ident, InsertInto, Properties, QuerySelection};
 use millstream_sql::{Diagnostic, SqlType, Statement, Value};
 
-use super::{Engine, State};
+use super::{Engine, State, replace};
 use crate::command::Command;
 use crate::query::{PersistentQuery, QueryStatus};
 use crate::{Result, Settings};
@@ -63,7 +65,7 @@ impl Engine {
     /// Plans a statement, writes it to the command log and carries it out.
     pub(super) fn change(&self, statement: &Statement, text: &str, settings: &Settings) -> Result<String> {
         let mut state = self.state();
-        let change = self.plan_change(&state, statement, text)?;
+        let change = self.plan_change(&state, statement, text, settings)?;
         if let Change::Nothing(message) = change {
             return Ok(message);
         }
@@ -78,17 +80,31 @@ impl Engine {
     }
 
     /// Finds out what a statement does.
-    pub(super) fn plan_change(&self, state: &State, statement: &Statement, text: &str) -> Result<Change> {
+    pub(super) fn plan_change(
+        &self,
+        state: &State,
+        statement: &Statement,
+        text: &str,
+        settings: &Settings,
+    ) -> Result<Change> {
         match statement {
-            Statement::CreateSource(create) => self.plan_create(state, create, text),
-            Statement::CreateAs(create) => self.plan_create_as(state, create),
-            Statement::InsertInto(insert) => plan_insert(state, insert),
+            Statement::CreateSource(create) => self.plan_create(state, create, text, settings),
+            Statement::CreateAs(create) => self.plan_create_as(state, create, settings),
+            Statement::InsertInto(insert) => plan_insert(state, insert, settings),
             Statement::Terminate(selection) => Ok(Change::Terminate(state.selected(selection)?)),
             Statement::Pause(selection) => Ok(Change::Pause(state.selected(selection)?)),
             Statement::Resume(selection) => Ok(Change::Resume(state.selected(selection)?)),
             Statement::Drop(drop) => plan_drop(state, drop),
             Statement::Alter(alter) => {
                 let source = state.catalog.expect(&alter.name)?;
+                if source.read_only {
+                    let message = format!("{} \"{}\" is read only", source.noun(), source.name);
+                    let diagnostic = Diagnostic::new("E0311", message).at(alter.name.span, "");
+                    return Err(diagnostic.help("DROP it and create it with the new columns").into());
+                }
+                if source.kind != alter.kind {
+                    return Err(wrong_kind(source, &alter.name, "ALTER").into());
+                }
                 if source.query.is_some() {
                     let message = format!("{} \"{}\" is written by a query", source.noun(), source.name);
                     let diagnostic = Diagnostic::new("E0311", message).at(alter.name.span, "");
@@ -131,11 +147,14 @@ impl Engine {
         }
     }
 
-    fn plan_create(&self, state: &State, create: &CreateSource, text: &str) -> Result<Change> {
+    fn plan_create(&self, state: &State, create: &CreateSource, text: &str, settings: &Settings) -> Result<Change> {
         if let Some(change) = existing(state, &create.name, create.or_replace, create.if_not_exists)? {
             return Ok(change);
         }
-        let mut source = plan_source(create, &state.catalog, text)?;
+        let mut source = plan_source(create, &state.catalog, &settings.defaults(), text)?;
+        if let Some(old) = state.catalog.source(&create.name.name) {
+            replace::check(old, &source, create.name.span)?;
+        }
         source.partitions = self.partitions(&source, &create.with, create.name.span)?;
         let message = format!("{} {} created", source.noun(), source.name);
         Ok(Change::Source { source: Box::new(source), message })
@@ -169,7 +188,7 @@ impl Engine {
         }
     }
 
-    fn plan_create_as(&self, state: &State, create: &CreateAs) -> Result<Change> {
+    fn plan_create_as(&self, state: &State, create: &CreateAs, settings: &Settings) -> Result<Change> {
         let mut replaces = None;
         if create.or_replace && state.catalog.source(&create.name.name).is_some() {
             let own = state.catalog.source(&create.name.name).and_then(|source| source.query.clone());
@@ -177,12 +196,24 @@ impl Engine {
         } else if let Some(change) = existing(state, &create.name, create.or_replace, create.if_not_exists)? {
             return Ok(change);
         }
-        let output =
-            Output::Create { kind: create.kind, name: &create.name.name, with: &create.with, place: create.name.span };
+        let defaults = settings.defaults();
+        let output = Output::Create {
+            kind: create.kind,
+            name: &create.name.name,
+            with: &create.with,
+            defaults: &defaults,
+            place: create.name.span,
+        };
         let mut plan = plan_query(&create.query, &state.catalog, output)?;
+        if settings.is_strict() {
+            check_strict(&create.query, &plan, &create.with)?;
+        }
         let Some(mut sink) = plan.sink.take() else {
             return Err(millstream_exec::Error::Internal("a query without a sink".to_owned()).into());
         };
+        if let Some(old) = state.catalog.source(&create.name.name) {
+            replace::check(old, &sink, create.name.span)?;
+        }
         if let Some(topic) = self.log.topic(&sink.topic)?
             && create.with.get("PARTITIONS").is_none()
         {
@@ -358,9 +389,12 @@ fn existing(state: &State, name: &Ident, or_replace: bool, if_not_exists: bool) 
     Err(Diagnostic::new("E0318", message).at(name.span, "taken").help(help).into())
 }
 
-fn plan_insert(state: &State, insert: &InsertInto) -> Result<Change> {
+fn plan_insert(state: &State, insert: &InsertInto, settings: &Settings) -> Result<Change> {
     let target = state.catalog.expect(&insert.target)?;
     let plan = plan_query(&insert.query, &state.catalog, Output::Insert { target, place: insert.target.span })?;
+    if settings.is_strict() {
+        check_strict(&insert.query, &plan, &insert.with)?;
+    }
     let sink = Source::clone(target);
     let prefix = "INSERTQUERY".to_owned();
     Ok(Change::Query { plan: Box::new(plan), sink: Box::new(sink), prefix, replaces: None, creates: false })
@@ -380,15 +414,20 @@ fn check_topic_is_own(state: &State, source: &Source, name: &Ident) -> Result<()
     Err(Diagnostic::new("E0321", message).at(name.span, "").help("leave DELETE TOPIC out").into())
 }
 
+/// What to say of a stream that is called a table, or the other way round.
+fn wrong_kind(source: &Source, name: &Ident, verb: &str) -> Diagnostic {
+    let message = format!("\"{}\" is a {}", source.name, source.noun());
+    let help = format!("{verb} {} {name}", source.noun().to_uppercase());
+    Diagnostic::new("E0319", message).at(name.span, "").help(help)
+}
+
 fn plan_drop(state: &State, drop: &Drop) -> Result<Change> {
     if drop.if_exists && state.catalog.source(&drop.name.name).is_none() {
         return Ok(Change::Nothing(format!("{} does not exist", drop.name.name)));
     }
     let source = state.catalog.expect(&drop.name)?;
     if source.kind != drop.kind {
-        let message = format!("\"{}\" is a {}", source.name, source.noun());
-        let help = format!("DROP {} {}", source.noun().to_uppercase(), drop.name);
-        return Err(Diagnostic::new("E0319", message).at(drop.name.span, "").help(help).into());
+        return Err(wrong_kind(source, &drop.name, "DROP").into());
     }
     let own = source.query.clone().filter(|id| state.queries.contains_key(id));
     let mut users = state.readers(&source.name);

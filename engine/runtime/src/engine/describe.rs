@@ -22,7 +22,8 @@ impl Engine {
         let source = state.catalog.expect(name)?;
         let key = if source.is_table() { "primary key" } else { "key" };
         let keys = source.key.iter().map(|column| (column, key));
-        let columns = keys.chain(source.value.iter().map(|column| (column, "")));
+        let values = source.value.iter().map(|column| (column, ""));
+        let columns = keys.chain(values).chain(source.headers.iter().map(|header| (&header.column, "headers")));
         let row = |name: &str, value: String, role: &str| vec![name.to_owned(), value, role.to_owned()];
         let mut rows: Vec<_> = columns.map(|(column, role)| row(&column.name, column.ty.to_string(), role)).collect();
         if extended {

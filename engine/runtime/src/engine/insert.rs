@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, new_null_array};
 use arrow::datatypes::{DataType, Field, Schema};
-use millstream_exec::{Batch, SinkEncoder, evaluate_constant};
+use millstream_exec::{Batch, Context, SinkEncoder, evaluate_constant};
 use millstream_log::WriteBatch;
 use millstream_plan::{Catalog, ROWTIME, Source, constant};
 use millstream_sql::ast::{Ident, InsertValues};
@@ -37,7 +37,8 @@ impl Engine {
         let mut sink = Sink::new(&source.topic, source.partitions, encoder, 0);
         for values in &insert.rows {
             let columns = self.row(insert, values, &source, &catalog)?;
-            sink.write(&Batch::new(RecordBatch::try_new(Arc::clone(&schema), columns)?))?;
+            let row = Batch::new(RecordBatch::try_new(Arc::clone(&schema), columns)?);
+            sink.write(&row, &mut Context::default())?;
         }
         self.log.write(WriteBatch { batches: sink.finish()?, offsets: Vec::new() })?.wait()?;
         let count = insert.rows.len();
@@ -53,6 +54,11 @@ impl Engine {
             [] => declared.clone(),
             columns => columns.iter().map(|column| column.name.clone()).collect(),
         };
+        let is_header = |column: &&Ident| source.headers.iter().any(|header| header.column.name == column.name);
+        if let Some(header) = insert.columns.iter().find(is_header) {
+            let message = format!("column \"{}\" is read from headers and cannot be inserted into", header.name);
+            return Err(Diagnostic::new("E0334", message).at(header.span, "").help("leave the column out").into());
+        }
         if let Some(unknown) = insert.columns.iter().find(|column| !is_column(column, &declared)) {
             let message =
                 format!("column \"{}\" does not exist in {} \"{}\"", unknown.name, source.noun(), source.name);

@@ -2,15 +2,18 @@
 //! beginning to now.
 
 mod dialect;
+mod lookup;
 mod refusal;
 mod spelling;
+pub(super) mod strict;
+mod text_sum;
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
 use arrow::array::RecordBatch;
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{FunctionRegistry, SendableRecordBatchStream};
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use millstream_exec::value_at;
 use millstream_function::registry;
@@ -24,6 +27,7 @@ use crate::{Error, Result, Row, RowStream, StreamEvent};
 use dialect::lift;
 use refusal::refusal;
 use spelling::{to_batch_sql, words};
+use text_sum::TextSum;
 
 impl Engine {
     /// Answers a query, planned here and executed on a thread of its own, so that whoever asked can go away.
@@ -39,12 +43,14 @@ impl Engine {
         let frame = runtime.block_on(context.sql(&to_batch_sql(&lifted)));
         let frame = frame.map_err(|error| refusal(&error, reason, &catalog, text))?;
         let columns = columns(&frame, &names, &catalog);
-        Tail::new().start_bounded("a pull query", columns, move |reader| {
+        let mut stream = Tail::new().start_bounded("a pull query", columns, move |reader| {
             runtime.block_on(async {
                 let batches = frame.execute_stream().await?;
                 hand_on_all(batches, reader).await
             })
-        })
+        })?;
+        stream.query_id = self.transient_id("query", "pull");
+        Ok(stream)
     }
 
     /// What a query may name: the functions, and those sources that occur in its text.
@@ -52,7 +58,8 @@ impl Engine {
         let config = SessionConfig::new()
             .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
             .with_information_schema(false);
-        let context = SessionContext::new_with_config(config);
+        let mut context = SessionContext::new_with_config(config);
+        context.register_expr_planner(Arc::new(TextSum))?;
         let own = context.state();
         for udf in registry().batch_scalars(|name| own.scalar_functions().get(name).cloned()) {
             context.register_udf(udf);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use millstream_exec::{Context, Leaf, Pipeline};
 use millstream_log::{Log, TopicPartition};
-use millstream_plan::{Op, Output, Relation, plan_query};
+use millstream_plan::{Node, Op, Output, Relation, check_nulls, plan_query};
 use millstream_sql::Query;
 
 use super::Engine;
@@ -32,9 +32,16 @@ struct PushQuery {
 impl Engine {
     pub(super) fn push(&self, query: &Query, settings: &Settings) -> Result<RowStream> {
         let catalog = self.state().catalog.clone();
+        if settings.is_strict() {
+            check_nulls(query)?;
+        }
         let mut plan = plan_query(query, &catalog, Output::Push)?;
         settings.limit_functions(&mut plan.root);
         let columns = plan.columns.iter().map(|column| (column.name.clone(), column.ty.to_string())).collect();
+        let from = query.from.name.name.clone();
+        // By ksqlDB's names: one that reads the new rows of a query's results shares that query's work there.
+        let is_scalable = !settings.from_earliest() && is_scan(&plan.root);
+        let kind = if is_scalable { "SCALABLE_PUSH_QUERY" } else { "transient" };
         let (pipeline, leaves) = Pipeline::whole(&plan.root)?;
         let (mut inputs, mut tail) = (Vec::new(), Tail::new());
         let mut skipped: Option<Skipped> = None;
@@ -59,7 +66,7 @@ impl Engine {
         let mut query = PushQuery {
             log: Arc::clone(&self.log),
             pipeline,
-            keys: plan.root.keys.clone(),
+            keys: shown_of_deleted(&plan.root),
             inputs,
             limit: plan.limit,
             merge,
@@ -69,8 +76,31 @@ impl Engine {
         let table_keys = is_table.then(|| plan.root.keys.clone());
         let mut stream = tail.start("a push query", columns, move |reader| query.until_done(reader))?;
         (stream.table_keys, stream.skipped) = (table_keys, skipped);
+        stream.query_id = self.transient_id(kind, &from);
         Ok(stream)
     }
+}
+
+/// Whether a plan only filters and projects what a query has written.
+fn is_scan(node: &Node) -> bool {
+    match &node.op {
+        Op::Scan { source, .. } => source.query.is_some(),
+        Op::Filter { input, .. } | Op::Project { input, .. } => is_scan(input),
+        _ => false,
+    }
+}
+
+/// The columns that are shown of a row that is deleted: its key and the bounds of its window.
+fn shown_of_deleted(root: &Node) -> Vec<usize> {
+    let mut shown = root.keys.clone();
+    if let Op::Project { exprs, .. } = &root.op {
+        let is_bound = |name: &str| matches!(name.rsplit('.').next(), Some("WINDOWSTART" | "WINDOWEND"));
+        let bounds = exprs.iter().enumerate().filter(|(_, expr)| {
+            expr.column_refs().iter().any(|column| is_bound(&column.name)) && expr.column_refs().len() == 1
+        });
+        shown.extend(bounds.map(|(at, _)| at));
+    }
+    shown
 }
 
 impl PushQuery {

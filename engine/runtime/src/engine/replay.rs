@@ -16,7 +16,7 @@ impl Engine {
             let statement = parse_statement(&command.statement)?;
             // What was planned once is planned again against the same catalog, except for what the log has lost
             // since, such as a topic that was deleted.
-            let change = match self.plan_change(&state, &statement, &command.statement) {
+            let change = match self.plan_change(&state, &statement, &command.statement, &command.settings) {
                 Ok(change) => change,
                 Err(error) => {
                     self.report_skipped(&command.statement, &error.to_string())?;

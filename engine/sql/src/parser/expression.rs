@@ -3,7 +3,7 @@
 use super::types::sql_type;
 use super::{Cursor, Result};
 use crate::ast::{BinaryOp, UnaryOp};
-use crate::{Expr, ExprKind, Ident, Span, TokenKind, Value};
+use crate::{Diagnostic, Expr, ExprKind, Ident, Span, TokenKind, Value};
 
 /// How tightly operators bind, loosest first.
 const OR: u8 = 1;
@@ -133,6 +133,11 @@ fn unary(cursor: &mut Cursor<'_>, level: u8) -> Result<Expr> {
     } else {
         return postfix(cursor);
     };
+    // The least BIGINT: without its sign it is none.
+    if op == UnaryOp::Minus && cursor.peek().is_some_and(|token| cursor.text(token) == "9223372036854775808") {
+        cursor.next();
+        return Ok(Expr { kind: ExprKind::Literal(Value::Integer(i64::MIN)), span: cursor.since(start) });
+    }
     let operand = binary(cursor, operand_level)?;
     let span = cursor.since(start);
     let kind = match (op, operand.kind) {
@@ -195,7 +200,11 @@ fn primary(cursor: &mut Cursor<'_>) -> Result<Expr> {
         }
         TokenKind::Integer => match text.parse() {
             Ok(value) => literal(cursor, Value::Integer(value)),
-            Err(_) => decimal(cursor, text),
+            Err(_) => {
+                let message = format!("{text} is too large for a BIGINT");
+                let help = format!("write it as a DECIMAL: {text}.0");
+                Err(Box::new(Diagnostic::new("E0109", message).at(start, "too large").help(help)))
+            }
         },
         TokenKind::Decimal => decimal(cursor, text),
         TokenKind::Float => match text.parse::<f64>() {

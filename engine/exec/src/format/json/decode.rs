@@ -337,7 +337,8 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
     out
 }
 
-fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+/// Bytes of their base64.
+pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     let digits = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
     let mut out = Vec::with_capacity(digits.len() * 3 / 4);
     let (mut bits, mut count) = (0u32, 0);
