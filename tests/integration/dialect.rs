@@ -41,7 +41,7 @@ fn refusals_name_the_thing_and_what_to_do() {
     for (statement, said) in [
         ("CREATE STREAM o AS SELECT k, v AS rowtime FROM s;", ["E0214", "AS name"]),
         ("CREATE STREAM o AS SELECT k, NULL AS n FROM s;", ["E0254", "CAST(NULL AS STRING)"]),
-        ("CREATE STREAM o AS SELECT k, k AS k2, v FROM s;", ["E0256", "AS_VALUE(K) AS K2"]),
+        ("CREATE STREAM o AS SELECT k, k AS k2, v FROM s;", ["E0266", "AS_VALUE(K) AS K2"]),
         ("CREATE STREAM o WITH (WRAP_SINGLE_VALUE=FALSE) AS SELECT * FROM s;", ["E0224", "remove WRAP_SINGLE_VALUE"]),
         (
             "CREATE STREAM h (x INT HEADER('a'), v INT) WITH (KAFKA_TOPIC='h', FORMAT='JSON', PARTITIONS=1);",

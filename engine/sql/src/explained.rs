@@ -140,6 +140,12 @@ pub const EXPLAINED: &[Explained] = &[
         "SELECT * FROM a JOIN b WITHIN 1 HOUR ON a.id = b.id EMIT CHANGES;",
     ),
     explained(
+        "E0266",
+        "A key is selected once; copies of it are values.",
+        "CREATE STREAM s AS SELECT id, id AS copy, item FROM orders;",
+        "CREATE STREAM s AS SELECT id, AS_VALUE(id) AS copy, item FROM orders;",
+    ),
+    explained(
         "E0264",
         "Rows are joined in the partitions in which they lie by their keys, so there must be equally many on both sides.",
         "SELECT a.id, v, w FROM a JOIN b ON a.id = b.id EMIT CHANGES;",

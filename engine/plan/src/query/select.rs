@@ -53,7 +53,7 @@ impl Selected {
                     let copy = self.root.schema.field(other).name();
                     let message = format!("the key {name} is selected twice, the second time as \"{copy}\"");
                     let help = format!("copy it into the value instead: AS_VALUE({name}) AS {copy}");
-                    return Err(Box::new(Diagnostic::new("E0256", message).at(self.place, "").help(help)));
+                    return Err(Box::new(Diagnostic::new("E0266", message).at(self.place, "").help(help)));
                 }
                 (None, _) => {
                     let message = format!("the key {name} is missing from the columns of SELECT");

@@ -116,7 +116,7 @@ impl RowKey {
             if let Some((again, _)) = second {
                 let message = format!("the key is selected twice, as {name} and as {again}");
                 let help = format!("a copy of the key is a value: AS_VALUE({text}) AS {again}");
-                return Err(Box::new(Diagnostic::new("E0259", message).at(place, "").help(help)));
+                return Err(Box::new(Diagnostic::new("E0266", message).at(place, "").help(help)));
             }
             *expr = accepted.clone();
         }
