@@ -205,12 +205,13 @@ impl Pipeline {
         for row in 0..batch.len() {
             let one = batch.take(&arrow::array::UInt32Array::from(vec![row as u32]))?;
             let headers = one.headers.clone();
-            let from = out.len();
+            let (from, sent) = (out.len(), self.sent.len());
             self.process(input, one, context, out)?;
             self.flush(context, out)?;
             // What follows from a record has its headers.
             if let Some(headers) = headers {
-                for batch in out.iter_mut().skip(from).filter(|batch| batch.headers.is_none()) {
+                let sent = self.sent.iter_mut().skip(sent).map(|(_, batch)| batch);
+                for batch in out.iter_mut().skip(from).chain(sent).filter(|batch| batch.headers.is_none()) {
                     let places = arrow::array::UInt32Array::from(vec![0; batch.len()]);
                     batch.headers = Some(arrow::compute::take(&headers, &places, None)?);
                 }
@@ -308,12 +309,6 @@ impl Pipeline {
     }
 }
 
-/// The table that an operator keeps of an input. It has a changelog where it must know what a row replaces: the
-/// topics that it came from are compacted and may have lost that row.
-fn kept_table(input: &Node, logged: bool) -> Result<KeptTable> {
-    KeptTable::new(&input.schema, &input.keys, input.source_window().is_some(), logged)
-}
-
 /// The key columns that a projection of a stream makes of more than the key that the rows had.
 fn keys_of_value(node: &Node, input: &Node, exprs: &[Expr]) -> Vec<usize> {
     let is_of_value = |expr: &Expr| {
@@ -322,6 +317,12 @@ fn keys_of_value(node: &Node, input: &Node, exprs: &[Expr]) -> Vec<usize> {
     };
     let keys = node.keys.iter().copied().filter(|_| node.relation == Relation::Stream);
     keys.filter(|at| exprs.get(*at).is_some_and(is_of_value)).collect()
+}
+
+/// The table that an operator keeps of an input. It has a changelog where it must know what a row replaces: the
+/// topics that it came from are compacted and may have lost that row.
+fn kept_table(input: &Node, logged: bool) -> Result<KeptTable> {
+    KeptTable::new(&input.schema, &input.keys, input.source_window().is_some(), logged)
 }
 
 fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {

@@ -6,8 +6,8 @@ mod key;
 mod sides;
 
 use datafusion::logical_expr::Expr;
+use millstream_sql::Diagnostic;
 use millstream_sql::ast::{Join, JoinKind, Query};
-use millstream_sql::{Diagnostic, Span};
 
 use crate::node::{JoinSide, Node, Op, Relation};
 use crate::scope::{Scope, ScopedSource, column};
@@ -26,19 +26,15 @@ pub(super) struct Joined {
 impl Joined {
     /// The expressions that must be selected to make a key, and what to call them; a column of `SELECT` that
     /// stands for the key becomes it.
-    pub(super) fn select_keys(
-        &mut self,
-        items: &mut [(String, Expr)],
-        place: Span,
-    ) -> Result<Vec<(Vec<Expr>, String)>> {
+    pub(super) fn select_keys(&mut self, items: &mut [(String, Expr)]) -> Vec<(Vec<Expr>, String)> {
         let (mut selected, mut own_columns) = (Vec::new(), Vec::new());
         for (at, key) in self.keys.iter().enumerate() {
-            let selection = key.select(at, items, place)?;
+            let selection = key.select(at, items);
             own_columns.extend(selection.own_column.map(|name| (name, at)));
             selected.push((selection.accepted, selection.text));
         }
         self.node = key::with_columns(self.node.clone(), &own_columns);
-        Ok(selected)
+        selected
     }
 }
 

@@ -47,8 +47,6 @@ impl Selected {
             let mut places = (0..self.exprs.len()).filter(|at| self.is_one_of(*at, accepted));
             match (places.next(), places.next()) {
                 (Some(at), None) => keys.push(at),
-                // A join's key may be selected from both sides.
-                (Some(at), Some(other)) if self.exprs.get(at) != self.exprs.get(other) => keys.push(at),
                 (Some(_), Some(other)) => {
                     let copy = self.root.schema.field(other).name();
                     let message = format!("the key {name} is selected twice, the second time as \"{copy}\"");
@@ -107,8 +105,7 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog, persistent: 
     let mut items = select_items(query, scope, &Resolver { names: &exploded, catalog }, &star)?;
     let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
     let mut joined = join::plan(query, scope, catalog)?;
-    let mut key_exprs =
-        if partition_by.is_empty() { joined.select_keys(&mut items, select_place(query))? } else { Vec::new() };
+    let mut key_exprs = if partition_by.is_empty() { joined.select_keys(&mut items) } else { Vec::new() };
     let mut node = joined.node;
     if let (Some(partition), true) = (query.partition_by.first(), node.relation == crate::Relation::Table) {
         let diagnostic = Diagnostic::new("E0257", "PARTITION BY is for streams, this is a table");
@@ -172,12 +169,17 @@ impl Star<'_> {
     /// `*` or `source.*`: the columns that it stands for.
     pub(super) fn items(&self, item: &SelectItem, scope: &Scope) -> Result<Vec<(String, Expr)>> {
         let in_join = scope.sources.len() > 1;
+        let mut items = Vec::new();
         let own = scope.synthetic_key().filter(|_| matches!(item, SelectItem::Star { source: None, .. }));
-        let mut items: Vec<_> = own.map(|name| (name.to_owned(), column(name))).into_iter().collect();
+        let own = own.map(|name| (name.to_owned(), column(name)));
+        // Where the rows get another key, it is a value like those of the sources.
+        let is_key = own.as_ref().is_some_and(|(_, key)| self.partition_by.iter().all(|(expr, _)| expr == key));
+        items.extend(own.clone().filter(|_| is_key));
         for scoped in scope.starred(item)? {
             let named = |name| if in_join { format!("{}_{name}", scoped.alias) } else { name };
             items.extend(self.columns(scoped, scope).into_iter().map(|(name, expr)| (named(name), expr)));
         }
+        items.extend(own.filter(|_| !is_key));
         Ok(items)
     }
 
@@ -185,9 +187,9 @@ impl Star<'_> {
     /// and the source's key, which is a value now, last.
     fn columns(&self, scoped: &ScopedSource, scope: &Scope) -> Vec<(String, Expr)> {
         let is_bound = |role: ScanRole| matches!(role, ScanRole::WindowStart | ScanRole::WindowEnd);
-        // The bounds of a join's windows are values of each side.
-        let in_join = scope.sources.len() > 1;
-        let all = scoped.star().filter(|(_, scanned)| in_join || !(self.persistent && is_bound(scanned.role)));
+        // In a join they are columns of each side.
+        let has_bounds = !self.persistent || scope.sources.len() > 1;
+        let all = scoped.star().filter(|(_, scanned)| has_bounds || !is_bound(scanned.role));
         let all: Vec<_> = all.map(|(name, scanned)| (name.to_owned(), scanned)).collect();
         let rekeyed = self.persistent && !self.partition_by.is_empty() && !self.keeps_key(&all);
         let (mut keys, values): (Vec<_>, Vec<_>) =
@@ -209,7 +211,8 @@ impl Star<'_> {
         let is_alone = matches!(query.select.as_slice(), [SelectItem::Star { source: None, .. }]);
         let is_null = |ast: &Ast| matches!(ast.kind, ExprKind::Literal(millstream_sql::Value::Null));
         let partition_by = self.partition_by.iter().filter(|(expr, ast)| {
-            let is_starred = scope.sources.iter().flat_map(ScopedSource::star).any(|(_, c)| column(&c.name) == *expr);
+            let starred = scope.sources.iter().flat_map(ScopedSource::star).map(|(_, scanned)| scanned.name.as_str());
+            let is_starred = starred.chain(scope.synthetic_key()).any(|name| column(name) == *expr);
             is_alone && self.persistent && !is_starred && !is_null(ast)
         });
         partition_by.map(|(expr, ast)| (names.name(ast, None, scope), expr.clone())).collect()

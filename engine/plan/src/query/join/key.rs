@@ -2,12 +2,11 @@
 
 use datafusion::logical_expr::Expr;
 use millstream_sql::ast::{Join, JoinKind};
-use millstream_sql::{Diagnostic, Span};
 
 use super::condition::Condition;
+use crate::ROWTIME;
 use crate::node::{Node, Op};
 use crate::scope::{ScopedSource, batch_schema, column};
-use crate::{ROWTIME, Result};
 
 /// A column of the rows' key, and what it is equal to.
 #[derive(Debug, Clone)]
@@ -103,23 +102,15 @@ impl RowKey {
 
     /// What must be selected to make this key, the one at this place; the column of `SELECT` that stands for it becomes
     /// it.
-    pub(super) fn select(&self, at: usize, items: &mut [(String, Expr)], place: Span) -> Result<Selection> {
+    pub(super) fn select(&self, at: usize, items: &mut [(String, Expr)]) -> Selection {
         let text = self.text.clone();
         let is_selected = |wanted: &&Expr| items.iter().any(|(_, expr)| expr == *wanted);
         let Some(chosen) = self.columns.iter().find(is_selected).cloned() else {
-            return Ok(Selection { accepted: self.columns.clone(), text, own_column: None });
+            return Selection { accepted: self.columns.clone(), text, own_column: None };
         };
         let own_column = (!self.equal.contains(&chosen)).then(|| format!("KEY.{at}"));
         let accepted = own_column.as_deref().map_or_else(|| chosen.clone(), column);
-        let mut found = items.iter_mut().filter(|(_, expr)| *expr == chosen);
-        if let (Some((name, expr)), second) = (found.next(), found.next()) {
-            if let Some((again, _)) = second {
-                let message = format!("the key is selected twice, as {name} and as {again}");
-                let help = format!("a copy of the key is a value: AS_VALUE({text}) AS {again}");
-                return Err(Box::new(Diagnostic::new("E0266", message).at(place, "").help(help)));
-            }
-            *expr = accepted.clone();
-        }
-        Ok(Selection { accepted: vec![accepted], text, own_column })
+        items.iter_mut().filter(|(_, expr)| *expr == chosen).for_each(|(_, expr)| *expr = accepted.clone());
+        Selection { accepted: vec![accepted], text, own_column }
     }
 }
