@@ -130,3 +130,18 @@ fn limits_of_collections_are_settings_that_stay_with_the_query() {
     }
     assert_eq!(session.pull("SELECT * FROM o"), ["a [1,2] 17.5"]);
 }
+
+#[test]
+fn without_group_by_a_push_query_counts_all_rows_and_a_table_is_refused() {
+    let mut session = Session::new();
+    session.run("CREATE STREAM s (k INT KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=3)");
+    for (k, v) in [(1, 10), (2, 20), (3, 30)] {
+        session.run(&format!("INSERT INTO s VALUES ({k}, {v})"));
+    }
+    let rows = session.pull("SELECT COUNT(*) AS n, SUM(v) + COUNT(v) AS x FROM s EMIT CHANGES LIMIT 3");
+    assert_eq!(rows.last().map(String::as_str), Some("3 63"), "{rows:?}");
+    let refusal = session.refusal("CREATE TABLE t AS SELECT COUNT(*) AS n FROM s");
+    assert!(refusal.contains("an aggregate needs GROUP BY"), "{refusal}");
+    let refusal = session.refusal("SELECT v, COUNT(*) AS n FROM s EMIT CHANGES");
+    assert!(refusal.contains("column \"V\" is neither grouped by nor aggregated"), "{refusal}");
+}

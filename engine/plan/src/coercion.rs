@@ -227,12 +227,17 @@ fn as_exact(ty: &DataType) -> DataType {
 }
 
 /// A struct with these fields, of which those that it has not are null.
-fn restructured(expr: Expr, from: &DataType, fields: &Fields) -> Expr {
+pub(crate) fn restructured(expr: Expr, from: &DataType, fields: &Fields) -> Expr {
     let DataType::Struct(own) = from else { return cast_to(expr, from, &DataType::Struct(fields.clone())) };
     let value = |field: &Arc<Field>| {
         let value = match own.iter().find(|other| other.name() == field.name()) {
             Some(other) => {
-                cast_to(get_field(expr.clone(), field.name().as_str()), other.data_type(), field.data_type())
+                let value = get_field(expr.clone(), field.name().as_str());
+                match field.data_type() {
+                    ty if ty == other.data_type() => value,
+                    DataType::Struct(inner) => restructured(value, other.data_type(), inner),
+                    ty => cast_to(value, other.data_type(), ty),
+                }
             }
             None => cast_to(lit(ScalarValue::Null), &DataType::Null, field.data_type()),
         };

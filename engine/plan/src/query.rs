@@ -79,7 +79,8 @@ pub fn plan_query(query: &Query, catalog: &Catalog, output: Output<'_>) -> Resul
     join::declare_key(query, &mut scope, catalog)?;
     check_clauses(query)?;
     let selected = if aggregate::is_aggregate(query) {
-        aggregate::plan(query, &scope, catalog)?
+        // A pull query's aggregates are not planned here; that it has none is part of the strict dialect.
+        aggregate::plan(query, &scope, catalog, matches!(output, Output::Push) && query.emit.is_some())?
     } else {
         select::plan(query, &scope, catalog, !matches!(output, Output::Push))?
     };

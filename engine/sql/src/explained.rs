@@ -111,9 +111,9 @@ pub const EXPLAINED: &[Explained] = &[
     ),
     explained(
         "E0247",
-        "An aggregate gives one result a group, so that it needs GROUP BY.",
-        "SELECT item, COUNT(*) FROM orders EMIT CHANGES;",
-        "SELECT item, COUNT(*) FROM orders GROUP BY item EMIT CHANGES;",
+        "A table of aggregates has a row for each group, so that it needs GROUP BY; only SELECT … EMIT CHANGES can do without.",
+        "CREATE TABLE t AS SELECT COUNT(*) AS n FROM orders;",
+        "CREATE TABLE t AS SELECT item, COUNT(*) AS n FROM orders GROUP BY item;",
     ),
     explained(
         "E0255",

@@ -27,7 +27,8 @@ struct Rows {
     rows: Vec<Row>,
     /// Whether the result is complete: a query that goes on has reached its limit.
     has_ended: bool,
-    is_push: bool,
+    /// Whether only a limit can have ended it: a push query's, or that of a pull query with as many rows.
+    is_limited: bool,
 }
 
 /// Runs a case.
@@ -57,8 +58,13 @@ pub(crate) fn run(case: &Case) -> Result<(), String> {
             produce(&session, case)?;
             session.catch_up()?;
         }
-        if !matches!(parse_statement(text), Ok(Statement::InsertValues(_))) {
-            answers.push(answer(response, case.responses.get(answers.len()))?);
+        let statement = parse_statement(text);
+        if !matches!(statement, Ok(Statement::InsertValues(_))) {
+            let mut answer = answer(response, case.responses.get(answers.len()))?;
+            if let (Answer::Rows(found), Ok(Statement::Query(query))) = (&mut answer, &statement) {
+                found.is_limited |= query.limit.is_some_and(|limit| found.rows.len() as u64 >= limit);
+            }
+            answers.push(answer);
         }
     }
     if case.expect_error {
@@ -96,20 +102,20 @@ fn answer(response: Response, expected: Option<&Json>) -> Result<Answer, String>
         Response::Message(_) => Answer::Admin,
         Response::Rows(rows) => {
             let (columns, rows) = (rows.columns, rows.rows.into_iter().map(Row::from).collect());
-            Answer::Rows(Rows { columns, query_id: String::new(), rows, has_ended: true, is_push: false })
+            Answer::Rows(Rows { columns, query_id: String::new(), rows, has_ended: true, is_limited: false })
         }
         Response::Stream(stream) if stream.is_bounded => {
             let (columns, query_id) = (stream.columns.clone(), stream.query_id.clone());
             let rows = stream.collect().map_err(|reason| format!("the query has failed: {reason}"))?.rows;
             let rows = rows.into_iter().map(Row::from).collect();
-            Answer::Rows(Rows { columns, query_id, rows, has_ended: true, is_push: false })
+            Answer::Rows(Rows { columns, query_id, rows, has_ended: true, is_limited: false })
         }
         Response::Stream(stream) => {
             let entries = expected.and_then(|response| response.get("query")).map(Json::items).unwrap_or_default();
             let wanted = entries.iter().filter(|entry| entry.get("row").is_some()).count();
             let ends = entries.iter().any(|entry| entry.get("finalMessage").is_some());
             let (columns, query_id) = (stream.columns.clone(), stream.query_id.clone());
-            let mut result = Rows { columns, query_id, rows: Vec::new(), has_ended: false, is_push: true };
+            let mut result = Rows { columns, query_id, rows: Vec::new(), has_ended: false, is_limited: true };
             while ends || result.rows.len() < wanted {
                 match stream.next(SILENCE) {
                     StreamEvent::Rows(rows) => result.rows.extend(rows),
@@ -156,7 +162,7 @@ fn check_rows(expected: &[Json], found: &Rows) -> Result<(), String> {
             check_header(header, found)?;
         }
         if let Some(message) = entry.get("finalMessage") {
-            let says = if found.is_push { "Limit Reached" } else { "Query Completed" };
+            let says = if found.is_limited { "Limit Reached" } else { "Query Completed" };
             if !found.has_ended || message.to_text() != says {
                 return Err(format!("the final message {message} does not come"));
             }

@@ -1,6 +1,6 @@
 //! Expressions outside a query of the dialect: without columns, or over columns whose types are told.
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use datafusion::common::Column;
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::lit;
@@ -8,6 +8,7 @@ use millstream_sql::ast::Ident;
 use millstream_sql::{Diagnostic, Expr as Ast};
 
 use super::{CONVERT, Names, Resolver, cast_to, common_type, time_literal, wrong};
+use crate::coercion::restructured;
 use crate::types::type_name;
 use crate::{Catalog, Result};
 
@@ -64,8 +65,18 @@ pub fn constant(ast: &Ast, target: &DataType, catalog: &Catalog) -> Result<Expr>
             && matches!(target, DataType::Date32 | DataType::Time32(_) | DataType::Timestamp(..) | DataType::Binary))
         || (from.is_nested() && arrow::compute::can_cast_types(&from, target));
     if widens {
-        return Ok(cast_to(expr, &from, target));
+        return Ok(match (&from, target) {
+            (DataType::Struct(own), DataType::Struct(fields)) if is_part(own, fields) => {
+                restructured(expr, &from, fields)
+            }
+            _ => cast_to(expr, &from, target),
+        });
     }
     let message = format!("expected {}, found {}", type_name(target), type_name(&from));
     Err(Box::new(wrong(message, ast.span, "of another type").help(CONVERT)))
+}
+
+/// Whether all fields of a struct are among these: the others are null.
+fn is_part(own: &Fields, fields: &Fields) -> bool {
+    own.iter().all(|field| fields.iter().any(|other| other.name() == field.name()))
 }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use datafusion::logical_expr::Expr;
+use datafusion::logical_expr::{Expr, lit};
 use millstream_function::{Literal, Parameters, registry};
 use millstream_sql::ast::{Emit, Ident, Query, SelectItem};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Value};
@@ -210,9 +210,11 @@ fn is_window_bound(ast: &Ast) -> bool {
     matches!(&ast.kind, ExprKind::Column { source: None, name } if matches!(name.name.as_str(), "WINDOWSTART" | "WINDOWEND"))
 }
 
-pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Selected> {
+/// Plans a query with aggregates. `may_group_all` says that without GROUP BY all rows are one group; what is stored
+/// needs a key, which such a group has not.
+pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog, may_group_all: bool) -> Result<Selected> {
     let input = Resolver { names: scope, catalog };
-    if query.group_by.is_empty() {
+    if query.group_by.is_empty() && !may_group_all {
         let diagnostic = Diagnostic::new("E0247", "an aggregate needs GROUP BY").at(select_place(query), "");
         return Err(Box::new(diagnostic.help("say what to group by: GROUP BY column")));
     }
@@ -221,6 +223,9 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog) -> Result<Se
         let expr = input.resolve(ast)?;
         let ty = input.type_of(&expr, ast.span)?;
         group_by.push((expr, ty));
+    }
+    if group_by.is_empty() {
+        group_by.push((lit(true), DataType::Boolean));
     }
     let filter = query.filter.as_ref().map(|filter| input.predicate(filter)).transpose()?;
     let grouped = Grouped {

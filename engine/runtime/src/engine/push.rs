@@ -23,6 +23,8 @@ struct PushQuery {
     pipeline: Pipeline,
     /// The result's key columns: all that is shown of a row that is deleted.
     keys: Vec<usize>,
+    /// A row without a value deletes from a table; in a stream it is none.
+    is_table: bool,
     inputs: Vec<Input>,
     limit: Option<u64>,
     merge: bool,
@@ -63,16 +65,17 @@ impl Engine {
         }
         let total = inputs.iter().map(|input| input.behind(&*self.log)).sum();
         let merge = settings.number("ksql.streams.cache.max.bytes.buffering") > 0;
+        let is_table = plan.root.relation == Relation::Table;
         let mut query = PushQuery {
             log: Arc::clone(&self.log),
             pipeline,
             keys: shown_of_deleted(&plan.root),
+            is_table,
             inputs,
             limit: plan.limit,
             merge,
             total,
         };
-        let is_table = plan.root.relation == Relation::Table;
         let table_keys = is_table.then(|| plan.root.keys.clone());
         let mut stream = tail.start("a push query", columns, move |reader| query.until_done(reader))?;
         (stream.table_keys, stream.skipped) = (table_keys, skipped);
@@ -144,8 +147,8 @@ impl PushQuery {
         for (operator, _) in self.pipeline.stateful() {
             self.pipeline.drain_state(operator, &mut |_| {})?;
         }
-        let keys = &self.keys;
-        Ok((out.iter().flat_map(|batch| rows_of(batch, keys)).collect(), more))
+        let rows = out.iter().flat_map(|batch| rows_of(batch, &self.keys));
+        Ok((rows.filter(|row| self.is_table || !row.is_deletion).collect(), more))
     }
 
     /// Hands rows on, up to the limit; false if there is nothing more to do.
