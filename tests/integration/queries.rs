@@ -321,3 +321,15 @@ fn a_join_over_history_waits_for_the_side_that_is_behind() {
     );
     assert_eq!(session.pull("SELECT COUNT(*) FROM J"), [hours.to_string()]);
 }
+
+#[test]
+fn limit_takes_the_first_keys_in_the_order_of_their_bytes() {
+    let mut session = Session::new();
+    session.run("CREATE TABLE t (id INT PRIMARY KEY, v INT) WITH (KAFKA_TOPIC='t', FORMAT='JSON', PARTITIONS=1)");
+    for (id, v) in [(9, 1), (10, 2), (-1, 3), (2, 4), (9, 5)] {
+        session.run(&format!("INSERT INTO t VALUES ({id}, {v})"));
+    }
+    assert_eq!(session.pull("SELECT * FROM t LIMIT 3"), ["-1 3", "10 2", "2 4"]);
+    assert_eq!(session.pull("SELECT v FROM t WHERE id > 0 LIMIT 2"), ["2", "4"]);
+    assert_eq!(session.pull("SELECT id FROM t ORDER BY v LIMIT 2"), ["10", "-1"]);
+}

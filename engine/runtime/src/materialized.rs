@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
@@ -16,7 +16,7 @@ use datafusion::datasource::{MemTable, TableType};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
 use datafusion::physical_plan::ExecutionPlan;
-use millstream_exec::{Batch, Context, KeyedTable, SourceDecoder};
+use millstream_exec::{Batch, Context, KeyedTable, SourceDecoder, key_order};
 use millstream_log::{Log, TopicPartition};
 use millstream_plan::{ROWTIME, ScanColumn, ScanRole, Source, SourceWindow};
 
@@ -208,6 +208,8 @@ pub(crate) struct SourceTable {
     /// The columns that a query can name; system columns only if its text does, so that `*` leaves them out.
     pub(crate) columns: Vec<ScanColumn>,
     pub(crate) with_rowtime: bool,
+    /// Whether the rows of a table come in the order of their partitions and keys, so that the first ones are always the same.
+    pub(crate) in_key_order: bool,
 }
 
 impl std::fmt::Debug for SourceTable {
@@ -228,7 +230,10 @@ impl SourceTable {
     /// The rows of these columns, as they are now.
     fn read(&self, wanted: &[String]) -> Result<Vec<RecordBatch>> {
         if self.source.is_table() && !self.source.key.is_empty() {
-            let rows = self.tables.rows(&*self.log, &self.source)?;
+            let mut rows = self.tables.rows(&*self.log, &self.source)?;
+            if self.in_key_order {
+                rows = in_key_order(&rows, &self.source)?;
+            }
             return Ok(vec![project(&rows, wanted)?]);
         }
         // Only what the query reads is decoded.
@@ -245,6 +250,17 @@ impl SourceTable {
         }
         Ok(batches)
     }
+}
+
+fn in_key_order(rows: &RecordBatch, source: &Source) -> Result<RecordBatch> {
+    // The key's columns come first, then the bounds of windows.
+    let (keys, others) = rows.columns().split_at(source.key.len().min(rows.num_columns()));
+    let bounds = match others {
+        [start, end, ..] if source.window.is_some() => Some([start, end]),
+        _ => None,
+    };
+    let Some(partitions) = rows.column_by_name("ROWPARTITION") else { return Ok(rows.clone()) };
+    Ok(take_record_batch(rows, &key_order(source, partitions.as_primitive(), keys, bounds)?)?)
 }
 
 /// A record without a value is no row of a stream.

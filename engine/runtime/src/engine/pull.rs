@@ -55,9 +55,15 @@ impl Engine {
 
     /// What a query may name: the functions, and those sources that occur in its text.
     fn pull_context(&self, catalog: &Catalog, names: &[String]) -> Result<SessionContext> {
-        let config = SessionConfig::new()
+        let named = |name: &str| names.iter().any(|word| word == name);
+        let is_limited = named("LIMIT");
+        let mut config = SessionConfig::new()
             .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
             .with_information_schema(false);
+        if is_limited {
+            // LIMIT takes the first rows, which several partitions would mix up.
+            config = config.with_target_partitions(1);
+        }
         let mut context = SessionContext::new_with_config(config);
         context.register_expr_planner(Arc::new(TextSum))?;
         let own = context.state();
@@ -65,14 +71,14 @@ impl Engine {
             context.register_udf(udf);
         }
         for source in catalog.sources().filter(|source| names.contains(&source.name)) {
-            let named = |name: &&&str| names.iter().any(|word| word == **name);
-            let system: Vec<&str> = ["ROWPARTITION", "ROWOFFSET"].iter().filter(named).copied().collect();
+            let system: Vec<&str> = ["ROWPARTITION", "ROWOFFSET"].into_iter().filter(|name| named(name)).collect();
             let table = SourceTable {
                 log: Arc::clone(&self.log),
                 tables: Arc::clone(&self.tables),
                 source: Arc::clone(source),
                 columns: columns_of(source, &system),
-                with_rowtime: named(&&ROWTIME),
+                with_rowtime: named(ROWTIME),
+                in_key_order: is_limited,
             };
             context.register_table(datafusion::common::TableReference::bare(source.name.as_str()), Arc::new(table))?;
         }
