@@ -21,6 +21,6 @@ pub use overload::{Coercion, Overload, Param, Returns};
 pub use pattern::{Pattern, PatternError};
 pub use registry::{Registry, registry};
 pub use row_error::{RowErrors, take_row_errors};
-pub use scalar::{ScalarFunction, time_unit};
+pub use scalar::{ScalarFunction, can_cast, like_pattern, own_cast, time_unit};
 pub use table::TableFunction;
 pub use zone::Zone;

@@ -2,6 +2,7 @@
 
 mod array;
 mod bytes;
+mod cast;
 mod choice;
 mod convert;
 mod date;
@@ -11,6 +12,7 @@ mod higher_order;
 mod join;
 mod json;
 pub(crate) mod kernel;
+mod like;
 pub(crate) mod map;
 mod mask;
 mod math;
@@ -26,6 +28,8 @@ mod trigonometry;
 mod udf;
 mod url;
 
+pub use cast::{can_cast, own_cast};
+pub use like::like_pattern;
 pub use shift::time_unit;
 pub(crate) use udf::Udf;
 

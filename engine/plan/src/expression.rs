@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr, ExprSchemable, Like, Operator, TryCast};
 use datafusion::prelude::lit;
-use millstream_function::{Param, Pattern, registry, time_unit};
+use millstream_function::{Param, Pattern, can_cast, like_pattern, own_cast, registry, time_unit};
 use millstream_sql::ast::{BinaryOp, Ident, UnaryOp};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span, Value};
 
@@ -111,8 +111,12 @@ impl Resolver<'_> {
                 Ok(negate(any_of(equal.collect::<Result<_>>()?), *negated))
             }
             ExprKind::Like { operand, pattern, escape, negated } => {
-                let (operand, pattern) = (self.text(operand)?, self.text(pattern)?);
-                let like = Like::new(false, Box::new(operand), Box::new(pattern), *escape, false);
+                let (operand, mut pattern) = (self.text(operand)?, self.text(pattern)?);
+                // DataFusion knows no other escape character than the backslash.
+                if let Some(escape) = escape.filter(|escape| *escape != '\\') {
+                    pattern = like_pattern().call(vec![pattern, lit(escape.to_string())]);
+                }
+                let like = Like::new(false, Box::new(operand), Box::new(pattern), None, false);
                 Ok(negate(Expr::IsTrue(Box::new(Expr::Like(like))), *negated))
             }
             ExprKind::Case { operand, branches, otherwise } => {
@@ -123,11 +127,14 @@ impl Resolver<'_> {
                 let target = arrow_type(&column_type(ty, self.catalog, &place)?);
                 let (operand, from) = self.typed(operand)?;
                 let grows = target.is_nested() && !from.is_nested();
-                if from != DataType::Null && (grows || !arrow::compute::can_cast_types(&from, &target)) {
+                if from != DataType::Null && (grows || !can_cast(&from, &target)) {
                     let message = format!("cannot cast {} to {}", type_name(&from), type_name(&target));
                     return Err(wrong(message, ast.span, ""));
                 }
-                Ok(Expr::TryCast(TryCast::new(Box::new(operand), target)))
+                Ok(match own_cast(&from, &target) {
+                    Some(cast) => cast.call(vec![operand]),
+                    None => Expr::TryCast(TryCast::new(Box::new(operand), target)),
+                })
             }
             ExprKind::Field { operand, name } => self.field(operand, name),
             ExprKind::Index { operand, index } => {

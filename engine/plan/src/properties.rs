@@ -14,6 +14,8 @@ pub struct Defaults {
     pub value_format: Option<FormatKind>,
     /// What the name of a query's topic starts with if it has no name of its own.
     pub topic_prefix: String,
+    /// Whether the key of a query's stream has only the columns that are selected, in the order of `SELECT`.
+    pub free_keys: bool,
 }
 
 impl Defaults {

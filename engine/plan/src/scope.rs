@@ -78,6 +78,16 @@ impl ScopedSource {
     }
 }
 
+impl ScopedSource {
+    /// What every row has beside its columns: its time and its place.
+    pub(crate) fn system_columns(&self) -> impl Iterator<Item = (&str, &ScanColumn)> {
+        let is_system =
+            |c: &&ScanColumn| matches!(c.role, ScanRole::RowTime | ScanRole::RowPartition | ScanRole::RowOffset);
+        let columns = self.columns.iter().filter(is_system);
+        columns.map(|column| (column.name.get(self.alias.len() + 1..).unwrap_or_default(), column))
+    }
+}
+
 impl Scope {
     pub(crate) fn add(&mut self, relation: &Relation, source: Arc<Source>) -> Result<()> {
         let name = relation.alias.as_ref().unwrap_or(&relation.name);

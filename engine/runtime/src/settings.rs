@@ -22,6 +22,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
     ("ksql.persistence.default.format.key", "KAFKA", "the format of keys where a statement gives none"),
     ("ksql.persistence.default.format.value", "", "the format of values where a statement gives none"),
     ("ksql.output.topic.name.prefix", "", "what the topics of CREATE … AS SELECT start with unless they are named"),
+    (
+        "ksql.new.query.planner.enabled",
+        "false",
+        "true: the key of a query's stream has only the columns that are selected, in their order",
+    ),
     ("ksql.query.pull.table.scan.enabled", "true", "whether a pull query may read a whole table"),
     ("ksql.query.pull.range.scan.enabled", "true", "whether a pull query may read a range of keys"),
     ("ksql.query.pull.stream.enabled", "true", "whether a pull query may read a stream"),
@@ -153,6 +158,7 @@ impl Settings {
             key_format: FormatKind::parse(self.get("ksql.persistence.default.format.key")),
             value_format: FormatKind::parse(self.get("ksql.persistence.default.format.value")),
             topic_prefix: self.get("ksql.output.topic.name.prefix").to_owned(),
+            free_keys: self.is_on("ksql.new.query.planner.enabled"),
         }
     }
 

@@ -25,6 +25,34 @@ pub(super) fn text_of(array: &ArrayRef, row: usize) -> Option<String> {
     })
 }
 
+/// A value as Java's own collections print it, and a struct as Kafka Connect does.
+pub(super) fn java_text(array: &ArrayRef, row: usize) -> String {
+    if array.is_null(row) {
+        return "null".to_owned();
+    }
+    match array.data_type() {
+        DataType::List(_) => {
+            let items = array.as_list::<i32>().value(row);
+            let items: Vec<String> = (0..items.len()).map(|row| java_text(&items, row)).collect();
+            format!("[{}]", items.join(", "))
+        }
+        DataType::Map(..) => {
+            let entries = array.as_map().value(row);
+            let [keys, values] = entries.columns() else { return String::new() };
+            let entry = |row| format!("{}={}", java_text(keys, row), java_text(values, row));
+            let entries: Vec<String> = (0..keys.len()).map(entry).collect();
+            format!("{{{}}}", entries.join(", "))
+        }
+        DataType::Struct(fields) => {
+            let columns = fields.iter().zip(array.as_struct().columns()).filter(|(_, column)| column.is_valid(row));
+            let fields: Vec<String> =
+                columns.map(|(field, column)| format!("{}={}", field.name(), java_text(column, row))).collect();
+            format!("Struct{{{}}}", fields.join(","))
+        }
+        _ => text_of(array, row).unwrap_or_default(),
+    }
+}
+
 /// A double as Java prints it: always with a point, with an exponent when small or large.
 pub(super) fn double(value: f64) -> String {
     let magnitude = value.abs();

@@ -47,7 +47,7 @@ struct Grouped<'a> {
     input: Resolver<'a>,
     group_by: Vec<(Expr, DataType)>,
     windowed: bool,
-    joined: bool,
+    scope: &'a Scope,
     calls: RefCell<Calls>,
 }
 
@@ -131,6 +131,19 @@ impl Grouped<'_> {
         place.map(|at| column(&key_name(at)))
     }
 
+    /// Whether a name is that of a bound of the windows that the query makes. The source's name may stand before it,
+    /// unless the source has windows of its own.
+    fn is_bound(&self, source: Option<&Ident>, name: &Ident) -> bool {
+        let is_of = |source: &Ident| {
+            !self.scope.has_column(&name.name) && self.scope.sources.iter().any(|scoped| scoped.alias == source.name)
+        };
+        self.windowed && matches!(name.name.as_str(), "WINDOWSTART" | "WINDOWEND") && source.is_none_or(is_of)
+    }
+
+    fn is_window_bound(&self, ast: &Ast) -> bool {
+        matches!(&ast.kind, ExprKind::Column { source, name } if self.is_bound(source.as_ref(), name))
+    }
+
     /// The key column that a literal in SELECT stands for. Within other expressions a literal is only itself.
     fn item(&self, ast: &Ast) -> Result<Option<Expr>> {
         match ast.kind {
@@ -170,15 +183,15 @@ impl Names for Grouped<'_> {
         // Only an expression without aggregates can be one of the grouping expressions.
         let mut has_aggregate = false;
         ast.walk(&mut |expr| has_aggregate |= aggregate_call(expr).is_some());
-        if has_aggregate || (self.windowed && is_window_bound(ast)) {
+        if has_aggregate || self.is_window_bound(ast) {
             return Ok(None);
         }
         Ok(self.key(&self.input.resolve(ast)?))
     }
 
     fn column(&self, source: Option<&Ident>, name: &Ident) -> Result<Expr> {
-        if self.windowed && source.is_none() && matches!(name.name.as_str(), "WINDOWSTART" | "WINDOWEND") {
-            if self.joined {
+        if self.is_bound(source, name) {
+            if self.scope.sources.len() > 1 {
                 let message = format!("{} cannot be used where rows of a join are grouped", name.name);
                 let help = "leave it out, and select it from the table that the query makes";
                 return Err(Box::new(Diagnostic::new("E0246", message).at(name.span, "").help(help)));
@@ -206,10 +219,6 @@ impl Names for Grouped<'_> {
     }
 }
 
-fn is_window_bound(ast: &Ast) -> bool {
-    matches!(&ast.kind, ExprKind::Column { source: None, name } if matches!(name.name.as_str(), "WINDOWSTART" | "WINDOWEND"))
-}
-
 /// Plans a query with aggregates. `may_group_all` says that without GROUP BY all rows are one group; what is stored
 /// needs a key, which such a group has not.
 pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog, may_group_all: bool) -> Result<Selected> {
@@ -228,13 +237,7 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog, may_group_al
         group_by.push((lit(true), DataType::Boolean));
     }
     let filter = query.filter.as_ref().map(|filter| input.predicate(filter)).transpose()?;
-    let grouped = Grouped {
-        input,
-        group_by,
-        windowed: query.window.is_some(),
-        joined: scope.sources.len() > 1,
-        calls: RefCell::default(),
-    };
+    let grouped = Grouped { input, group_by, windowed: query.window.is_some(), scope, calls: RefCell::default() };
     let resolver = Resolver { names: &grouped, catalog };
     let (mut items, mut names) = (Vec::new(), ItemNames::default());
     for item in &query.select {

@@ -42,20 +42,32 @@ impl Joined {
 pub(super) fn declare_key(query: &Query, scope: &mut Scope, catalog: &Catalog) -> Result<()> {
     let conditions = conditions(query, scope, catalog)?;
     let Some(last) = conditions.last() else { return Ok(()) };
+    if let [key] = keys(query, scope, &conditions).as_slice()
+        && key.is_synthetic()
+    {
+        scope.declare_key(last.ty.clone());
+    }
+    Ok(())
+}
+
+/// Whether the rows of a query with joins are partitioned by what is their key already.
+pub(super) fn keeps_key(query: &Query, scope: &Scope, catalog: &Catalog, partition_by: &[&Expr]) -> Result<bool> {
+    let [expr] = partition_by else { return Ok(false) };
+    let keys = keys(query, scope, &conditions(query, scope, catalog)?);
+    Ok(key::is_key(&keys, expr))
+}
+
+/// The key of the joined rows.
+fn keys(query: &Query, scope: &Scope, conditions: &[Condition]) -> Vec<RowKey> {
     let mut keys = scope.sources.first().map(key::of_source).unwrap_or_default();
-    for (at, (join, condition)) in query.joins.iter().zip(&conditions).enumerate() {
+    for (at, (join, condition)) in query.joins.iter().zip(conditions).enumerate() {
         keys = if is_foreign_key(scope, at + 1, &keys, condition) {
             keys
         } else {
             key::of_join(&keys, condition, join, at)
         };
     }
-    if let [key] = keys.as_slice()
-        && key.is_synthetic()
-    {
-        scope.declare_key(last.ty.clone());
-    }
-    Ok(())
+    keys
 }
 
 /// Whether a join is of tables and on something else than the left one's primary key.

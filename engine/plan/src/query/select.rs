@@ -7,7 +7,7 @@ use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span};
 use super::explode::Exploded;
 use super::{columns_of, join};
 use crate::expression::{Names, Resolver, type_in};
-use crate::node::{Node, Op};
+use crate::node::{Node, Op, Relation};
 use crate::scope::{Scope, ScopedSource, batch_schema, column};
 use crate::{Catalog, Column, Result, ScanColumn, ScanRole};
 
@@ -37,11 +37,13 @@ impl Selected {
         Node { keys: keys.to_vec(), ..self.root }
     }
 
-    /// Which columns of `SELECT` are the key.
+    /// Which columns of `SELECT` are the key. A stream's key may be `free`: then it has only what is selected, in the
+    /// order of `SELECT`.
     ///
     /// # Errors
-    /// A diagnostic if part of the key is not selected.
-    pub(crate) fn keys(&self, query: &Query) -> Result<Vec<usize>> {
+    /// A diagnostic if part of a key that is not free is not selected.
+    pub(crate) fn keys(&self, query: &Query, free: bool) -> Result<Vec<usize>> {
+        let free = free && self.root.relation == Relation::Stream;
         let mut keys = Vec::new();
         for (accepted, name) in &self.key_exprs {
             let mut places = (0..self.exprs.len()).filter(|at| self.is_one_of(*at, accepted));
@@ -53,12 +55,16 @@ impl Selected {
                     let help = format!("copy it into the value instead: AS_VALUE({name}) AS {copy}");
                     return Err(Box::new(Diagnostic::new("E0266", message).at(self.place, "").help(help)));
                 }
+                (None, _) if free => {}
                 (None, _) => {
                     let message = format!("the key {name} is missing from the columns of SELECT");
                     let help = format!("select it: SELECT {name}, … FROM {}", query.from.name);
                     return Err(Box::new(Diagnostic::new("E0255", message).at(self.place, "").help(help)));
                 }
             }
+        }
+        if free {
+            keys.sort_unstable();
         }
         if !keys.is_empty() && keys.len() == self.exprs.len() {
             let message = "the query selects only key columns, so that its rows would have no value";
@@ -101,13 +107,16 @@ pub(super) fn plan(query: &Query, scope: &Scope, catalog: &Catalog, persistent: 
     let resolver = Resolver { names: scope, catalog };
     let partition_by =
         query.partition_by.iter().map(|expr| Ok((resolver.resolve(expr)?, expr))).collect::<Result<Vec<_>>>()?;
-    let star = Star { persistent, partition_by: &partition_by };
+    let is_joined = !query.joins.is_empty();
+    let exprs: Vec<&Expr> = partition_by.iter().map(|(expr, _)| expr).collect();
+    let rekeys_join = persistent && is_joined && !exprs.is_empty() && !join::keeps_key(query, scope, catalog, &exprs)?;
+    let star = Star { persistent, partition_by: &partition_by, rekeys_join };
     let mut items = select_items(query, scope, &Resolver { names: &exploded, catalog }, &star)?;
     let filter = query.filter.as_ref().map(|filter| resolver.predicate(filter)).transpose()?;
     let mut joined = join::plan(query, scope, catalog)?;
     let mut key_exprs = if partition_by.is_empty() { joined.select_keys(&mut items) } else { Vec::new() };
     let mut node = joined.node;
-    if let (Some(partition), true) = (query.partition_by.first(), node.relation == crate::Relation::Table) {
+    if let (Some(partition), true) = (query.partition_by.first(), node.relation == Relation::Table) {
         let diagnostic = Diagnostic::new("E0257", "PARTITION BY is for streams, this is a table");
         return Err(Box::new(diagnostic.at(partition.span, "")));
     }
@@ -158,12 +167,14 @@ pub(super) fn projected(
 pub(super) struct Star<'a> {
     persistent: bool,
     partition_by: &'a [(Expr, &'a Ast)],
+    /// Whether the rows of a join get another key than the join gives them.
+    rekeys_join: bool,
 }
 
 impl Star<'_> {
     /// Behind a grouping, of which the bounds of the source's windows are no part.
     pub(super) fn grouped() -> Self {
-        Self { persistent: true, partition_by: &[] }
+        Self { persistent: true, partition_by: &[], rekeys_join: false }
     }
 
     /// `*` or `source.*`: the columns that it stands for.
@@ -184,17 +195,24 @@ impl Star<'_> {
     }
 
     /// The columns that a source gives: its key first, unless the rows get a key of their own; that comes first then,
-    /// and the source's key, which is a value now, last.
+    /// and the source's key, which is a value now, last. The rows of a join that get a key of their own keep the times
+    /// and places of both sides.
     fn columns(&self, scoped: &ScopedSource, scope: &Scope) -> Vec<(String, Expr)> {
         let is_bound = |role: ScanRole| matches!(role, ScanRole::WindowStart | ScanRole::WindowEnd);
         // In a join they are columns of each side.
         let has_bounds = !self.persistent || scope.sources.len() > 1;
         let all = scoped.star().filter(|(_, scanned)| has_bounds || !is_bound(scanned.role));
         let all: Vec<_> = all.map(|(name, scanned)| (name.to_owned(), scanned)).collect();
-        let rekeyed = self.persistent && !self.partition_by.is_empty() && !self.keeps_key(&all);
+        let rekeyed = match in_join {
+            true => self.rekeys_join,
+            false => self.persistent && !self.partition_by.is_empty() && !self.keeps_key(&all),
+        };
         let (mut keys, values): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|(_, scanned)| rekeyed && matches!(scanned.role, ScanRole::Key(_)));
         let mut columns = values;
+        if self.rekeys_join {
+            columns.extend(scoped.system_columns().map(|(name, scanned)| (name.to_owned(), scanned)));
+        }
         columns.append(&mut keys);
         columns.into_iter().map(|(name, scanned)| (name, column(&scope.mark(scanned).name))).collect()
     }

@@ -36,7 +36,7 @@ pub(super) fn create(query: &Query, selected: Selected, scope: &Scope, new: New<
         return Err(Box::new(Diagnostic::new("E0211", "KAFKA_TOPIC needs a string").at(property.value_span, "")));
     }
     let first = scope.sources.first().map(|scoped| scoped.source.clone());
-    let keys = selected.keys(query)?;
+    let keys = selected.keys(query, defaults.free_keys)?;
     let columns = selected.columns()?;
     let key: Vec<Column> = keys.iter().filter_map(|at| columns.get(*at).cloned()).collect();
     let is_value = |(at, _): &(usize, &Column)| !keys.contains(at);
@@ -208,7 +208,7 @@ pub(super) fn insert(query: &Query, selected: Selected, target: &Source, place: 
         );
     }
     check_types(&selected)?;
-    let keys = selected.keys(query)?;
+    let keys = selected.keys(query, false)?;
     let columns = selected.columns()?;
     let found_key: Vec<&Column> = keys.iter().filter_map(|at| columns.get(*at)).collect();
     let found_value: Vec<&Column> =
