@@ -1,6 +1,6 @@
 //! The order of rows as the bytes of their keys have it.
 
-use arrow::array::{Array, ArrayRef, AsArray, Int32Array, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, Int32Array, UInt32Array};
 use arrow::datatypes::{DataType, Int64Type};
 use millstream_plan::Source;
 

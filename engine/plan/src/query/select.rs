@@ -200,7 +200,8 @@ impl Star<'_> {
     fn columns(&self, scoped: &ScopedSource, scope: &Scope) -> Vec<(String, Expr)> {
         let is_bound = |role: ScanRole| matches!(role, ScanRole::WindowStart | ScanRole::WindowEnd);
         // In a join they are columns of each side.
-        let has_bounds = !self.persistent || scope.sources.len() > 1;
+        let in_join = scope.sources.len() > 1;
+        let has_bounds = !self.persistent || in_join;
         let all = scoped.star().filter(|(_, scanned)| has_bounds || !is_bound(scanned.role));
         let all: Vec<_> = all.map(|(name, scanned)| (name.to_owned(), scanned)).collect();
         let rekeyed = match in_join {
