@@ -2,6 +2,8 @@
 
 mod compact;
 mod cover;
+mod read;
+mod restore;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -9,13 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use crate::buffers::Buffers;
 use crate::checkpoint::PartitionCheckpoint;
 use crate::producer_state::{Check, ProducerStates};
-use crate::record::{BatchHeader, ControlType, crc_matches, set_base_offset, split_batch};
-use crate::segment::{REWRITTEN, Segment, Unsynced};
+use crate::record::{BatchHeader, ControlType, set_base_offset, split_batch};
+use crate::segment::{Segment, Unsynced};
 use crate::watch::Watchers;
-use crate::{Error, Fetched, File, Io, Isolation, Result, TopicConfig, TopicPartition};
+use crate::{Error, Io, Result, TopicConfig, TopicPartition};
 
 pub(crate) use compact::Compacted;
 use cover::Cover;
@@ -68,15 +69,6 @@ pub(crate) enum Placement {
     Duplicate(i64),
 }
 
-/// A place in a segment to read from.
-struct Place {
-    file: Arc<dyn File>,
-    path: PathBuf,
-    position: u64,
-    size_bytes: u64,
-    next_segment: Option<i64>,
-}
-
 impl Partition {
     /// A partition without records.
     pub(crate) fn empty(id: u32, name: TopicPartition, dir: PathBuf, config: TopicConfig) -> Self {
@@ -95,61 +87,6 @@ impl Partition {
             deleted: AtomicBool::new(false),
             damaged_base: AtomicI64::new(i64::MAX),
         }
-    }
-
-    /// Opens the partition as of a checkpoint; what the files hold beyond it is in the journal.
-    pub(crate) fn restore(&self, io: &dyn Io, checkpoint: Option<PartitionCheckpoint>) -> Result<()> {
-        io.create_dir(&self.dir).map_err(Error::io("create", &self.dir))?;
-        let names = io.list(&self.dir).map_err(Error::io("list", &self.dir))?;
-        let covers = Cover::read_all(io, &self.dir, &names)?;
-        let mut covered = Vec::new();
-        let bases: Vec<i64> = names.iter().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).collect();
-        let mut state = self.state();
-        let checkpoint = checkpoint.unwrap_or_default();
-        let mut expected = checkpoint.log_start_segment;
-        for base in bases {
-            let path = crate::segment::segment_path(&self.dir, base);
-            // Never checkpointed, or expired; the crash came before it was removed.
-            if base > checkpoint.active_base || base < checkpoint.log_start_segment {
-                io.remove(&path).map_err(Error::io("remove", &path))?;
-                continue;
-            }
-            if state.segments.last().is_some_and(|last| covers.iter().any(|cover| cover.holds(last, base))) {
-                covered.push(path);
-                continue;
-            }
-            if base != expected && checkpoint.active_base >= 0 {
-                let reason = format!("records {expected} to {base} are missing: a segment is lost or cut");
-                return Err(Error::damaged(&self.dir, 0, reason));
-            }
-            let size = (base == checkpoint.active_base).then_some(checkpoint.active_size_bytes);
-            let mut segment = Segment::open(io, &self.dir, base, size, |_| {})?;
-            if size.is_some() {
-                segment.cut_and_sync()?;
-            }
-            expected = segment.next_offset;
-            state.segments.push(segment);
-        }
-        let found = state.segments.last().map_or(0, |segment| segment.next_offset);
-        if found != checkpoint.next_offset {
-            let reason =
-                format!("the partition ends at offset {found}, the checkpoint says {}", checkpoint.next_offset);
-            return Err(Error::damaged(&self.dir, 0, reason));
-        }
-        // Only now is it known that nothing is missing.
-        let unfinished = names.iter().filter(|name| name.ends_with(REWRITTEN)).map(|name| self.dir.join(name));
-        for path in unfinished.chain(covered) {
-            io.remove(&path).map_err(Error::io("remove", &path))?;
-        }
-        if !covers.is_empty() {
-            io.sync_dir(&self.dir).map_err(Error::io("sync", &self.dir))?;
-            covers.iter().try_for_each(|cover| cover.remove(io, &self.dir))?;
-        }
-        state.next_offset = checkpoint.next_offset;
-        state.log_start_offset = checkpoint.log_start_offset;
-        state.producers = checkpoint.producers;
-        self.publish(state.next_offset, state.stable_offset());
-        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -230,75 +167,6 @@ impl Partition {
         self.state().producers.open().collect()
     }
 
-    pub(crate) fn fetch(
-        &self,
-        buffers: &Arc<Buffers>,
-        offset: i64,
-        bytes_max: usize,
-        isolation: Isolation,
-    ) -> Result<Fetched> {
-        let high_watermark = self.high_watermark.load(Ordering::Acquire);
-        let last_stable_offset = self.last_stable_offset.load(Ordering::Acquire);
-        let limit = if isolation == Isolation::ReadCommitted { last_stable_offset } else { high_watermark };
-        let log_start_offset = self.state().log_start_offset;
-        if offset < log_start_offset || offset > high_watermark {
-            return Err(Error::OffsetOutOfRange {
-                partition: self.name.clone(),
-                offset,
-                start: log_start_offset,
-                end: high_watermark,
-            });
-        }
-        let mut fetched = Fetched {
-            high_watermark,
-            last_stable_offset,
-            log_start_offset,
-            // What is not found below was taken out by compaction.
-            next_offset: offset.max(limit),
-            ..Fetched::default()
-        };
-        let mut look_from = offset;
-        while let Some(place) = self.place_of(look_from).filter(|_| offset < limit) {
-            fetched.bytes = read_batches(buffers, &place, offset, limit, bytes_max)?;
-            match place.next_segment {
-                Some(next) if fetched.bytes.is_empty() && next < limit => look_from = next,
-                _ => break,
-            }
-        }
-        if let Some(last) = fetched.all_batches().last() {
-            fetched.next_offset = last?.0.next_offset();
-        }
-        let state = self.state();
-        if offset < state.log_start_offset {
-            // Retention has overtaken the fetch; what it knew of aborted transactions may be gone too.
-            return Err(Error::OffsetOutOfRange {
-                partition: self.name.clone(),
-                offset,
-                start: state.log_start_offset,
-                end: high_watermark,
-            });
-        }
-        if isolation == Isolation::ReadCommitted && !fetched.bytes.is_empty() {
-            fetched.aborted = state.producers.aborted_between(offset, fetched.next_offset);
-        }
-        drop(state);
-        Ok(fetched)
-    }
-
-    fn place_of(&self, offset: i64) -> Option<Place> {
-        let state = self.state();
-        let after = state.segments.partition_point(|segment| segment.base_offset <= offset);
-        let at = after.saturating_sub(1);
-        let segment = state.segments.get(at)?;
-        Some(Place {
-            file: Arc::clone(&segment.file),
-            path: segment.path.clone(),
-            position: segment.position_of(offset),
-            size_bytes: segment.size_bytes,
-            next_segment: state.segments.get(at + 1).map(|segment| segment.base_offset),
-        })
-    }
-
     /// The segments of which more than so many bytes wait for a sync; the caller syncs them.
     pub(crate) fn take_unsynced(&self, more_than_bytes: u64) -> Vec<Unsynced> {
         self.state().segments.iter_mut().filter_map(|segment| segment.take_unsynced(more_than_bytes)).collect()
@@ -372,60 +240,5 @@ impl State {
             end_offset: self.next_offset,
             stable_offset: self.stable_offset(),
         })
-    }
-}
-
-/// Reads whole batches of one segment: from the one that holds `offset` to the last that starts before
-/// `limit`, up to `bytes_max` but at least one. Their CRCs are checked.
-fn read_batches(buffers: &Arc<Buffers>, place: &Place, offset: i64, limit: i64, bytes_max: usize) -> Result<Bytes> {
-    let mut position = place.position;
-    let mut want = bytes_max;
-    loop {
-        let available = place.size_bytes.saturating_sub(position) as usize;
-        let read = |buffer: &mut [u8]| place.file.read_at(buffer, position);
-        let buffer = buffers.fill(want.min(available), read).map_err(Error::io("read", &place.path))?;
-        let damaged = |at: usize, reason: &str| Error::damaged(&place.path, position + at as u64, reason);
-        let (mut from, mut to) = (None, 0);
-        let mut needed = None;
-        while let Some(rest) = buffer.get(to..) {
-            match split_batch(rest) {
-                // What comes before the damage can be read; the next fetch starts at the damage and reports it.
-                Err(_) if from.is_some() => break,
-                Err(error) => return Err(damaged(to, &error.to_string())),
-                Ok(Some((header, _, _))) if header.base_offset >= limit => break,
-                Ok(Some((header, batch, _))) => {
-                    if header.last_offset() >= offset {
-                        if !crc_matches(&header, batch) {
-                            if from.is_some() {
-                                break;
-                            }
-                            return Err(damaged(to, "the CRC of a batch does not match"));
-                        }
-                        from.get_or_insert(to);
-                    }
-                    to += header.size_bytes;
-                }
-                Ok(None) => {
-                    needed = BatchHeader::parse(rest).ok().map(|header| header.size_bytes);
-                    break;
-                }
-            }
-        }
-        if let Some(from) = from {
-            return Ok(buffer.slice(from..to));
-        }
-        // Nothing yet: only earlier batches fitted, or the first one is larger than `want`, or the next
-        // one lies beyond the limit.
-        if needed.is_some_and(|needed| needed > available - to) {
-            return Err(damaged(to, "a batch is longer than its file"));
-        }
-        if to == 0 && needed.is_none() && (want >= available || buffer.len() >= crate::record::HEADER_BYTES) {
-            return Ok(Bytes::new());
-        }
-        position += to as u64;
-        want = needed.unwrap_or(crate::record::HEADER_BYTES).max(bytes_max);
-        if place.size_bytes <= position {
-            return Ok(Bytes::new());
-        }
     }
 }
