@@ -180,10 +180,10 @@ impl Names for Grouped<'_> {
             let at = self.call(name, args, distinct, ast.span)?;
             return Ok(Some(column(&call_name(at))));
         }
-        // Only an expression without aggregates can be one of the grouping expressions.
-        let mut has_aggregate = false;
-        ast.walk(&mut |expr| has_aggregate |= aggregate_call(expr).is_some());
-        if has_aggregate || self.is_window_bound(ast) {
+        // Aggregates and the bounds of windows are there only behind the grouping, so no part of what is grouped by.
+        let mut is_of_group = false;
+        ast.walk(&mut |expr| is_of_group |= aggregate_call(expr).is_some() || self.is_window_bound(expr));
+        if is_of_group {
             return Ok(None);
         }
         Ok(self.key(&self.input.resolve(ast)?))
