@@ -4,6 +4,8 @@ mod civil;
 mod format;
 mod parse;
 
+pub(crate) use civil::DAY_MS;
+
 /// A compiled pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {

@@ -4,18 +4,17 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arrow::array::{Array, Int32Array, Int64Array, PrimitiveArray};
-use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType};
+use arrow::datatypes::{DataType, Date32Type, Int32Type, Int64Type, TimestampMillisecondType};
 use arrow::error::ArrowError;
 
-use super::date::Zones;
+use super::date::{TIMESTAMP, Zones};
 use super::kernel::{arg, at, map, primitives, strings};
 use super::{Param, Returns, ScalarFunction};
+use crate::pattern::DAY_MS;
 use Param::{BigInt, Date, Int, String as Text, Timestamp};
 
-const DAY_MS: i64 = 86_400_000;
 const BIGINT: Returns = Returns::Type(DataType::Int64);
 const INT: Returns = Returns::Type(DataType::Int32);
-const TIMESTAMP: Returns = Returns::Type(DataType::Timestamp(TimeUnit::Millisecond, None));
 
 pub(super) fn all() -> Vec<ScalarFunction> {
     let f = ScalarFunction::new;

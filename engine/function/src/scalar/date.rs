@@ -11,16 +11,16 @@ use arrow::error::ArrowError;
 
 use super::kernel::{Outcome, at, failed, primitives, strings, text_at};
 use super::{Param, Returns, ScalarFunction};
+use crate::pattern::DAY_MS;
 use crate::{Pattern, PatternError, Zone};
 use Param::{BigInt, Date, Int, String as Text, Time, Timestamp};
 
-const DAY_MS: i64 = 86_400_000;
 const TEXT: Returns = Returns::Type(DataType::Utf8);
 const BIGINT: Returns = Returns::Type(DataType::Int64);
 const INT: Returns = Returns::Type(DataType::Int32);
-const DATE: Returns = Returns::Type(DataType::Date32);
-const TIME: Returns = Returns::Type(DataType::Time32(TimeUnit::Millisecond));
-const TIMESTAMP: Returns = Returns::Type(DataType::Timestamp(TimeUnit::Millisecond, None));
+pub(super) const DATE: Returns = Returns::Type(DataType::Date32);
+pub(super) const TIME: Returns = Returns::Type(DataType::Time32(TimeUnit::Millisecond));
+pub(super) const TIMESTAMP: Returns = Returns::Type(DataType::Timestamp(TimeUnit::Millisecond, None));
 
 pub(super) fn all() -> Vec<ScalarFunction> {
     let f = ScalarFunction::new;

@@ -3,19 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, PrimitiveArray};
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Date32Type, Int64Type, Time32MillisecondType, TimeUnit, TimestampMillisecondType,
-};
+use arrow::datatypes::{ArrowPrimitiveType, Date32Type, Int64Type, Time32MillisecondType, TimestampMillisecondType};
 use arrow::error::ArrowError;
 
+use super::date::{DATE, TIME, TIMESTAMP};
 use super::kernel::{Outcome, at, failed, primitives, strings, text_at};
-use super::{Param, Returns, ScalarFunction};
+use super::{Param, ScalarFunction};
+use crate::pattern::DAY_MS;
 use Param::{BigInt, Date, Time, TimeUnit as Unit, Timestamp};
-
-const DAY_MS: i64 = 86_400_000;
-const DATE: Returns = Returns::Type(DataType::Date32);
-const TIME: Returns = Returns::Type(DataType::Time32(TimeUnit::Millisecond));
-const TIMESTAMP: Returns = Returns::Type(DataType::Timestamp(TimeUnit::Millisecond, None));
 
 pub(super) fn all() -> Vec<ScalarFunction> {
     let f = ScalarFunction::new;

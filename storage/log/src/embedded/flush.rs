@@ -9,7 +9,7 @@ use super::{Flusher, Inner, locked};
 use crate::checkpoint::Checkpoint;
 use crate::journal::{JournalWriter, recycle_before};
 use crate::partition::{Partition, Placed};
-use crate::segment::Unsynced;
+use crate::segment::{SLICE_BYTES, Unsynced};
 use crate::{Error, Result, Ticket};
 
 /// Batches on their way to the journal.
@@ -75,10 +75,6 @@ impl JournalQueue {
         (std::mem::take(&mut state.batches), state.sequence)
     }
 }
-
-/// Segments are synced in slices of this size while they are written: all at once at a checkpoint they
-/// would keep the disk from the journal for as long as it takes to write them.
-const SLICE_BYTES: u64 = 512 << 10;
 
 /// Makes segments durable and retires full journals without holding up acknowledgements.
 #[derive(Debug, Default)]

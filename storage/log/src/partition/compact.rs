@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Cover, Partition};
 use crate::record::{BatchHeader, BatchReader, HEADER_BYTES, crc_matches, retain_records};
-use crate::segment::Segment;
+use crate::segment::{SLICE_BYTES, Segment};
 use crate::{AbortedTransaction, Error, File, Io, Result};
 
 /// How much memory the keys of one compaction may take; what lies beyond is for the next.
@@ -22,8 +22,6 @@ const KEY_BYTES_MAX: usize = 64 << 20;
 const KEY_OVERHEAD_BYTES: usize = 64;
 /// Segments are joined up to this size, or the topic's own: their files are open all the time.
 const JOINED_BYTES_MIN: u64 = 256 << 20;
-/// A rewritten segment is synced in slices, so as not to keep the disk from acknowledgements.
-const SLICE_BYTES: u64 = 512 << 10;
 const HOUR_MS: i64 = 3_600_000;
 
 /// What a segment knows of its compaction. In memory only: after a restart all is compacted anew.
