@@ -49,8 +49,27 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) until_idle: Option<Duration>,
 
+    /// How much memory queries may use together: 4GiB, 512MiB, or a number of bytes; by default three quarters of
+    /// what the machine has.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory_max: Option<usize>,
+
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// A size as it is written on the command line.
+fn size(text: &str) -> Result<usize, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: Option<usize> = match text.get(digits.len()..).unwrap_or_default() {
+        "" | "B" => Some(1),
+        "KiB" | "k" | "K" => Some(1 << 10),
+        "MiB" | "m" | "M" => Some(1 << 20),
+        "GiB" | "g" | "G" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = factor.zip(digits.trim().parse::<usize>().ok()).and_then(|(factor, number)| number.checked_mul(factor));
+    bytes.ok_or_else(|| format!("expected a size such as 4GiB, 512MiB or a number of bytes, found \"{text}\""))
 }
 
 /// A time as it is written on the command line.

@@ -13,6 +13,7 @@ use millstream_sql::{Names, Value};
 use crate::arguments::Arguments;
 use crate::demo::Demo;
 use crate::failure::{Failure, Result};
+use crate::memory;
 
 /// Opens the log in the data directory.
 pub(crate) fn open_log(arguments: &Arguments) -> Result<EmbeddedLog> {
@@ -31,7 +32,15 @@ pub(crate) struct EmbeddedSession {
 impl EmbeddedSession {
     pub(crate) fn open(arguments: &Arguments) -> Result<Self> {
         let log: Arc<dyn Log> = Arc::new(open_log(arguments)?);
-        let engine = Engine::open(log, &EngineOptions::default());
+        let spill_directory = arguments.data.join("spill");
+        // What a program that was killed has left there is of no use to anybody.
+        let _ = std::fs::remove_dir_all(&spill_directory);
+        let options = EngineOptions {
+            memory_bytes_max: arguments.memory_max.or_else(memory::default_bytes_max),
+            spill_directory: Some(spill_directory),
+            ..EngineOptions::default()
+        };
+        let engine = Engine::open(log, &options);
         let engine = engine.map_err(|error| Failure::unavailable(error.to_string()))?;
         Ok(Self { demo: None, engine, settings: Settings::default(), data: arguments.data.clone() })
     }

@@ -5,6 +5,7 @@ mod consume;
 mod demo;
 mod embedded;
 mod failure;
+mod memory;
 mod produce;
 mod sql;
 mod topics;

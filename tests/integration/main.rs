@@ -11,6 +11,8 @@ mod formats;
 mod functions;
 mod joins;
 mod kills;
+mod look_ups;
+mod memory;
 mod operators;
 mod oracle;
 mod pipeline;

@@ -19,7 +19,11 @@ impl Session {
     }
 
     pub(crate) fn over(log: &Arc<dyn Log>) -> Self {
-        let engine = Engine::open(Arc::clone(log), &EngineOptions::default()).unwrap();
+        Self::with(log, &EngineOptions::default())
+    }
+
+    pub(crate) fn with(log: &Arc<dyn Log>, options: &EngineOptions) -> Self {
+        let engine = Engine::open(Arc::clone(log), options).unwrap();
         let mut session = Self { engine, settings: Settings::default() };
         session.run("SET 'auto.offset.reset' = 'earliest'");
         session.run("SET 'ksql.streams.cache.max.bytes.buffering' = '0'");
@@ -37,6 +41,11 @@ impl Session {
             Ok(_) => panic!("{statement} was not refused"),
             Err(error) => error.to_string(),
         }
+    }
+
+    pub(crate) fn status(&self, id: &str) -> QueryStatus {
+        let query = self.engine.queries().into_iter().find(|query| query.id == id);
+        query.unwrap_or_else(|| panic!("there is no query {id}")).status
     }
 
     /// Waits until every query has read everything.

@@ -34,6 +34,12 @@ impl Groups {
         self.rows.num_rows()
     }
 
+    /// How much memory keys and slots take.
+    pub(crate) fn size_bytes(&self) -> usize {
+        // The table has a byte of its own for each slot.
+        self.rows.size() + self.slots.capacity() * (size_of::<(u64, u32)>() + 1)
+    }
+
     /// The slots of keys, new ones for new keys.
     pub(crate) fn intern(&mut self, keys: &[ArrayRef], slots: &mut Vec<u32>) -> Result<()> {
         let found = self.converter.convert_columns(keys)?;

@@ -48,6 +48,10 @@ impl KeptTable {
         })
     }
 
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.table.size_bytes()
+    }
+
     /// The types of its columns without ROWTIME.
     fn column_types(&self) -> impl Iterator<Item = &DataType> {
         let fields = self.schema.fields();

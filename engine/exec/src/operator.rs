@@ -57,6 +57,11 @@ pub(crate) trait Operator: Send {
         Vec::new()
     }
 
+    /// How much memory its state takes, about; told after every epoch and so without looking at each row.
+    fn size_bytes(&self) -> usize {
+        0
+    }
+
     /// Its state, if it keeps one that must survive a restart.
     fn state(&mut self) -> Option<&mut dyn State> {
         None

@@ -280,6 +280,12 @@ impl Pipeline {
         Ok(())
     }
 
+    /// How much memory the operators' states take, about.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.operators.iter().map(|stage| stage.operator.size_bytes()).sum()
+    }
+
     /// The names of the operators that keep a state, by their place.
     pub fn stateful(&mut self) -> Vec<(usize, String)> {
         let stages = self.operators.iter_mut().enumerate();

@@ -19,6 +19,39 @@ pub struct KeyedTable {
     /// Where each slot's latest row lies: chunk and row.
     latest: Vec<Option<(usize, usize)>>,
     chunks: Vec<Chunk>,
+    index: Option<PrefixIndex>,
+}
+
+/// The slots of all keys that begin alike: the windows of a key.
+#[derive(Debug)]
+struct PrefixIndex {
+    columns: usize,
+    prefixes: Groups,
+    slots: Vec<Vec<u32>>,
+}
+
+impl PrefixIndex {
+    /// Takes note of the keys of new slots, those from `known` on.
+    fn add(&mut self, keys: &[ArrayRef], slots: &[u32], known: usize) -> Result<()> {
+        let (mut prefixes, mut next) = (Vec::new(), known);
+        self.prefixes.intern(keys.get(..self.columns).unwrap_or(keys), &mut prefixes)?;
+        self.slots.resize_with(self.prefixes.len(), Vec::new);
+        for (slot, prefix) in slots.iter().zip(prefixes) {
+            // New slots are counted up as their keys first come.
+            if *slot as usize == next
+                && let Some(list) = self.slots.get_mut(prefix as usize)
+            {
+                list.push(*slot);
+                next += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn size_bytes(&self) -> usize {
+        let lists: usize = self.slots.capacity() * size_of::<Vec<u32>>();
+        self.prefixes.size_bytes() + lists
+    }
 }
 
 #[derive(Debug)]
@@ -26,6 +59,14 @@ struct Chunk {
     rows: RecordBatch,
     /// The slot of each row.
     slots: Vec<u32>,
+    size_bytes: usize,
+}
+
+impl Chunk {
+    fn new(rows: RecordBatch, slots: Vec<u32>) -> Self {
+        let size_bytes = rows.get_array_memory_size() + slots.capacity() * size_of::<u32>();
+        Self { rows, slots, size_bytes }
+    }
 }
 
 impl KeyedTable {
@@ -34,7 +75,27 @@ impl KeyedTable {
     /// # Errors
     /// If keys cannot be of these types.
     pub fn new(schema: SchemaRef, key_types: &[DataType]) -> Result<Self> {
-        Ok(Self { schema, groups: Groups::new(key_types)?, latest: Vec::new(), chunks: Vec::new() })
+        Ok(Self { schema, groups: Groups::new(key_types)?, latest: Vec::new(), chunks: Vec::new(), index: None })
+    }
+
+    /// The same table, still empty, with an index by the first columns of its keys, for [`KeyedTable::rows_of`].
+    ///
+    /// # Errors
+    /// If keys cannot be of these types.
+    pub fn indexed_by(mut self, prefix_types: &[DataType]) -> Result<Self> {
+        let (columns, prefixes) = (prefix_types.len(), Groups::new(prefix_types)?);
+        self.index = Some(PrefixIndex { columns, prefixes, slots: Vec::new() });
+        Ok(self)
+    }
+
+    /// How much memory rows and keys take, about.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let chunks: usize = self.chunks.iter().map(|chunk| chunk.size_bytes).sum();
+        let index = self.index.as_ref().map_or(0, PrefixIndex::size_bytes);
+        // A slot is listed in the index, too.
+        let slot = size_of::<Option<(usize, usize)>>() + size_of::<u32>();
+        self.groups.size_bytes() + index + self.latest.capacity() * slot + chunks
     }
 
     /// Puts the rows of a batch in the place of earlier ones of their keys; rows without a value delete.
@@ -79,8 +140,11 @@ impl KeyedTable {
         keys: &[ArrayRef],
         mut replaced: impl FnMut(Option<(usize, usize)>),
     ) -> Result<()> {
-        let mut slots = Vec::new();
+        let (mut slots, known) = (Vec::new(), self.groups.len());
         self.groups.intern(keys, &mut slots)?;
+        if let Some(index) = &mut self.index {
+            index.add(keys, &slots, known)?;
+        }
         self.latest.resize(self.groups.len(), None);
         let chunk = self.chunks.len();
         for (row, slot) in slots.iter().enumerate() {
@@ -89,7 +153,7 @@ impl KeyedTable {
                 replaced(std::mem::replace(latest, new));
             }
         }
-        self.chunks.push(Chunk { rows: batch.rows.clone(), slots });
+        self.chunks.push(Chunk::new(batch.rows.clone(), slots));
         Ok(())
     }
 
@@ -101,7 +165,7 @@ impl KeyedTable {
             }
             let at = self.chunks.len() - 2;
             let (mut batches, mut slots) = (Vec::new(), Vec::new());
-            for (chunk, Chunk { rows, slots: old }) in self.chunks.iter().enumerate().skip(at) {
+            for (chunk, Chunk { rows, slots: old, .. }) in self.chunks.iter().enumerate().skip(at) {
                 let is_latest =
                     |(row, slot): &(usize, &u32)| self.latest.get(**slot as usize) == Some(&Some((chunk, *row)));
                 let (places, kept): (Vec<u32>, Vec<u32>) =
@@ -116,7 +180,7 @@ impl KeyedTable {
                     *latest = Some((at, row));
                 }
             }
-            self.chunks.push(Chunk { rows, slots });
+            self.chunks.push(Chunk::new(rows, slots));
         }
         Ok(())
     }
@@ -154,11 +218,37 @@ impl KeyedTable {
     /// # Errors
     /// None in practice.
     pub fn rows(&self) -> Result<RecordBatch> {
-        let indices: Vec<(usize, usize)> = self.latest.iter().flatten().copied().collect();
-        if indices.is_empty() {
+        self.gather(self.latest.iter().flatten().copied().collect())
+    }
+
+    /// The rows of these keys, in the order of the keys; with an index, all rows whose keys begin with one of these.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn rows_of(&self, keys: &[ArrayRef]) -> Result<RecordBatch> {
+        let latest = |slot: &u32| self.latest.get(*slot as usize).copied().flatten();
+        let places = match &self.index {
+            None => self.groups.find(keys)?.iter().flatten().filter_map(latest).collect(),
+            Some(index) => {
+                let prefixes = index.prefixes.find(keys)?.into_iter().flatten();
+                let slots = prefixes.filter_map(|prefix| index.slots.get(prefix as usize)).flatten();
+                slots.filter_map(latest).collect()
+            }
+        };
+        self.gather(places)
+    }
+
+    /// How many rows there are at most: some of them may have been replaced or deleted.
+    #[must_use]
+    pub fn len_max(&self) -> usize {
+        self.latest.len()
+    }
+
+    fn gather(&self, places: Vec<(usize, usize)>) -> Result<RecordBatch> {
+        if places.is_empty() {
             return Ok(RecordBatch::new_empty(SchemaRef::clone(&self.schema)));
         }
         let references: Vec<&RecordBatch> = self.chunks.iter().map(|chunk| &chunk.rows).collect();
-        Ok(interleave_record_batch(&references, &indices)?)
+        Ok(interleave_record_batch(&references, &places)?)
     }
 }

@@ -99,6 +99,9 @@ pub trait GroupStates: Send {
 
     /// Empties a slot.
     fn clear(&mut self, slot: u32);
+
+    /// How much memory all states take, about; told without looking at each of them.
+    fn size_bytes(&self) -> usize;
 }
 
 /// A value of an argument that must be known beforehand.
@@ -235,6 +238,11 @@ pub(crate) fn all() -> Vec<AggregateFunction> {
 
 fn argument(args: &[ArrayRef], index: usize) -> Result<&ArrayRef, ArrowError> {
     args.get(index).ok_or_else(|| ArrowError::InvalidArgumentError(format!("argument {} is missing", index + 1)))
+}
+
+/// What a vector of states takes, without what they own on the heap.
+fn vec_bytes<T>(states: &Vec<T>) -> usize {
+    states.capacity() * size_of::<T>()
 }
 
 /// The slot's place in a vector of states.

@@ -12,6 +12,7 @@ mod replay;
 mod show;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +23,7 @@ use millstream_sql::{Diagnostic, Statement, parse_statement};
 
 use crate::command::CommandLog;
 use crate::materialized::Tables;
+use crate::memory::Memory;
 use crate::pool::Pool;
 use crate::processing_log::{self, ProcessingLog};
 use crate::query::{Launch, PersistentQuery, QueryStatus};
@@ -35,12 +37,16 @@ pub struct EngineOptions {
     /// The number of compute threads; by default one a core. With none, queries run only when they are
     /// driven by hand ([`Engine::run_until_idle`]).
     pub threads: usize,
+    /// How many bytes all queries together may keep; `None`: no limit.
+    pub memory_bytes_max: Option<usize>,
+    /// Where batch queries write what does not fit in memory; `None`: the system's directory for such files.
+    pub spill_directory: Option<PathBuf>,
 }
 
 impl Default for EngineOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { service_id: "default_".to_owned(), threads }
+        Self { service_id: "default_".to_owned(), threads, memory_bytes_max: None, spill_directory: None }
     }
 }
 
@@ -105,6 +111,7 @@ pub struct Engine {
     state: Mutex<State>,
     commands: CommandLog,
     processing_log: ProcessingLog,
+    memory: Memory,
     tables: Arc<Tables>,
     service_id: String,
     /// Numbers the queries that somebody waits for.
@@ -131,12 +138,14 @@ impl Engine {
     /// # Errors
     /// If the log or a command of it cannot be read.
     pub fn open(log: Arc<dyn Log>, options: &EngineOptions) -> Result<Self> {
+        let memory = Memory::new(options.memory_bytes_max, options.spill_directory.as_deref())?;
         let engine = Self {
             commands: CommandLog::open(Arc::clone(&log), &options.service_id)?,
             processing_log: ProcessingLog::open(&*log)?,
             log,
             state: Mutex::default(),
-            tables: Arc::default(),
+            tables: Arc::new(Tables::new(memory.clone())),
+            memory,
             service_id: options.service_id.clone(),
             transient: AtomicU64::default(),
             pool: Pool::start(options.threads)?,
@@ -177,6 +186,8 @@ impl Engine {
             log: &self.log,
             pool: &self.pool,
             processing_log: &self.processing_log,
+            memory: &self.memory,
+            tables: &self.tables,
             service_id: &self.service_id,
             settings,
         }

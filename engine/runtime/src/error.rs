@@ -21,6 +21,18 @@ pub enum Error {
     /// A batch query failed.
     #[error("{0}")]
     Batch(#[from] datafusion::error::DataFusionError),
+    /// The memory that all queries share is used up.
+    #[error("{}", out_of_memory(.what, *.wanted, *.used, *.bytes_max))]
+    Memory {
+        /// Who asked for more.
+        what: String,
+        /// How many bytes it would have had, if that is known.
+        wanted: Option<usize>,
+        /// How many bytes were in use by all.
+        used: usize,
+        /// How many there may be.
+        bytes_max: usize,
+    },
     /// A command of an earlier version or a damaged one.
     #[error("the command log cannot be read at offset {offset}: {reason}")]
     Command {
@@ -37,6 +49,16 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+}
+
+fn out_of_memory(what: &str, wanted: Option<usize>, used: usize, bytes_max: usize) -> String {
+    let mib = |bytes: usize| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    let wanted = wanted.map(|bytes| format!(" ({})", mib(bytes))).unwrap_or_default();
+    let (used, max) = (mib(used), mib(bytes_max));
+    format!(
+        "there is not enough memory for {what}{wanted}: all queries together use {used} of {max}\n\
+         help: start the program with a greater --memory-max, or let queries keep less: shorter windows and GRACE PERIOD, fewer keys"
+    )
 }
 
 impl From<Box<Diagnostic>> for Error {

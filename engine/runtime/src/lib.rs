@@ -7,18 +7,23 @@
 mod command;
 mod engine;
 mod error;
+mod history;
 mod input;
 mod materialized;
+mod memory;
 mod names;
 mod pool;
 mod processing_log;
 mod query;
 mod rows;
+mod scan;
 mod settings;
 mod sink;
+mod source_table;
 mod tail;
 mod task;
 mod upstream;
+mod wanted_keys;
 
 pub use engine::{Engine, EngineOptions, PartitionLag, QueryInfo, Response, SourceInfo};
 pub use error::{Error, Result};

@@ -11,6 +11,8 @@ use millstream_log::{GroupOffset, Log, TopicPartition, TopicSpec, WriteBatch};
 use millstream_plan::{Node, Op, QueryPlan, Source};
 
 use crate::input::Input;
+use crate::materialized::Tables;
+use crate::memory::Memory;
 use crate::names;
 use crate::pool::{Handle, Pool};
 use crate::processing_log::ProcessingLog;
@@ -72,10 +74,6 @@ impl Shared {
         fits
     }
 
-    pub(crate) fn is_running(&self) -> bool {
-        self.status() == QueryStatus::Running
-    }
-
     pub(crate) fn fail(&self, reason: &str) {
         self.set_status(QueryStatus::Error(reason.to_owned()));
     }
@@ -111,6 +109,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) log: &'a Arc<dyn Log>,
     pub(crate) pool: &'a Pool,
     pub(crate) processing_log: &'a ProcessingLog,
+    pub(crate) memory: &'a Memory,
+    pub(crate) tables: &'a Arc<Tables>,
     pub(crate) service_id: &'a str,
     pub(crate) settings: &'a Settings,
 }
@@ -274,6 +274,8 @@ impl Launch<'_> {
                 partition,
                 changelogs: changelogs.collect(),
                 processing_log: self.processing_log.clone(),
+                account: self.memory.account(&format!("query {}", query.shared.id)),
+                tables: Arc::clone(self.tables),
                 group: query.group.clone(),
                 commit_interval: Duration::from_millis(self.settings.number("commit.interval.ms")),
                 merge: self.settings.number("ksql.streams.cache.max.bytes.buffering") > 0,

@@ -9,9 +9,11 @@ use millstream_log::{GroupOffset, Log, Ticket, TopicPartition, WriteBatch, read_
 
 use crate::Result;
 use crate::input::Input;
+use crate::materialized::Tables;
+use crate::memory::Account;
 use crate::pool::{Run, Turn};
 use crate::processing_log::ProcessingLog;
-use crate::query::Shared;
+use crate::query::{QueryStatus, Shared};
 use crate::sink::Sink;
 use crate::upstream::Upstream;
 
@@ -38,6 +40,10 @@ pub(crate) struct Task {
     pub(crate) partition: i32,
     pub(crate) changelogs: Vec<Changelog>,
     pub(crate) processing_log: ProcessingLog,
+    /// What the operators' states take of the memory.
+    pub(crate) account: Account,
+    /// Who makes room if there is none.
+    pub(crate) tables: Arc<Tables>,
     pub(crate) group: String,
     pub(crate) commit_interval: Duration,
     /// Whether updates of one key within an epoch are merged.
@@ -57,8 +63,11 @@ pub(crate) struct Commit {
 
 impl Run for Task {
     fn turn(&mut self) -> Turn {
-        if !self.shared.is_running() {
-            return Turn::Idle;
+        match self.shared.status() {
+            QueryStatus::Running => {}
+            QueryStatus::Paused => return Turn::Idle,
+            // Another task of the query has failed; what this one keeps is of no use.
+            QueryStatus::Error(_) => return Turn::Done,
         }
         match self.epoch() {
             Ok(turn) => turn,
@@ -79,6 +88,7 @@ impl Task {
     fn epoch(&mut self) -> Result<Turn> {
         if !self.restored {
             self.restore()?;
+            self.account_for_state()?;
             self.restored = true;
         }
         self.check_commits()?;
@@ -101,9 +111,20 @@ impl Task {
         };
         self.pipeline.flush(&mut context, &mut out)?;
         self.write(&mut out, &mut context)?;
+        self.account_for_state()?;
         self.commit(&mut context)?;
         self.shared.count(rows, &context);
         Ok(if more { Turn::Again } else { Turn::Idle })
+    }
+
+    /// Takes note of the memory that the states take. An epoch whose states do not fit is not committed: it is
+    /// processed again once the query is started with more.
+    fn account_for_state(&self) -> Result<()> {
+        let bytes = self.pipeline.size_bytes();
+        match self.account.set(bytes) {
+            Err(_) if self.tables.make_room() => self.account.set(bytes),
+            outcome => outcome,
+        }
     }
 
     fn write(&mut self, out: &mut Vec<Batch>, context: &mut Context) -> Result<()> {

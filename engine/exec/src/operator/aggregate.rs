@@ -367,6 +367,13 @@ impl Operator for WindowedAggregate {
         self.expire(&closed)
     }
 
+    fn size_bytes(&self) -> usize {
+        let states: usize = self.states.iter().map(|state| state.size_bytes()).sum();
+        // Of each slot: the greatest ROWTIME, two flags, and its place among the slots of its window.
+        let slot = size_of::<i64>() + 2 + size_of::<u32>();
+        self.groups.size_bytes() + states + self.rowtimes.capacity() * slot
+    }
+
     fn state(&mut self) -> Option<&mut dyn State> {
         Some(self)
     }

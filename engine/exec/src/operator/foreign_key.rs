@@ -210,6 +210,10 @@ impl Operator for ForeignKeyJoin {
         std::mem::take(&mut self.sent)
     }
 
+    fn size_bytes(&self) -> usize {
+        self.left.size_bytes()
+    }
+
     fn state(&mut self) -> Option<&mut dyn State> {
         Some(self)
     }

@@ -41,6 +41,8 @@ pub(crate) struct ForeignKeyLookup {
     fingerprint: u32,
     /// By foreign key, then by the left key's bytes.
     subscribers: HashMap<Vec<u8>, BTreeMap<Vec<u8>, Subscriber>>,
+    /// What they take.
+    subscribers_bytes: usize,
     changed: HashMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
@@ -62,7 +64,8 @@ impl ForeignKeyLookup {
         let key_types: Vec<DataType> = keys.into_iter().map(|(_, ty)| ty).collect();
         let fingerprint = codec::fingerprint(&key_types);
         let (subscribers, changed) = (HashMap::new(), HashMap::new());
-        Ok(Self { right, answers, key_types, key_encoder, fingerprint, subscribers, changed })
+        let subscribers_bytes = 0;
+        Ok(Self { right, answers, key_types, key_encoder, fingerprint, subscribers, subscribers_bytes, changed })
     }
 
     fn subscribe(&mut self, batch: &Batch, out: &mut Vec<Batch>) -> Result<()> {
@@ -106,11 +109,16 @@ impl ForeignKeyLookup {
     fn keep(&mut self, to: Vec<u8>, order: Vec<u8>, subscriber: Option<Subscriber>) {
         match subscriber {
             Some(subscriber) => {
-                self.subscribers.entry(to).or_default().insert(order, subscriber);
+                self.subscribers_bytes += subscriber_bytes(&order, &subscriber);
+                if let Some(old) = self.subscribers.entry(to).or_default().insert(order.clone(), subscriber) {
+                    self.subscribers_bytes -= subscriber_bytes(&order, &old);
+                }
             }
             None => {
                 if let Some(subscribers) = self.subscribers.get_mut(&to) {
-                    subscribers.remove(&order);
+                    if let Some(old) = subscribers.remove(&order) {
+                        self.subscribers_bytes -= subscriber_bytes(&order, &old);
+                    }
                     if subscribers.is_empty() {
                         self.subscribers.remove(&to);
                     }
@@ -169,6 +177,12 @@ impl ForeignKeyLookup {
     }
 }
 
+/// What a subscriber takes: its keys, itself, and its place in the maps.
+fn subscriber_bytes(order: &[u8], subscriber: &Subscriber) -> usize {
+    const MAPS_BYTES: usize = 64;
+    order.len() + subscriber.key.len() + size_of::<Subscriber>() + MAPS_BYTES
+}
+
 /// The changelog's key of a subscription: the foreign key behind its length, then the left key's bytes.
 fn entry_key(to: &[u8], order: &[u8]) -> Vec<u8> {
     let mut key = (to.len() as u32).to_le_bytes().to_vec();
@@ -200,6 +214,10 @@ fn read_entry(value: &[u8], fingerprint: u32) -> Result<Subscriber, String> {
 impl Operator for ForeignKeyLookup {
     fn process(&mut self, input: usize, batch: Batch, _: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
         if input == SUBSCRIPTIONS { self.subscribe(&batch, out) } else { self.change(batch, out) }
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.right.size_bytes() + self.subscribers_bytes
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {

@@ -40,6 +40,10 @@ impl Operator for Materialize {
         Ok(())
     }
 
+    fn size_bytes(&self) -> usize {
+        self.table.size_bytes()
+    }
+
     fn state(&mut self) -> Option<&mut dyn State> {
         Some(self)
     }

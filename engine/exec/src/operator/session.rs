@@ -1,6 +1,6 @@
 //! Aggregates by key and session.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, RecordBatch};
@@ -45,10 +45,10 @@ pub(crate) struct SessionAggregate {
     change_of: HashMap<(u32, i64, i64), u64>,
     next_change: u64,
     /// Sessions by when they close, for expiry.
-    closing: BTreeMap<i64, Vec<(u32, i64, i64)>>,
+    closing: BTreeSet<Closing>,
     undrained: Vec<Vec<u8>>,
     /// Sessions that have changed since the last drain: group, start and end.
-    undrained_set: std::collections::BTreeSet<(u32, i64, i64)>,
+    undrained_set: BTreeSet<(u32, i64, i64)>,
     stream_time: i64,
     stream_time_drained: i64,
     fingerprint: u32,
@@ -63,6 +63,9 @@ struct Session {
     /// Whether readers have seen it under these bounds.
     emitted: bool,
 }
+
+/// When a session closes, and which: group, start and end.
+type Closing = (i64, u32, i64, i64);
 
 #[derive(Debug, Clone, Copy)]
 enum Change {
@@ -99,9 +102,9 @@ impl SessionAggregate {
             changed: BTreeMap::new(),
             change_of: HashMap::new(),
             next_change: 0,
-            closing: BTreeMap::new(),
+            closing: BTreeSet::new(),
             undrained: Vec::new(),
-            undrained_set: std::collections::BTreeSet::new(),
+            undrained_set: BTreeSet::new(),
             stream_time: -1,
             stream_time_drained: -1,
             fingerprint: codec::fingerprint(key_types.iter().chain(&state_types)),
@@ -185,7 +188,7 @@ impl SessionAggregate {
         }
         let key = (group, joined.start, joined.end);
         self.note(key, Some(Change::Set { group, start: joined.start, end: joined.end }));
-        self.closing.entry(self.closes_at(joined.end)).or_default().push(key);
+        self.closing.insert((self.closes_at(joined.end), group, joined.start, joined.end));
         if let Some(sessions) = self.sessions.get_mut(group as usize) {
             sessions.insert(first, joined);
         }
@@ -195,6 +198,7 @@ impl SessionAggregate {
     /// A session that is gone because its bounds have changed.
     fn retire(&mut self, group: u32, old: Session) -> Result<()> {
         let key = (group, old.start, old.end);
+        self.closing.remove(&(self.closes_at(old.end), group, old.start, old.end));
         let deletion = Change::Deleted { group, start: old.start, end: old.end, rowtime: old.rowtime };
         self.note(key, old.emitted.then_some(deletion));
         let encoded = self.encode_key(group, old.start, old.end)?;
@@ -237,16 +241,12 @@ impl SessionAggregate {
     /// Takes the sessions that are closed by now.
     fn close(&mut self) -> Vec<(u32, Session)> {
         let mut closed = Vec::new();
-        while let Some(entry) = self.closing.first_entry() {
-            if *entry.key() > self.stream_time {
-                break;
-            }
-            for (group, start, end) in entry.remove() {
-                let Some(sessions) = self.sessions.get_mut(group as usize) else { continue };
-                // A session that has grown since is listed again under its new end.
-                if let Some(at) = sessions.iter().position(|session| (session.start, session.end) == (start, end)) {
-                    closed.push((group, sessions.remove(at)));
-                }
+        while let Some(first) = self.closing.first().copied().filter(|first| first.0 <= self.stream_time) {
+            let (_, group, start, end) = first;
+            self.closing.remove(&first);
+            let Some(sessions) = self.sessions.get_mut(group as usize) else { continue };
+            if let Some(at) = sessions.iter().position(|session| (session.start, session.end) == (start, end)) {
+                closed.push((group, sessions.remove(at)));
             }
         }
         closed
@@ -312,6 +312,13 @@ impl Operator for SessionAggregate {
             self.release(session.slot);
         }
         Ok(())
+    }
+
+    fn size_bytes(&self) -> usize {
+        let states: usize = self.states.iter().map(|state| state.size_bytes()).sum();
+        let session = size_of::<Session>() + size_of::<Closing>();
+        let lists = self.sessions.capacity() * size_of::<Vec<Session>>();
+        self.groups.size_bytes() + states + lists + (self.slot_count - self.free.len()) * session
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {
@@ -387,6 +394,7 @@ impl SessionAggregate {
             self.sessions.get_mut(group as usize).ok_or_else(|| Error::Internal("no such group".to_owned()))?;
         if let Some(at) = sessions.iter().position(|session| (session.start, session.end) == (start, end)) {
             let old = sessions.remove(at);
+            self.closing.remove(&(self.closes_at(end), group, start, end));
             self.release(old.slot);
         }
         let Some(value) = value else { return Ok(()) };
@@ -408,7 +416,7 @@ impl SessionAggregate {
             let at = sessions.partition_point(|session| session.start < start);
             sessions.insert(at, Session { start, end, slot, rowtime, emitted });
         }
-        self.closing.entry(closes_at).or_default().push((group, start, end));
+        self.closing.insert((closes_at, group, start, end));
         Ok(())
     }
 }

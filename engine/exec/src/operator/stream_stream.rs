@@ -63,6 +63,8 @@ struct Side {
     reach_ahead_ms: i64,
     rows: HashMap<Vec<u8>, BTreeMap<Place, Stored>>,
     by_time: BTreeMap<Place, Vec<u8>>,
+    /// What the rows take.
+    size_bytes: usize,
     stream_time: i64,
 }
 
@@ -108,6 +110,7 @@ impl StreamStreamJoin {
                 reach_ahead_ms: ahead,
                 rows: HashMap::new(),
                 by_time: BTreeMap::new(),
+                size_bytes: 0,
                 stream_time: -1,
             }
         };
@@ -219,15 +222,27 @@ impl Side {
         closes_at(time, self.reach_ahead_ms, grace_ms).saturating_add(self.reach_back_ms)
     }
 
+    /// What a row takes: itself, its key in two places, and what the maps that hold them need.
+    fn row_bytes(key_bytes: usize, stored: &Stored) -> usize {
+        const MAPS_BYTES: usize = 160;
+        stored.row.capacity() + 2 * key_bytes + MAPS_BYTES
+    }
+
     fn keep(&mut self, place: Place, key: Vec<u8>, stored: Stored) {
+        let key_bytes = key.len();
+        self.size_bytes += Self::row_bytes(key_bytes, &stored);
         self.by_time.insert(place, key.clone());
-        self.rows.entry(key).or_default().insert(place, stored);
+        if let Some(old) = self.rows.entry(key).or_default().insert(place, stored) {
+            self.size_bytes -= Self::row_bytes(key_bytes, &old);
+        }
     }
 
     fn forget(&mut self, place: Place, key: &[u8]) {
         self.by_time.remove(&place);
         if let Some(rows) = self.rows.get_mut(key) {
-            rows.remove(&place);
+            if let Some(old) = rows.remove(&place) {
+                self.size_bytes -= Self::row_bytes(key.len(), &old);
+            }
             if rows.is_empty() {
                 self.rows.remove(key);
             }
@@ -286,6 +301,10 @@ impl Operator for StreamStreamJoin {
             }
         }
         output.emit(&self.schema, out)
+    }
+
+    fn size_bytes(&self) -> usize {
+        self.sides.iter().map(|side| side.size_bytes).sum()
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {

@@ -71,4 +71,8 @@ impl Operator for StreamTableJoin {
         }
         Ok(())
     }
+
+    fn size_bytes(&self) -> usize {
+        self.table.size_bytes()
+    }
 }

@@ -27,6 +27,8 @@ pub(crate) struct TableFilter {
     keys: Vec<usize>,
     window: Option<WindowSpec>,
     passed: HashSet<Vec<u8>>,
+    /// How long those keys are together.
+    passed_bytes: usize,
     /// Keys that passed, by when their windows close; some of them may have been deleted since.
     closing: BTreeMap<i64, HashSet<Vec<u8>>>,
     /// The greatest ROWTIME so far: that of the aggregate below, whose every row is in some window.
@@ -38,7 +40,8 @@ pub(crate) struct TableFilter {
 impl TableFilter {
     pub(crate) fn new(predicate: Evaluator, keys: Vec<usize>, window: Option<WindowSpec>) -> Self {
         let (passed, changed) = (HashSet::new(), HashMap::new());
-        Self { predicate, keys, window, passed, closing: BTreeMap::new(), stream_time: -1, changed }
+        let closing = BTreeMap::new();
+        Self { predicate, keys, window, passed, passed_bytes: 0, closing, stream_time: -1, changed }
     }
 
     /// The rows for which the condition is true.
@@ -49,6 +52,20 @@ impl TableFilter {
             Some(valid) => passes.values() & valid.inner(),
             None => passes.values().clone(),
         })
+    }
+
+    /// Takes a key among those that passed; false if it is there already.
+    fn admit(&mut self, key: &[u8]) -> bool {
+        let is_new = self.passed.insert(key.to_vec());
+        self.passed_bytes += if is_new { key.len() } else { 0 };
+        is_new
+    }
+
+    /// Takes a key out of those that passed; false if it is not there.
+    fn dismiss(&mut self, key: &[u8]) -> bool {
+        let was_there = self.passed.remove(key);
+        self.passed_bytes -= if was_there { key.len() } else { 0 };
+        was_there
     }
 
     /// Takes note of when a key's window closes; its end is the last value in the key.
@@ -85,7 +102,7 @@ impl Operator for TableFilter {
             let mut key = Vec::new();
             codec::write_row(&keys, row, &mut key)?;
             let passes_now = batch.is_live(row) && passes.value(row);
-            let passed = if passes_now { !self.passed.insert(key.clone()) } else { self.passed.remove(&key) };
+            let passed = if passes_now { !self.admit(&key) } else { self.dismiss(&key) };
             if passes_now && !passed {
                 self.close_later(&key);
             }
@@ -109,12 +126,18 @@ impl Operator for TableFilter {
                 break;
             }
             for key in entry.remove() {
-                if self.passed.remove(&key) {
+                if self.dismiss(&key) {
                     self.changed.insert(key, false);
                 }
             }
         }
         Ok(())
+    }
+
+    fn size_bytes(&self) -> usize {
+        // Keys with windows are listed a second time.
+        let copies = if self.window.is_some() { 2 } else { 1 };
+        copies * (self.passed_bytes + self.passed.capacity() * (size_of::<Vec<u8>>() + 1))
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {
@@ -133,10 +156,10 @@ impl State for TableFilter {
     fn restore(&mut self, entries: &[StateChange<'_>]) -> Result<()> {
         for (key, value) in entries {
             if value.is_some() {
-                self.passed.insert(key.to_vec());
+                self.admit(key);
                 self.close_later(key);
             } else {
-                self.passed.remove(*key);
+                self.dismiss(key);
             }
         }
         Ok(())

@@ -90,6 +90,10 @@ impl Operator for TableTableJoin {
         Ok(())
     }
 
+    fn size_bytes(&self) -> usize {
+        self.sides.iter().map(|side| side.table.size_bytes()).sum()
+    }
+
     fn state(&mut self) -> Option<&mut dyn State> {
         Some(self)
     }

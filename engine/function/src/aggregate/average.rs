@@ -7,7 +7,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 
-use super::{AggregateFunction, GroupStates, argument, at};
+use super::{AggregateFunction, GroupStates, argument, at, vec_bytes};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
@@ -106,5 +106,9 @@ impl GroupStates for Average {
         if let (Some(sum), Some(count)) = (self.sums.get_mut(slot as usize), self.counts.get_mut(slot as usize)) {
             (*sum, *count) = (0.0, 0);
         }
+    }
+
+    fn size_bytes(&self) -> usize {
+        vec_bytes(&self.sums) + vec_bytes(&self.counts)
     }
 }

@@ -23,6 +23,41 @@ pub(super) struct Cells {
     has_maps: bool,
 }
 
+/// How much memory the cells of all slots take.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    bytes: usize,
+}
+
+/// What a cell takes beside its bytes: where it lies, its length, and the allocator's own.
+const CELL_BYTES: usize = 32;
+
+impl Held {
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn add(&mut self, cell: &[u8]) {
+        self.bytes += cell.len() + CELL_BYTES;
+    }
+
+    pub(super) fn remove(&mut self, cell: &[u8]) {
+        self.bytes = self.bytes.saturating_sub(cell.len() + CELL_BYTES);
+    }
+
+    pub(super) fn replace(&mut self, old: Option<&[u8]>, new: Option<&[u8]>) {
+        old.into_iter().for_each(|cell| self.remove(cell));
+        new.into_iter().for_each(|cell| self.add(cell));
+    }
+
+    /// As [`super::GroupStates::resize`]: states shrink to nothing or not at all.
+    pub(super) fn resize(&mut self, slots: usize) {
+        if slots == 0 {
+            self.bytes = 0;
+        }
+    }
+}
+
 /// The list type of these items.
 pub(super) fn list_of(item: &DataType) -> DataType {
     DataType::List(Arc::new(Field::new("item", item.clone(), true)))

@@ -7,8 +7,8 @@ use arrow::array::{Array, ArrayRef, AsArray, Int64Array};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
 
-use super::cells::{Cell, Cells, list_of};
-use super::{AggregateFunction, GroupStates, Parameters, argument, at};
+use super::cells::{Cell, Cells, Held, list_of};
+use super::{AggregateFunction, GroupStates, Parameters, argument, at, vec_bytes};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
@@ -55,13 +55,15 @@ struct Collect {
     values: Vec<Vec<Cell>>,
     /// What is in `values` already, for the kinds that keep a value once.
     seen: Vec<HashSet<Cell>>,
+    held: Held,
 }
 
 impl Collect {
     fn new(args: &[DataType], parameters: &Parameters, kind: Kind) -> Result<Self, ArrowError> {
         let item = args.first().cloned().unwrap_or(DataType::Null);
         let limit = if kind == Kind::CountDistinct { usize::MAX } else { parameters.limit };
-        Ok(Self { kind, cells: Cells::new(&item)?, item, limit, values: Vec::new(), seen: Vec::new() })
+        let (values, seen, held) = (Vec::new(), Vec::new(), Held::default());
+        Ok(Self { kind, cells: Cells::new(&item)?, item, limit, values, seen, held })
     }
 
     fn add(&mut self, slot: u32, value: &[u8]) -> Result<(), ArrowError> {
@@ -75,8 +77,10 @@ impl Collect {
                 return Ok(());
             }
             seen.insert(value.into());
+            self.held.add(value);
         }
         values.push(value.into());
+        self.held.add(value);
         Ok(())
     }
 
@@ -89,6 +93,7 @@ impl Collect {
 
 impl GroupStates for Collect {
     fn resize(&mut self, slots: usize) {
+        self.held.resize(slots);
         self.values.resize_with(slots, Vec::new);
         self.seen.resize_with(slots, HashSet::new);
     }
@@ -110,17 +115,16 @@ impl GroupStates for Collect {
         for (row, &slot) in slots.iter().enumerate() {
             let list = at(&mut self.values, slot)?;
             if let Some(place) = list.iter().position(|other| **other == *rows.row(row).data()) {
-                list.remove(place);
+                self.held.remove(&list.remove(place));
             }
         }
         Ok(())
     }
 
     fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {
-        for value in std::mem::take(at(&mut self.values, from)?) {
-            self.add(into, &value)?;
-        }
-        Ok(())
+        let values = std::mem::take(at(&mut self.values, from)?);
+        values.iter().for_each(|value| self.held.remove(value));
+        values.iter().try_for_each(|value| self.add(into, value))
     }
 
     fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef, ArrowError> {
@@ -153,8 +157,12 @@ impl GroupStates for Collect {
 
     fn clear(&mut self, slot: u32) {
         if let (Some(values), Some(seen)) = (self.values.get_mut(slot as usize), self.seen.get_mut(slot as usize)) {
-            *values = Vec::new();
-            *seen = HashSet::new();
+            let (values, seen) = (std::mem::take(values), std::mem::take(seen));
+            values.iter().chain(&seen).for_each(|cell| self.held.remove(cell));
         }
+    }
+
+    fn size_bytes(&self) -> usize {
+        vec_bytes(&self.values) + vec_bytes(&self.seen) + self.held.bytes()
     }
 }

@@ -7,7 +7,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Int64Type};
 use arrow::error::ArrowError;
 
-use super::{AggregateFunction, GroupStates, argument, at};
+use super::{AggregateFunction, GroupStates, argument, at, vec_bytes};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
@@ -93,5 +93,9 @@ impl GroupStates for Count {
         if let Some(count) = self.counts.get_mut(slot as usize) {
             *count = 0;
         }
+    }
+
+    fn size_bytes(&self) -> usize {
+        vec_bytes(&self.counts)
     }
 }

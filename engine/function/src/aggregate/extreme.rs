@@ -9,7 +9,8 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
-use super::{AggregateFunction, GroupStates, argument, at};
+use super::cells::{Cell, Held};
+use super::{AggregateFunction, GroupStates, argument, at, vec_bytes};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
@@ -46,7 +47,9 @@ fn make(args: &[DataType], greatest: bool) -> Box<dyn GroupStates> {
         T::Date32 => Box::new(Extreme::<Date32Type>::new(ty, greatest)),
         T::Time32(TimeUnit::Millisecond) => Box::new(Extreme::<Time32MillisecondType>::new(ty, greatest)),
         T::Timestamp(TimeUnit::Millisecond, _) => Box::new(Extreme::<TimestampMillisecondType>::new(ty, greatest)),
-        T::Utf8 | T::Binary => Box::new(ExtremeBytes { best: Vec::new(), is_text: ty == T::Utf8, greatest }),
+        T::Utf8 | T::Binary => {
+            Box::new(ExtremeBytes { best: Vec::new(), held: Held::default(), is_text: ty == T::Utf8, greatest })
+        }
         _ => Box::new(Extreme::<Int64Type>::new(ty, greatest)),
     }
 }
@@ -122,12 +125,17 @@ impl<T: ArrowPrimitiveType> GroupStates for Extreme<T> {
             *best = None;
         }
     }
+
+    fn size_bytes(&self) -> usize {
+        vec_bytes(&self.best)
+    }
 }
 
 /// Text and bytes, which compare alike: UTF-8 sorts as its code points do.
 #[derive(Debug)]
 struct ExtremeBytes {
-    best: Vec<Option<Box<[u8]>>>,
+    best: Vec<Option<Cell>>,
+    held: Held,
     is_text: bool,
     greatest: bool,
 }
@@ -137,6 +145,7 @@ impl ExtremeBytes {
         let greatest = self.greatest;
         let best = at(&mut self.best, slot)?;
         if best.as_deref().is_none_or(|best| if greatest { value > best } else { value < best }) {
+            self.held.replace(best.as_deref(), Some(value));
             *best = Some(value.into());
         }
         Ok(())
@@ -154,6 +163,7 @@ impl ExtremeBytes {
 
 impl GroupStates for ExtremeBytes {
     fn resize(&mut self, slots: usize) {
+        self.held.resize(slots);
         self.best.resize(slots, None);
     }
 
@@ -168,10 +178,9 @@ impl GroupStates for ExtremeBytes {
     }
 
     fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {
-        match at(&mut self.best, from)?.take() {
-            Some(value) => self.offer(into, &value),
-            None => Ok(()),
-        }
+        let Some(value) = at(&mut self.best, from)?.take() else { return Ok(()) };
+        self.held.replace(Some(&value), None);
+        self.offer(into, &value)
     }
 
     fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef, ArrowError> {
@@ -191,7 +200,9 @@ impl GroupStates for ExtremeBytes {
         let values = argument(state, 0)?;
         for (row, &slot) in slots.iter().enumerate() {
             let value = self.value(values, row).map(Box::from);
-            *at(&mut self.best, slot)? = value;
+            let best = at(&mut self.best, slot)?;
+            self.held.replace(best.as_deref(), value.as_deref());
+            *best = value;
         }
         Ok(())
     }
@@ -202,7 +213,11 @@ impl GroupStates for ExtremeBytes {
 
     fn clear(&mut self, slot: u32) {
         if let Some(best) = self.best.get_mut(slot as usize) {
-            *best = None;
+            self.held.replace(best.take().as_deref(), None);
         }
+    }
+
+    fn size_bytes(&self) -> usize {
+        vec_bytes(&self.best) + self.held.bytes()
     }
 }

@@ -8,8 +8,8 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Int64Type};
 use arrow::error::ArrowError;
 
-use super::cells::{Cells, list_of};
-use super::{AggregateFunction, GroupStates, Literal, Parameters, argument, at};
+use super::cells::{Cells, Held, list_of};
+use super::{AggregateFunction, GroupStates, Literal, Parameters, argument, at, vec_bytes};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
@@ -51,6 +51,7 @@ struct ByOffset {
     /// How many values are kept; `None`: one, which is the result and not a list of it.
     count: Option<usize>,
     values: Vec<VecDeque<Arrived>>,
+    held: Held,
     /// The number that the next value gets.
     next: i64,
 }
@@ -73,7 +74,8 @@ impl ByOffset {
         }
         let ty = args.first().cloned().unwrap_or(DataType::Null);
         let cells = Cells::new(&ty)?;
-        Ok(Self { ty, cells, latest, ignore_nulls, count, values: Vec::new(), next: 0 })
+        let (values, held) = (Vec::new(), Held::default());
+        Ok(Self { ty, cells, latest, ignore_nulls, count, values, held, next: 0 })
     }
 
     /// Takes in the value that came last of all.
@@ -84,6 +86,7 @@ impl ByOffset {
         let kept = at(&mut self.values, slot)?;
         if kept.len() < room {
             kept.push_back(Arrived { number, cell: cell.to_vec() });
+            self.held.add(cell);
             return Ok(());
         }
         if !self.latest {
@@ -91,6 +94,7 @@ impl ByOffset {
         }
         // The oldest one's memory is used again.
         if let Some(mut oldest) = kept.pop_front() {
+            self.held.replace(Some(&oldest.cell), Some(cell));
             oldest.number = number;
             oldest.cell.clear();
             oldest.cell.extend_from_slice(cell);
@@ -112,6 +116,7 @@ impl ByOffset {
 
 impl GroupStates for ByOffset {
     fn resize(&mut self, slots: usize) {
+        self.held.resize(slots);
         self.values.resize_with(slots, VecDeque::new);
     }
 
@@ -133,12 +138,13 @@ impl GroupStates for ByOffset {
         let kept = at(&mut self.values, into)?;
         kept.extend(others);
         kept.make_contiguous().sort_by_key(|arrived| arrived.number);
-        let surplus = kept.len().saturating_sub(room);
-        if self.latest {
-            drop(kept.drain(..surplus))
+        let surplus = if self.latest {
+            let rest = kept.split_off(kept.len().saturating_sub(room));
+            std::mem::replace(kept, rest)
         } else {
-            kept.truncate(room)
-        }
+            kept.split_off(room.min(kept.len()))
+        };
+        surplus.iter().for_each(|arrived| self.held.remove(&arrived.cell));
         Ok(())
     }
 
@@ -164,7 +170,9 @@ impl GroupStates for ByOffset {
     fn restore(&mut self, slots: &[u32], state: &[ArrayRef]) -> Result<(), ArrowError> {
         let (lists, numbers) = (argument(state, 0)?.as_list::<i32>(), argument(state, 1)?.as_list::<i32>());
         for (row, &slot) in slots.iter().enumerate() {
+            self.clear(slot);
             let rows = self.cells.rows(&lists.value(row))?;
+            rows.iter().for_each(|cell| self.held.add(cell.data()));
             let numbers = numbers.value(row);
             let numbers = numbers.as_primitive::<Int64Type>().values();
             let arrived = rows.iter().zip(numbers);
@@ -181,7 +189,11 @@ impl GroupStates for ByOffset {
 
     fn clear(&mut self, slot: u32) {
         if let Some(values) = self.values.get_mut(slot as usize) {
-            *values = VecDeque::new();
+            std::mem::take(values).iter().for_each(|arrived| self.held.remove(&arrived.cell));
         }
+    }
+
+    fn size_bytes(&self) -> usize {
+        vec_bytes(&self.values) + self.held.bytes()
     }
 }

@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray, Float64Array};
 use arrow::datatypes::{DataType, Float64Type};
 use arrow::error::ArrowError;
 
-use super::{AggregateFunction, GroupStates, argument, at};
+use super::{AggregateFunction, GroupStates, argument, at, vec_bytes};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
@@ -244,5 +244,9 @@ impl<G: Gathered> GroupStates for Sums<G> {
         if let Some(sums) = self.sums.get_mut(slot as usize) {
             *sums = G::default();
         }
+    }
+
+    fn size_bytes(&self) -> usize {
+        vec_bytes(&self.sums)
     }
 }

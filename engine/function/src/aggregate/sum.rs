@@ -7,7 +7,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 use arrow::error::ArrowError;
 
-use super::{AggregateFunction, GroupStates, argument, at};
+use super::{AggregateFunction, GroupStates, argument, at, vec_bytes};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
@@ -143,5 +143,9 @@ impl<T: ArrowPrimitiveType> GroupStates for Sum<T> {
         if let Some(sum) = self.sums.get_mut(slot as usize) {
             *sum = T::Native::default();
         }
+    }
+
+    fn size_bytes(&self) -> usize {
+        vec_bytes(&self.sums)
     }
 }

@@ -88,4 +88,8 @@ impl GroupStates for SumList {
     fn clear(&mut self, slot: u32) {
         self.sum.clear(slot);
     }
+
+    fn size_bytes(&self) -> usize {
+        self.sum.size_bytes()
+    }
 }

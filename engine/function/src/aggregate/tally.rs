@@ -8,8 +8,8 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef, Fields, Int64Type};
 use arrow::error::ArrowError;
 
-use super::cells::{Cell, Cells, list_of};
-use super::{AggregateFunction, GroupStates, argument, at};
+use super::cells::{Cell, Cells, Held, list_of};
+use super::{AggregateFunction, GroupStates, argument, at, vec_bytes};
 use crate::overload::{Param, Returns};
 
 /// As in ksqlDB: further values of a histogram are dropped.
@@ -52,12 +52,13 @@ struct Tally {
     ty: DataType,
     cells: Cells,
     counts: Vec<BTreeMap<Cell, i64>>,
+    held: Held,
 }
 
 impl Tally {
     fn new(args: &[DataType], kind: Kind) -> Result<Self, ArrowError> {
         let ty = args.first().cloned().unwrap_or(DataType::Null);
-        Ok(Self { kind, cells: Cells::new(&ty)?, ty, counts: Vec::new() })
+        Ok(Self { kind, cells: Cells::new(&ty)?, ty, counts: Vec::new(), held: Held::default() })
     }
 
     fn add(&mut self, slot: u32, cell: &[u8], by: i64) -> Result<(), ArrowError> {
@@ -66,9 +67,11 @@ impl Tally {
             *count += by;
             if *count <= 0 {
                 counts.remove(cell);
+                self.held.remove(cell);
             }
         } else if by > 0 && (self.kind == Kind::Attribute || counts.len() < VALUES_MAX) {
             counts.insert(cell.into(), by);
+            self.held.add(cell);
         }
         Ok(())
     }
@@ -101,6 +104,7 @@ impl Tally {
 
 impl GroupStates for Tally {
     fn resize(&mut self, slots: usize) {
+        self.held.resize(slots);
         self.counts.resize_with(slots, BTreeMap::new);
     }
 
@@ -114,6 +118,7 @@ impl GroupStates for Tally {
 
     fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {
         for (cell, count) in std::mem::take(at(&mut self.counts, from)?) {
+            self.held.remove(&cell);
             self.add(into, &cell, count)?;
         }
         Ok(())
@@ -155,6 +160,8 @@ impl GroupStates for Tally {
             let cells = self.cells.rows(&values.value(row))?;
             let counts = counts.value(row);
             let counts = counts.as_primitive::<Int64Type>().values();
+            self.clear(slot);
+            cells.iter().for_each(|cell| self.held.add(cell.data()));
             let counted = cells.iter().zip(counts).map(|(cell, count)| (Cell::from(cell.data()), *count));
             *at(&mut self.counts, slot)? = counted.collect();
         }
@@ -167,7 +174,11 @@ impl GroupStates for Tally {
 
     fn clear(&mut self, slot: u32) {
         if let Some(counts) = self.counts.get_mut(slot as usize) {
-            *counts = BTreeMap::new();
+            std::mem::take(counts).keys().for_each(|cell| self.held.remove(cell));
         }
+    }
+
+    fn size_bytes(&self) -> usize {
+        vec_bytes(&self.counts) + self.held.bytes()
     }
 }

@@ -6,8 +6,8 @@ use arrow::array::{Array, ArrayRef, AsArray, StructArray};
 use arrow::datatypes::{DataType, Field, Fields};
 use arrow::error::ArrowError;
 
-use super::cells::{Cell, Cells, list_of};
-use super::{AggregateFunction, GroupStates, Literal, Parameters, argument, at};
+use super::cells::{Cell, Cells, Held, list_of};
+use super::{AggregateFunction, GroupStates, Literal, Parameters, argument, at, vec_bytes};
 use crate::overload::{Param, Returns};
 
 pub(super) fn all() -> Vec<AggregateFunction> {
@@ -56,6 +56,7 @@ struct Top {
     items: Cells,
     /// The greatest first; of like ones what came first.
     best: Vec<Vec<Entry>>,
+    held: Held,
 }
 
 #[derive(Debug)]
@@ -69,6 +70,10 @@ impl Entry {
     fn item(&self) -> &[u8] {
         self.item.as_deref().unwrap_or(&self.rank)
     }
+
+    fn cells(&self) -> impl Iterator<Item = &Cell> {
+        std::iter::once(&self.rank).chain(&self.item)
+    }
 }
 
 impl Top {
@@ -79,7 +84,8 @@ impl Top {
         };
         let item = item_type(args);
         let ranks = Cells::new(args.first().unwrap_or(&DataType::Null))?;
-        Ok(Self { k, distinct, args: args.to_vec(), ranks, items: Cells::new(&item)?, item, best: Vec::new() })
+        let (items, best, held) = (Cells::new(&item)?, Vec::new(), Held::default());
+        Ok(Self { k, distinct, args: args.to_vec(), ranks, items, item, best, held })
     }
 
     fn offer(&mut self, slot: u32, rank: &[u8], item: Option<&[u8]>) -> Result<(), ArrowError> {
@@ -87,8 +93,14 @@ impl Top {
         let place = best.partition_point(|entry| *entry.rank >= *rank);
         let is_known = self.distinct && place > 0 && best.get(place - 1).is_some_and(|entry| *entry.rank == *rank);
         if place < self.k && !is_known {
-            best.insert(place, Entry { rank: rank.into(), item: item.map(Cell::from) });
-            best.truncate(self.k);
+            let entry = Entry { rank: rank.into(), item: item.map(Cell::from) };
+            entry.cells().for_each(|cell| self.held.add(cell));
+            best.insert(place, entry);
+            if best.len() > self.k
+                && let Some(last) = best.pop()
+            {
+                last.cells().for_each(|cell| self.held.remove(cell));
+            }
         }
         Ok(())
     }
@@ -96,6 +108,7 @@ impl Top {
 
 impl GroupStates for Top {
     fn resize(&mut self, slots: usize) {
+        self.held.resize(slots);
         self.best.resize_with(slots, Vec::new);
     }
 
@@ -120,6 +133,7 @@ impl GroupStates for Top {
 
     fn merge(&mut self, into: u32, from: u32) -> Result<(), ArrowError> {
         for entry in std::mem::take(at(&mut self.best, from)?) {
+            entry.cells().for_each(|cell| self.held.remove(cell));
             self.offer(into, &entry.rank, entry.item.as_deref())?;
         }
         Ok(())
@@ -153,7 +167,12 @@ impl GroupStates for Top {
 
     fn clear(&mut self, slot: u32) {
         if let Some(best) = self.best.get_mut(slot as usize) {
-            *best = Vec::new();
+            let best = std::mem::take(best);
+            best.iter().flat_map(Entry::cells).for_each(|cell| self.held.remove(cell));
         }
+    }
+
+    fn size_bytes(&self) -> usize {
+        vec_bytes(&self.best) + self.held.bytes()
     }
 }

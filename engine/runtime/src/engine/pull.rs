@@ -21,7 +21,9 @@ use millstream_plan::{Catalog, ROWTIME, sql_type};
 use millstream_sql::Diagnostic;
 
 use super::Engine;
-use crate::materialized::{SourceTable, columns_of};
+use crate::memory::Memory;
+use crate::scan::columns_of;
+use crate::source_table::SourceTable;
 use crate::tail::{Reader, Tail};
 use crate::{Error, Result, Row, RowStream, StreamEvent};
 use dialect::lift;
@@ -43,10 +45,11 @@ impl Engine {
         let frame = runtime.block_on(context.sql(&to_batch_sql(&lifted)));
         let frame = frame.map_err(|error| refusal(&error, reason, &catalog, text))?;
         let columns = columns(&frame, &names, &catalog);
+        let memory = self.memory.clone();
         let mut stream = Tail::new().start_bounded("a pull query", columns, move |reader| {
             runtime.block_on(async {
-                let batches = frame.execute_stream().await?;
-                hand_on_all(batches, reader).await
+                let batches = frame.execute_stream().await.map_err(|error| memory.explain(error))?;
+                hand_on_all(batches, reader, &memory).await
             })
         })?;
         stream.query_id = self.transient_id("query", "pull");
@@ -59,12 +62,13 @@ impl Engine {
         let is_limited = named("LIMIT");
         let mut config = SessionConfig::new()
             .set_bool("datafusion.sql_parser.enable_ident_normalization", false)
+            .with_sort_spill_reservation_bytes(self.memory.sort_reservation_bytes())
             .with_information_schema(false);
         if is_limited {
             // LIMIT takes the first rows, which several partitions would mix up.
             config = config.with_target_partitions(1);
         }
-        let mut context = SessionContext::new_with_config(config);
+        let mut context = SessionContext::new_with_config_rt(config, Arc::clone(self.memory.environment()));
         context.register_expr_planner(Arc::new(TextSum))?;
         let own = context.state();
         for udf in registry().batch_scalars(|name| own.scalar_functions().get(name).cloned()) {
@@ -75,6 +79,7 @@ impl Engine {
             let table = SourceTable {
                 log: Arc::clone(&self.log),
                 tables: Arc::clone(&self.tables),
+                memory: self.memory.clone(),
                 source: Arc::clone(source),
                 columns: columns_of(source, &system),
                 with_rowtime: named(ROWTIME),
@@ -88,11 +93,12 @@ impl Engine {
 
 /// Hands batches on until there are no more or the reader has gone. DataFusion's operators give way now and then;
 /// whether anybody still waits is looked at whenever they do.
-async fn hand_on_all(mut batches: SendableRecordBatchStream, reader: &Reader) -> Result<()> {
+async fn hand_on_all(mut batches: SendableRecordBatchStream, reader: &Reader, memory: &Memory) -> Result<()> {
     loop {
         let next = poll_fn(|task| if reader.has_gone() { Poll::Ready(None) } else { batches.as_mut().poll_next(task) });
         let Some(batch) = next.await else { return Ok(()) };
-        if !reader.hand_on(StreamEvent::Rows(rows(&batch?))) {
+        let batch = batch.map_err(|error| memory.explain(error))?;
+        if !reader.hand_on(StreamEvent::Rows(rows(&batch))) {
             return Ok(());
         }
     }

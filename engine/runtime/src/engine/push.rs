@@ -10,6 +10,7 @@ use millstream_sql::Query;
 
 use super::Engine;
 use crate::input::Input;
+use crate::memory::Account;
 use crate::rows::rows_of;
 use crate::tail::{Reader, Tail};
 use crate::task::next_batch;
@@ -28,6 +29,8 @@ struct PushQuery {
     inputs: Vec<Input>,
     limit: Option<u64>,
     merge: bool,
+    /// What the operators' states take of the memory.
+    account: Account,
     total: i64,
 }
 
@@ -74,6 +77,7 @@ impl Engine {
             inputs,
             limit: plan.limit,
             merge,
+            account: self.memory.account("a push query"),
             total,
         };
         let table_keys = is_table.then(|| plan.root.keys.clone());
@@ -147,6 +151,7 @@ impl PushQuery {
         for (operator, _) in self.pipeline.stateful() {
             self.pipeline.drain_state(operator, &mut |_| {})?;
         }
+        self.account.set(self.pipeline.size_bytes())?;
         let rows = out.iter().flat_map(|batch| rows_of(batch, &self.keys));
         Ok((rows.filter(|row| self.is_table || !row.is_deletion).collect(), more))
     }

@@ -166,7 +166,11 @@ fn median(mut runs: Vec<Measured>) -> Measured {
 
 /// Runs the statements over the topics of so many partitions until everything is read and committed.
 fn run_streaming(data: &Data, case: &Case, partitions: i32, threads: usize, run: usize) -> Result<Measured> {
-    let options = EngineOptions { service_id: format!("bench_{}_{partitions}_{run}_", case.name), threads };
+    let options = EngineOptions {
+        service_id: format!("bench_{}_{partitions}_{run}_", case.name),
+        threads,
+        ..EngineOptions::default()
+    };
     let engine = Engine::open(Arc::clone(&data.log), &options)?;
     let mut settings = Settings::default();
     let mut execute = |statement: &str| -> Result<Response> { Ok(engine.execute(statement, &mut settings)?) };
