@@ -117,3 +117,24 @@ fn joins_that_cannot_be_say_why() {
     refused("a.id, v, w FROM a FULL JOIN b ON a.v = b.id", "INNER or LEFT");
     refused("a.id, v, w FROM a JOIN b WITHIN 1 HOUR ON a.v = b.id", "no WITHIN");
 }
+
+/// A row of a stream, and a moment later the row of the table that was there before it.
+fn joined_with_a_row_that_comes_late(idle_ms: &str) -> Vec<String> {
+    let mut session = Session::new();
+    session.run("CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', FORMAT='JSON', PARTITIONS=1)");
+    session.run("CREATE TABLE t (k STRING PRIMARY KEY, w INT) WITH (KAFKA_TOPIC='t', FORMAT='JSON', PARTITIONS=1)");
+    session.run(&format!("SET 'max.task.idle.ms' = '{idle_ms}'"));
+    session.run("CREATE STREAM joined AS SELECT s.k AS k, v, w FROM s LEFT JOIN t ON s.k = t.k EMIT CHANGES");
+    session.run("INSERT INTO s (ROWTIME, k, v) VALUES (10, 'a', 1)");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    session.run("INSERT INTO t (ROWTIME, k, w) VALUES (5, 'a', 2)");
+    session.records("JOINED")
+}
+
+#[test]
+fn a_join_waits_for_an_empty_input_as_long_as_it_is_told() {
+    assert_eq!(joined_with_a_row_that_comes_late("0"), [r#""a" {"V":1,"W":null} @10"#]);
+    let started = std::time::Instant::now();
+    assert_eq!(joined_with_a_row_that_comes_late("3000"), [r#""a" {"V":1,"W":2} @10"#]);
+    assert!(started.elapsed() >= std::time::Duration::from_secs(3), "once the table is read, the wait begins anew");
+}

@@ -27,6 +27,7 @@ use crate::memory::Memory;
 use crate::pool::Pool;
 use crate::processing_log::{self, ProcessingLog};
 use crate::query::{Launch, PersistentQuery, QueryStatus};
+use crate::timer::Timer;
 use crate::{Result, RowSet, RowStream, Settings};
 
 /// How to start an engine.
@@ -112,6 +113,7 @@ pub struct Engine {
     commands: CommandLog,
     processing_log: ProcessingLog,
     memory: Memory,
+    timer: Arc<Timer>,
     tables: Arc<Tables>,
     service_id: String,
     /// Numbers the queries that somebody waits for.
@@ -146,6 +148,7 @@ impl Engine {
             state: Mutex::default(),
             tables: Arc::new(Tables::new(memory.clone())),
             memory,
+            timer: Arc::default(),
             service_id: options.service_id.clone(),
             transient: AtomicU64::default(),
             pool: Pool::start(options.threads)?,
@@ -187,6 +190,7 @@ impl Engine {
             pool: &self.pool,
             processing_log: &self.processing_log,
             memory: &self.memory,
+            timer: &self.timer,
             tables: &self.tables,
             service_id: &self.service_id,
             settings,

@@ -12,6 +12,7 @@ mod input;
 mod materialized;
 mod memory;
 mod names;
+mod patience;
 mod pool;
 mod processing_log;
 mod query;
@@ -22,6 +23,7 @@ mod sink;
 mod source_table;
 mod tail;
 mod task;
+mod timer;
 mod upstream;
 mod wanted_keys;
 

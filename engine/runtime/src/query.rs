@@ -14,10 +14,12 @@ use crate::input::Input;
 use crate::materialized::Tables;
 use crate::memory::Memory;
 use crate::names;
+use crate::patience::Patience;
 use crate::pool::{Handle, Pool};
 use crate::processing_log::ProcessingLog;
 use crate::sink::Sink;
 use crate::task::{Changelog, Task};
+use crate::timer::Timer;
 use crate::upstream::Upstream;
 use crate::{PartitionLag, Result, Settings};
 
@@ -110,6 +112,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) pool: &'a Pool,
     pub(crate) processing_log: &'a ProcessingLog,
     pub(crate) memory: &'a Memory,
+    pub(crate) timer: &'a Arc<Timer>,
     pub(crate) tables: &'a Arc<Tables>,
     pub(crate) service_id: &'a str,
     pub(crate) settings: &'a Settings,
@@ -279,6 +282,7 @@ impl Launch<'_> {
                 group: query.group.clone(),
                 commit_interval: Duration::from_millis(self.settings.number("commit.interval.ms")),
                 merge: self.settings.number("ksql.streams.cache.max.bytes.buffering") > 0,
+                patience: Patience::new(self.settings.signed("max.task.idle.ms"), self.timer, &handle),
                 feeds: None,
                 restored: false,
                 in_flight: VecDeque::new(),

@@ -10,6 +10,11 @@ use millstream_sql::Diagnostic;
 const KNOWN: &[(&str, &str, &str)] = &[
     ("auto.offset.reset", "latest", "where a new query starts to read: earliest or latest"),
     ("commit.interval.ms", "100", "how long a busy query gathers results before it commits them"),
+    (
+        "max.task.idle.ms",
+        "0",
+        "how long a join waits for an input that has no rows; 0: only for rows on their way, -1: not even for those",
+    ),
     ("processing.guarantee", "exactly_once_v2", "exactly_once_v2 or at_least_once"),
     (
         "ksql.streams.cache.max.bytes.buffering",
@@ -90,7 +95,7 @@ impl Settings {
             {
                 return refuse("a whole number from 0 on");
             }
-            "ksql.functions.collect_list.limit" | "ksql.functions.collect_set.limit"
+            "max.task.idle.ms" | "ksql.functions.collect_list.limit" | "ksql.functions.collect_set.limit"
                 if value.parse::<i64>().is_err() =>
             {
                 return refuse("a whole number");
@@ -136,6 +141,12 @@ impl Settings {
     /// A setting that is a number.
     #[must_use]
     pub fn number(&self, name: &str) -> u64 {
+        self.get(name).parse().unwrap_or(0)
+    }
+
+    /// A setting that is a number and may be negative.
+    #[must_use]
+    pub fn signed(&self, name: &str) -> i64 {
         self.get(name).parse().unwrap_or(0)
     }
 

@@ -11,6 +11,7 @@ use crate::Result;
 use crate::input::Input;
 use crate::materialized::Tables;
 use crate::memory::Account;
+use crate::patience::Patience;
 use crate::pool::{Run, Turn};
 use crate::processing_log::ProcessingLog;
 use crate::query::{QueryStatus, Shared};
@@ -48,6 +49,8 @@ pub(crate) struct Task {
     pub(crate) commit_interval: Duration,
     /// Whether updates of one key within an epoch are merged.
     pub(crate) merge: bool,
+    /// How long it waits for an input that has no rows.
+    pub(crate) patience: Patience,
     pub(crate) restored: bool,
     /// Who waits for what this task writes.
     pub(crate) feeds: Option<Arc<Upstream>>,
@@ -97,7 +100,8 @@ impl Task {
         let mut rows = 0;
         let started = Instant::now();
         let more = loop {
-            let Some((input, batch)) = next_batch(&mut self.inputs, &*self.log, &mut context)? else { break false };
+            let next = next_batch(&mut self.inputs, &*self.log, &mut self.patience, &mut context)?;
+            let Some((input, batch)) = next else { break false };
             rows += batch.len();
             if self.merge {
                 self.pipeline.process(input, batch, &mut context, &mut out)?;
@@ -238,7 +242,12 @@ fn restore_changelog(log: &dyn Log, pipeline: &mut Pipeline, changelog: &Changel
 
 /// The next rows to process: of several inputs those with the least time, up to where another input's
 /// rows come earlier.
-pub(crate) fn next_batch(inputs: &mut [Input], log: &dyn Log, context: &mut Context) -> Result<Option<(usize, Batch)>> {
+pub(crate) fn next_batch(
+    inputs: &mut [Input],
+    log: &dyn Log,
+    patience: &mut Patience,
+    context: &mut Context,
+) -> Result<Option<(usize, Batch)>> {
     if let [only] = inputs {
         only.fill(log, None, context)?;
         return Ok(only.take().map(|batch| (only.input, batch)));
@@ -250,8 +259,13 @@ pub(crate) fn next_batch(inputs: &mut [Input], log: &dyn Log, context: &mut Cont
         inputs.iter().enumerate().filter_map(|(at, input)| Some((input.head()?, at))).collect();
     heads.sort_unstable();
     let Some((_, first)) = heads.first().copied() else { return Ok(None) };
-    if inputs.iter().any(|input| input.awaits_rows(log)) {
+    if patience.is_for_rows_on_their_way() && inputs.iter().any(|input| input.awaits_rows(log)) {
         // Whoever is behind wakes the task.
+        return Ok(None);
+    }
+    if heads.len() == inputs.len() {
+        patience.restore();
+    } else if patience.waits()? {
         return Ok(None);
     }
     // Of rows of one time those of the earlier input come first, however they were fetched.

@@ -11,6 +11,7 @@ use millstream_sql::Query;
 use super::Engine;
 use crate::input::Input;
 use crate::memory::Account;
+use crate::patience::Patience;
 use crate::rows::rows_of;
 use crate::tail::{Reader, Tail};
 use crate::task::next_batch;
@@ -136,7 +137,11 @@ impl PushQuery {
         let mut out = Vec::new();
         let started = Instant::now();
         let more = loop {
-            let Some((input, batch)) = next_batch(&mut self.inputs, &*self.log, &mut context)? else { break false };
+            let Some((input, batch)) =
+                next_batch(&mut self.inputs, &*self.log, &mut Patience::default(), &mut context)?
+            else {
+                break false;
+            };
             if self.merge {
                 self.pipeline.process(input, batch, &mut context, &mut out)?;
             } else {
