@@ -9,6 +9,7 @@ mod dialect;
 mod flights;
 mod formats;
 mod functions;
+mod history;
 mod joins;
 mod kills;
 mod look_ups;

@@ -1,8 +1,8 @@
 //! What operators hand on.
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, new_null_array};
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{filter_record_batch, take_record_batch};
+use arrow::compute::{filter_record_batch, interleave, interleave_record_batch, take_record_batch};
 use arrow::datatypes::Int64Type;
 
 use crate::{Error, Result};
@@ -123,6 +123,51 @@ impl Batch {
             Some([start, end]) => Ok(Some([map(start)?, map(end)?])),
             None => Ok(None),
         }
+    }
+
+    /// Rows of several batches of one source, at these places: batch and row.
+    ///
+    /// # Errors
+    /// If a place does not exist, or the batches are of different sources.
+    pub fn interleave(batches: &[&Self], places: &[(usize, usize)]) -> Result<Self> {
+        let of_one_source = || Error::Internal("batches of different sources cannot be interleaved".to_owned());
+        let gather = |columns: Vec<&ArrayRef>| -> Result<Option<ArrayRef>> {
+            if columns.is_empty() {
+                return Ok(None);
+            }
+            let columns: Vec<&dyn Array> = columns.into_iter().map(AsRef::as_ref).collect();
+            if columns.len() < batches.len() { Err(of_one_source()) } else { Ok(Some(interleave(&columns, places)?)) }
+        };
+        let rows: Vec<&RecordBatch> = batches.iter().map(|batch| &batch.rows).collect();
+        let is_at = |(batch, row): &(usize, usize), is: fn(&Self, usize) -> bool| {
+            batches.get(*batch).is_some_and(|batch| is(batch, *row))
+        };
+        let bits =
+            |is: fn(&Self, usize) -> bool| -> BooleanBuffer { places.iter().map(|place| is_at(place, is)).collect() };
+        let live = batches.iter().any(|batch| batch.live.is_some()).then(|| bits(Self::is_live));
+        let start = gather(batches.iter().filter_map(|batch| Some(&batch.window.as_ref()?[0])).collect())?;
+        let end = gather(batches.iter().filter_map(|batch| Some(&batch.window.as_ref()?[1])).collect())?;
+        // A batch without headers is one whose rows have none.
+        let headers = match batches.iter().find_map(|batch| batch.headers.as_ref()) {
+            Some(some) => {
+                let headers = |batch: &&Self| {
+                    batch.headers.clone().unwrap_or_else(|| new_null_array(some.data_type(), batch.len()))
+                };
+                gather(batches.iter().map(headers).collect::<Vec<_>>().iter().collect())?
+            }
+            None => None,
+        };
+        let old_rows: Vec<&RecordBatch> = batches.iter().filter_map(|batch| Some(&batch.old.as_ref()?.rows)).collect();
+        let old = match old_rows.len() {
+            0 => None,
+            count if count < batches.len() => return Err(of_one_source()),
+            _ => Some(OldRows {
+                rows: interleave_record_batch(&old_rows, places)?,
+                live: bits(|batch, row| batch.old.as_ref().is_some_and(|old| old.is_live(row))),
+            }),
+        };
+        let rows = interleave_record_batch(&rows, places)?;
+        Ok(Self { rows, live, window: start.zip(end).map(|(start, end)| [start, end]), headers, old })
     }
 
     /// The rows at these places.

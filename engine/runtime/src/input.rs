@@ -122,9 +122,9 @@ impl Input {
         Ok(true)
     }
 
-    /// Whether it has no row now, but may get one that comes before those of others.
-    pub(crate) fn awaits_rows(&self, log: &dyn Log) -> bool {
-        self.pending.is_none() && self.upstream.as_ref().is_some_and(|upstream| upstream.is_behind(log))
+    /// Whether it has no row now, but may get one from before this time.
+    pub(crate) fn awaits_rows(&self, before: i64, log: &dyn Log) -> bool {
+        self.pending.is_none() && self.upstream.as_ref().is_some_and(|upstream| upstream.may_bring(before, log))
     }
 
     /// The time of the next row.
@@ -141,21 +141,31 @@ impl Input {
         if used == 0 { Some(batch) } else { Some(slice(&batch, used, batch.len() - used)) }
     }
 
-    /// Takes the rows up to the first whose time is after `bound`, at least one.
-    pub(crate) fn take_until(&mut self, bound: i64) -> Option<Batch> {
-        let pending = self.pending.as_ref()?;
-        let times = pending.batch.rowtimes().ok()?.values();
-        let rest = times.get(pending.used..).unwrap_or_default();
-        let count = rest.iter().take_while(|time| **time <= bound).count().max(1);
-        if count == rest.len() {
-            return self.take();
-        }
-        let rows = slice(&pending.batch, pending.used, count);
-        if let Some(pending) = &mut self.pending {
-            pending.used += count;
-            self.position = pending.offsets.get(pending.used).copied().unwrap_or(self.fetch_from);
-        }
+    /// The rows that wait and their times, from the next one on.
+    pub(crate) fn waiting(&self) -> Option<(&Batch, &[i64], usize)> {
+        let Pending { batch, used, .. } = self.pending.as_ref()?;
+        Some((batch, batch.rowtimes().ok()?.values(), *used))
+    }
+
+    /// Takes so many of the rows that wait.
+    pub(crate) fn take_rows(&mut self, count: usize) -> Option<Batch> {
+        let Pending { batch, used, .. } = self.pending.as_ref()?;
+        let rows = slice(batch, *used, count.min(batch.len() - *used));
+        self.pass(count);
         Some(rows)
+    }
+
+    /// Goes on behind so many of the rows that wait.
+    pub(crate) fn pass(&mut self, count: usize) {
+        let Some(pending) = &mut self.pending else { return };
+        pending.used += count;
+        match pending.offsets.get(pending.used) {
+            Some(next) => self.position = *next,
+            None => {
+                self.position = self.fetch_from;
+                self.pending = None;
+            }
+        }
     }
 
     /// The offset before which the next commit leaves no use for its records, if it is worth to say so.

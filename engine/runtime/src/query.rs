@@ -11,6 +11,7 @@ use millstream_log::{GroupOffset, Log, TopicPartition, TopicSpec, WriteBatch};
 use millstream_plan::{Node, Op, QueryPlan, Source};
 
 use crate::input::Input;
+use crate::lanes::Lanes;
 use crate::materialized::Tables;
 use crate::memory::Memory;
 use crate::names;
@@ -149,6 +150,35 @@ fn stages(root: &Node) -> Vec<Stage<'_>> {
     stages
 }
 
+/// Whether rows only go through a repartition, and nothing comes back.
+fn is_one_way(node: &Node) -> bool {
+    matches!(node.op, Op::Repartition { to: None, .. })
+}
+
+/// How many tasks a stage has that ends in this node.
+fn width(node: &Node) -> i32 {
+    match node.op {
+        Op::Scan { .. } | Op::Repartition { .. } | Op::Subscriptions { .. } => node.layout().0,
+        _ => node.inputs().into_iter().map(width).max().unwrap_or(1),
+    }
+}
+
+/// The lanes of an internal topic.
+fn lanes_of(node: &Node) -> Lanes {
+    match &node.op {
+        Op::Repartition { input, partitions, .. } if is_one_way(node) => Lanes::between(width(input), *partitions),
+        _ => Lanes::ONE,
+    }
+}
+
+/// What writes a repartition topic.
+struct Feeder {
+    topic: String,
+    lanes: Lanes,
+    /// The places of the tasks that write it.
+    tasks: Range<usize>,
+}
+
 impl Launch<'_> {
     fn ensure_topic(&self, spec: &TopicSpec) -> Result<()> {
         match self.log.create_topic(spec) {
@@ -181,7 +211,8 @@ impl Launch<'_> {
         };
         for node in stages.iter().flat_map(|stage| stage.repartition.into_iter().chain(stage.root.outlets())) {
             let topic = topic_of(node);
-            self.ensure_topic(&TopicSpec::new(topic.clone(), node.layout().0).kept_for_ever().in_small_segments())?;
+            let partitions = node.layout().0 * lanes_of(node).count();
+            self.ensure_topic(&TopicSpec::new(topic.clone(), partitions).kept_for_ever().in_small_segments())?;
             query.internal_topics.push(topic);
         }
         // Everything that can fail comes before the first task runs.
@@ -191,9 +222,9 @@ impl Launch<'_> {
             let first = tasks.len();
             self.make_tasks(&mut query, number, stage, sink, &topic_of, &mut tasks)?;
             // Who asks and who answers would wait for each other.
-            let is_one_way = |node: &&Node| matches!(node.op, Op::Repartition { to: None, .. });
-            let topic = stage.repartition.filter(is_one_way).map(&topic_of);
-            feeders.extend(topic.map(|topic| (topic, first..tasks.len())));
+            if let Some(node) = stage.repartition.filter(|node| is_one_way(node)) {
+                feeders.push(Feeder { topic: topic_of(node), lanes: lanes_of(node), tasks: first..tasks.len() });
+            }
         }
         connect(&feeders, &mut tasks);
         self.commit_first_offsets(&query.group, &tasks)?;
@@ -231,14 +262,14 @@ impl Launch<'_> {
     ) -> Result<()> {
         let leaf_topic = |leaf: &Leaf<'_>| match leaf {
             Leaf::Scan(node) => match &node.op {
-                Op::Scan { source, .. } => (source.topic.clone(), source.partitions),
-                _ => (String::new(), 0),
+                Op::Scan { source, .. } => (source.topic.clone(), source.partitions, Lanes::ONE),
+                _ => (String::new(), 0, Lanes::ONE),
             },
-            Leaf::Repartition(node) => (topic_of(node), node.layout().0),
+            Leaf::Repartition(node) => (topic_of(node), node.layout().0, lanes_of(node)),
         };
         let (mut pipeline, leaves) = Pipeline::new(stage.root)?;
-        let topics: Vec<(String, i32)> = leaves.iter().map(leaf_topic).collect();
-        let partitions = topics.iter().map(|(_, partitions)| *partitions).max().unwrap_or(1);
+        let topics: Vec<(String, i32, Lanes)> = leaves.iter().map(leaf_topic).collect();
+        let partitions = width(stage.root);
         let mut changelog_topics = Vec::new();
         for (operator, name) in pipeline.stateful() {
             let topic = names::changelog_topic(self.service_id, &query.shared.id, number, &name);
@@ -251,17 +282,17 @@ impl Launch<'_> {
             let (pipeline, leaves) = Pipeline::new(stage.root)?;
             let handle = self.pool.handle();
             let mut inputs = Vec::new();
-            for (at, (leaf, (topic, count))) in leaves.iter().zip(&topics).enumerate() {
-                if partition >= *count {
-                    continue;
+            for (at, (leaf, (topic, count, lanes))) in leaves.iter().zip(&topics).enumerate() {
+                let lanes = (0..lanes.count()).map(|lane| lanes.partition(partition, lane));
+                for number in lanes.filter(|_| partition < *count) {
+                    let from = TopicPartition::new(topic.as_str(), number);
+                    let whole = matches!(leaf, Leaf::Repartition(_)) || pipeline.reads_whole(at);
+                    let position = self.position(&query.group, &from, whole)?;
+                    query.reads.push(from.clone());
+                    let mut input = Input::new(&**self.log, from, at, leaf.decoder()?, position, Some(&handle))?;
+                    input.is_ours = matches!(leaf, Leaf::Repartition(_)) && !pipeline.fills_table(at);
+                    inputs.push(input);
                 }
-                let from = TopicPartition::new(topic.as_str(), partition);
-                let whole = matches!(leaf, Leaf::Repartition(_)) || pipeline.reads_whole(at);
-                let position = self.position(&query.group, &from, whole)?;
-                query.reads.push(from.clone());
-                let mut input = Input::new(&**self.log, from, at, leaf.decoder()?, position, Some(&handle))?;
-                input.is_ours = matches!(leaf, Leaf::Repartition(_)) && !pipeline.fills_table(at);
-                inputs.push(input);
             }
             let changelogs = changelog_topics.iter().map(|(operator, topic)| Changelog {
                 operator: *operator,
@@ -284,6 +315,7 @@ impl Launch<'_> {
                 merge: self.settings.number("ksql.streams.cache.max.bytes.buffering") > 0,
                 patience: Patience::new(self.settings.signed("max.task.idle.ms"), self.timer, &handle),
                 feeds: None,
+                time: i64::MIN,
                 restored: false,
                 in_flight: VecDeque::new(),
             };
@@ -306,7 +338,8 @@ impl Launch<'_> {
                     return Err(millstream_exec::Error::Internal("a stage ends in no repartition".to_owned()).into());
                 };
                 let encoder = SinkEncoder::internal(&stage.root.schema, &node.keys, key_format)?;
-                Ok(Sink::new(&topic_of(node), partitions, encoder, home).directed_by(to))
+                let layout = (partitions, lanes_of(node));
+                Ok(Sink::in_lanes(&topic_of(node), layout, encoder, home).directed_by(to))
             }
             None => {
                 let schema = &stage.root.schema;
@@ -328,23 +361,35 @@ impl Launch<'_> {
 }
 
 /// Lets the readers of repartition topics know which tasks write them, the innermost stages first.
-fn connect(feeders: &[(String, Range<usize>)], tasks: &mut [(Arc<Handle>, Task)]) {
-    let mut upstreams: HashMap<&str, Arc<Upstream>> = HashMap::new();
-    for (topic, writers) in feeders.iter().rev() {
+fn connect(feeders: &[Feeder], tasks: &mut [(Arc<Handle>, Task)]) {
+    // By topic and lane.
+    let mut upstreams: HashMap<(&str, i32), Arc<Upstream>> = HashMap::new();
+    let lanes: HashMap<&str, Lanes> = feeders.iter().map(|feeder| (feeder.topic.as_str(), feeder.lanes)).collect();
+    let upstream_of = |partition: &TopicPartition, upstreams: &HashMap<(&str, i32), Arc<Upstream>>| {
+        let lane = lanes.get(&*partition.topic)?.lane(partition.partition);
+        upstreams.get(&(&*partition.topic, lane)).cloned()
+    };
+    for Feeder { topic, lanes, tasks: writers } in feeders.iter().rev() {
         let writers = tasks.get_mut(writers.clone()).unwrap_or_default();
-        let reads: Vec<&Input> = writers.iter().flat_map(|(_, task)| &task.inputs).collect();
-        let mut above: Vec<&str> = reads.iter().map(|input| &*input.partition.topic).collect();
-        above.sort_unstable();
-        above.dedup();
-        let above = above.into_iter().filter_map(|topic| upstreams.get(topic).cloned()).collect();
-        let reads = reads.iter().map(|input| (input.partition.clone(), input.position)).collect();
-        let upstream = Upstream::new(reads, above);
-        writers.iter_mut().for_each(|(_, task)| task.feeds = Some(Arc::clone(&upstream)));
-        upstreams.insert(topic, upstream);
+        for lane in 0..lanes.count() {
+            let is_in_lane = |task: &Task| lanes.of(task.partition) == lane;
+            let in_lane = || writers.iter().map(|(_, task)| task).filter(|task| is_in_lane(task));
+            let reads: Vec<&Input> = in_lane().flat_map(|task| &task.inputs).collect();
+            let mut above: Vec<Arc<Upstream>> =
+                reads.iter().filter_map(|input| upstream_of(&input.partition, &upstreams)).collect();
+            above.sort_unstable_by_key(Arc::as_ptr);
+            above.dedup_by(|a, b| Arc::ptr_eq(a, b));
+            let reads = reads.iter().map(|input| (input.partition.clone(), input.position)).collect();
+            let upstream = Upstream::new(in_lane().map(|task| task.partition), reads, above);
+            writers.iter_mut().map(|(_, task)| task).filter(|task| is_in_lane(task)).for_each(|task| {
+                task.feeds = Some(Arc::clone(&upstream));
+            });
+            upstreams.insert((topic, lane), upstream);
+        }
     }
     for (handle, task) in tasks.iter_mut().filter(|(_, task)| task.inputs.len() > 1) {
         for input in &mut task.inputs {
-            input.upstream = upstreams.get(&*input.partition.topic).cloned();
+            input.upstream = upstream_of(&input.partition, &upstreams);
             input.upstream.iter().for_each(|upstream| upstream.add_reader(handle));
         }
     }

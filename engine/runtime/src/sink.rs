@@ -7,6 +7,7 @@ use millstream_log::record::BatchBuilder;
 use millstream_log::{TopicPartition, partition_for_key};
 
 use crate::Result;
+use crate::lanes::Lanes;
 
 /// A record batch is finished once it has so many bytes: Kafka's default `max.message.bytes` is 1 MiB.
 const BATCH_BYTES: usize = 900 << 10;
@@ -30,9 +31,15 @@ struct Builders {
 
 impl Sink {
     pub(crate) fn new(topic: &str, partitions: i32, encoder: SinkEncoder, home: i32) -> Self {
+        Self::in_lanes(topic, (partitions, Lanes::ONE), encoder, home)
+    }
+
+    /// The sink of a task that has a lane of each partition.
+    pub(crate) fn in_lanes(topic: &str, (partitions, lanes): (i32, Lanes), encoder: SinkEncoder, home: i32) -> Self {
         let topic: std::sync::Arc<str> = topic.into();
-        let partitions: Vec<_> =
-            (0..partitions.max(1)).map(|number| TopicPartition::new(std::sync::Arc::clone(&topic), number)).collect();
+        let partitions: Vec<_> = (0..partitions.max(1))
+            .map(|number| TopicPartition::new(std::sync::Arc::clone(&topic), lanes.partition(number, lanes.of(home))))
+            .collect();
         let open = partitions.iter().map(|_| BatchBuilder::new()).collect();
         let builders = Builders { partitions, open, finished: Vec::new(), failed: None };
         Self { encoder, builders, home, to: None }

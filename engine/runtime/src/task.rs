@@ -11,6 +11,7 @@ use crate::Result;
 use crate::input::Input;
 use crate::materialized::Tables;
 use crate::memory::Account;
+use crate::merge::next_batch;
 use crate::patience::Patience;
 use crate::pool::{Run, Turn};
 use crate::processing_log::ProcessingLog;
@@ -51,6 +52,8 @@ pub(crate) struct Task {
     pub(crate) merge: bool,
     /// How long it waits for an input that has no rows.
     pub(crate) patience: Patience,
+    /// The greatest time of the rows that it has read.
+    pub(crate) time: i64,
     pub(crate) restored: bool,
     /// Who waits for what this task writes.
     pub(crate) feeds: Option<Arc<Upstream>>,
@@ -103,6 +106,7 @@ impl Task {
             let next = next_batch(&mut self.inputs, &*self.log, &mut self.patience, &mut context)?;
             let Some((input, batch)) = next else { break false };
             rows += batch.len();
+            self.time = self.time.max(arrow::compute::max(batch.rowtimes()?).unwrap_or(i64::MIN));
             if self.merge {
                 self.pipeline.process(input, batch, &mut context, &mut out)?;
             } else {
@@ -175,9 +179,10 @@ impl Task {
         let positions: Vec<_> = write.offsets.iter().map(|offset| (offset.partition.clone(), offset.offset)).collect();
         let ticket = self.log.write(write)?;
         if let Some(feeds) = self.feeds.clone() {
+            let progress = (self.partition, self.time);
             ticket.clone().on_complete(move |outcome| {
                 if outcome.is_ok() {
-                    feeds.arrived(&positions);
+                    feeds.arrived(&positions, progress);
                 }
             });
         }
@@ -238,42 +243,4 @@ fn restore_changelog(log: &dyn Log, pipeline: &mut Pipeline, changelog: &Changel
         let entries: Vec<_> = records.iter().filter_map(|record| Some((record.key?, record.value))).collect();
         Ok(pipeline.restore_state(changelog.operator, &entries)?)
     })
-}
-
-/// The next rows to process: of several inputs those with the least time, up to where another input's
-/// rows come earlier.
-pub(crate) fn next_batch(
-    inputs: &mut [Input],
-    log: &dyn Log,
-    patience: &mut Patience,
-    context: &mut Context,
-) -> Result<Option<(usize, Batch)>> {
-    if let [only] = inputs {
-        only.fill(log, None, context)?;
-        return Ok(only.take().map(|batch| (only.input, batch)));
-    }
-    for input in inputs.iter_mut() {
-        input.fill(log, None, context)?;
-    }
-    let mut heads: Vec<(i64, usize)> =
-        inputs.iter().enumerate().filter_map(|(at, input)| Some((input.head()?, at))).collect();
-    heads.sort_unstable();
-    let Some((_, first)) = heads.first().copied() else { return Ok(None) };
-    if patience.is_for_rows_on_their_way() && inputs.iter().any(|input| input.awaits_rows(log)) {
-        // Whoever is behind wakes the task.
-        return Ok(None);
-    }
-    if heads.len() == inputs.len() {
-        patience.restore();
-    } else if patience.waits()? {
-        return Ok(None);
-    }
-    // Of rows of one time those of the earlier input come first, however they were fetched.
-    let bound = heads.get(1).map(|(time, other)| if first < *other { *time } else { time.saturating_sub(1) });
-    let Some(input) = inputs.get_mut(first) else { return Ok(None) };
-    let batch = match bound {
-        Some(bound) => input.take_until(bound),
-        None => input.take(),
-    };
-    Ok(batch.map(|batch| (input.input, batch)))
 }

@@ -13,13 +13,21 @@ use crate::pool::Handle;
 /// The tasks that write one repartition topic, as its readers see them.
 #[derive(Debug)]
 pub(crate) struct Upstream {
-    /// What they read, and the offset before which all that came of it is in the topic: written when a
-    /// commit is done, read by the topic's readers.
-    reads: Mutex<Vec<(TopicPartition, i64)>>,
+    /// How far they are: written when a commit is done, read by the topic's readers.
+    progress: Mutex<Progress>,
     /// What feeds the repartition topics that they read in turn.
     feeders: Vec<Arc<Upstream>>,
     /// Who waits for them; set while the query is built.
     readers: Mutex<Vec<Weak<Handle>>>,
+}
+
+#[derive(Debug)]
+struct Progress {
+    /// What the tasks read, and the offset before which all that came of it is in the topic.
+    reads: Vec<(TopicPartition, i64)>,
+    /// By the number of each task: the greatest time of what it has read. What it reads next comes later than that, or is
+    /// late anyway.
+    times: Vec<(i32, i64)>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -27,8 +35,14 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Upstream {
-    pub(crate) fn new(reads: Vec<(TopicPartition, i64)>, feeders: Vec<Arc<Self>>) -> Arc<Self> {
-        Arc::new(Self { reads: Mutex::new(reads), feeders, readers: Mutex::default() })
+    /// `writers`: the numbers of the tasks that write; `reads`: what they read, and from where.
+    pub(crate) fn new(
+        writers: impl Iterator<Item = i32>,
+        reads: Vec<(TopicPartition, i64)>,
+        feeders: Vec<Arc<Self>>,
+    ) -> Arc<Self> {
+        let times = writers.map(|number| (number, i64::MIN)).collect();
+        Arc::new(Self { progress: Mutex::new(Progress { reads, times }), feeders, readers: Mutex::default() })
     }
 
     /// A task that is to be woken when there is no more to wait for.
@@ -37,24 +51,30 @@ impl Upstream {
         self.feeders.iter().for_each(|feeder| feeder.add_reader(reader));
     }
 
-    /// Whether rows may still be on their way.
-    pub(crate) fn is_behind(&self, log: &dyn Log) -> bool {
-        let reads = locked(&self.reads);
+    /// Whether rows before this time may still be on their way.
+    pub(crate) fn may_bring(&self, before: i64, log: &dyn Log) -> bool {
+        let progress = locked(&self.progress);
+        let is_earlier = progress.times.iter().any(|(_, time)| *time < before);
         // A topic that is gone holds nobody up: its readers will stop for that.
-        let behind = reads.iter().any(|(partition, done)| log.offsets(partition).is_ok_and(|(_, end)| *done < end));
-        drop(reads);
-        behind || self.feeders.iter().any(|feeder| feeder.is_behind(log))
+        let is_behind =
+            |(partition, done): &(TopicPartition, i64)| log.offsets(partition).is_ok_and(|(_, end)| *done < end);
+        let may = is_earlier && progress.reads.iter().any(is_behind);
+        drop(progress);
+        may || self.feeders.iter().any(|feeder| feeder.may_bring(before, log))
     }
 
-    /// All that came of these partitions up to these offsets can be read.
-    pub(crate) fn arrived(&self, positions: &[(TopicPartition, i64)]) {
-        let mut reads = locked(&self.reads);
+    /// All that came of these partitions up to these offsets can be read; the task of this number has read up to this time.
+    pub(crate) fn arrived(&self, positions: &[(TopicPartition, i64)], (writer, time): (i32, i64)) {
+        let mut progress = locked(&self.progress);
         for (partition, position) in positions {
-            for (_, done) in reads.iter_mut().filter(|(read, _)| read == partition) {
+            for (_, done) in progress.reads.iter_mut().filter(|(read, _)| read == partition) {
                 *done = (*done).max(*position);
             }
         }
-        drop(reads);
+        for (_, reached) in progress.times.iter_mut().filter(|(number, _)| *number == writer) {
+            *reached = (*reached).max(time);
+        }
+        drop(progress);
         locked(&self.readers).iter().filter_map(Weak::upgrade).for_each(|reader| reader.wake());
     }
 }

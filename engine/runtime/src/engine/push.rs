@@ -11,10 +11,10 @@ use millstream_sql::Query;
 use super::Engine;
 use crate::input::Input;
 use crate::memory::Account;
+use crate::merge::next_batch;
 use crate::patience::Patience;
 use crate::rows::rows_of;
 use crate::tail::{Reader, Tail};
-use crate::task::next_batch;
 use crate::{Result, Row, RowStream, Settings, Skipped, StreamEvent};
 
 /// How long a busy query gathers updates of one key before it hands them on.
