@@ -56,7 +56,8 @@ const TOPICS: &[(&str, &str, &str)] = &[
     (
         "PRINT",
         "show a topic's records",
-        "PRINT topic [FROM BEGINNING] [LIMIT n];\n\nPRINT clicks FROM BEGINNING LIMIT 3;\nPRINT 'my-topic';",
+        "PRINT topic [FROM BEGINNING | FROM OFFSET n] [INTERVAL n] [LIMIT n];   OFFSET -n: the last n of each partition\n\n\
+         PRINT clicks FROM BEGINNING LIMIT 3;\nPRINT 'my-topic' FROM OFFSET -10;",
     ),
     (
         "TERMINATE",
@@ -133,7 +134,7 @@ fn commands() -> String {
         let spelling = known.spellings.first().copied().unwrap_or_default();
         format!("  {:<24} {}", format!("{spelling} {}", known.usage), known.says)
     };
-    let lines: Vec<String> = COMMANDS.iter().map(line).collect();
+    let lines: Vec<String> = COMMANDS.iter().filter(|known| !known.is_minor()).map(line).collect();
     format!(
         "Commands of the shell, without a semicolon:\n{}\n\nTab completes, Ctrl-R searches the history, Ctrl-C ends what runs, Ctrl-D leaves.",
         lines.join("\n")

@@ -35,8 +35,8 @@ pub(super) const EXPLAINED: &[Explained] = &[
     ),
     explained(
         "E0245",
-        "This argument must be known before there are rows: a literal.",
-        "SELECT item, TOPK(amount, id) FROM orders GROUP BY item EMIT CHANGES;",
+        "This argument must be known before there are rows: a literal, and if it counts something a whole number from 1 on.",
+        "SELECT item, TOPK(amount, 0) FROM orders GROUP BY item EMIT CHANGES;",
         "SELECT item, TOPK(amount, 3) FROM orders GROUP BY item EMIT CHANGES;",
     ),
     explained(

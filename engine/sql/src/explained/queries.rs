@@ -80,8 +80,8 @@ pub(super) const EXPLAINED: &[Explained] = &[
     explained(
         "E0350",
         "Neither the dialect nor batch SQL can answer the query; the message says why.",
-        "SELECT id FROM orders ORDER BY RANDOM(id);",
-        "SELECT id FROM orders ORDER BY id;",
+        "SELECT id FROM orders ORDER BY 7;",
+        "SELECT id FROM orders ORDER BY 1;",
     ),
     explained(
         "E0351",
