@@ -21,6 +21,5 @@ mod queries;
 mod readme;
 mod restart;
 mod shell;
-mod shell_p0;
 mod support;
 mod terminal;

@@ -82,7 +82,7 @@ impl User {
         command.args(["-c", &format!("stty echo rows {ROWS} cols {COLUMNS}; exec \"$0\" \"$@\"")]);
         command.arg(env!("CARGO_BIN_EXE_millstream")).arg("--data").arg(self.data()).args(args);
         command.current_dir(self.dir()).env("XDG_STATE_HOME", self.state()).env("TERM", "xterm-256color");
-        command.env_remove("NO_COLOR").envs(environment.iter().copied());
+        command.env_remove("NO_COLOR").env_remove("PAGER").envs(environment.iter().copied());
         Terminal::run(command)
     }
 }

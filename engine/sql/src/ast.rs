@@ -12,5 +12,5 @@ pub use print::quote_if_needed;
 pub use query::{Emit, Join, JoinKind, Query, Relation, SelectItem, Window, WindowKind, Within};
 pub use statement::{
     AlterSource, ColumnDef, ColumnRole, CreateAs, CreateSource, Describe, Drop, Explain, InsertInto, InsertValues,
-    Print, Properties, Property, QuerySelection, Show, SourceKind, Statement,
+    Print, PrintFrom, Properties, Property, QuerySelection, Show, SourceKind, Statement,
 };

@@ -252,6 +252,13 @@ fn candidates(context: &[&str], names: &Names) -> Vec<Completion> {
     if word_is(last, &["FUNCTION"]) {
         return functions(names);
     }
+    if word_is(context.first(), &["PRINT"]) && context.len() > 1 {
+        return words_of(if word_is(last, &["FROM"]) {
+            &["BEGINNING", "OFFSET"]
+        } else {
+            &["FROM BEGINNING", "FROM OFFSET", "INTERVAL", "LIMIT"]
+        });
+    }
     if word_is(last, &["FROM", "JOIN", "INTO", "DESCRIBE", "EXTENDED"]) {
         return sources(names);
     }

@@ -198,7 +198,7 @@ error[E0203]: column \"CUSTMER_ID\" does not exist in stream \"ORDERS\"
 
     #[test]
     fn a_span_beyond_the_source_is_no_panic() {
-        let _ = Diagnostic::new("E0001", "x").at(Span::new(90, 99), "y").render("é");
-        let _ = Diagnostic::new("E0001", "x").at(Span::new(1, 1), "y").render("é");
+        let _ = Diagnostic::new("E0101", "x").at(Span::new(90, 99), "y").render("é");
+        let _ = Diagnostic::new("E0101", "x").at(Span::new(1, 1), "y").render("é");
     }
 }

@@ -29,7 +29,7 @@ mod variables;
 pub use ast::{Expr, ExprKind, Ident, Query, Statement};
 pub use complete::{Completion, CompletionKind, Names, complete};
 pub use diagnostic::{Diagnostic, Label};
-pub use explained::{EXPLAINED, Explained};
+pub use explained::{EXAMPLE_SOURCES, Example, Explained, explanations};
 pub use keyword::{KEYWORDS, is_keyword};
 pub use lexer::{Token, TokenKind, tokenize};
 pub use parser::{parse_expression, parse_statement, parse_type};

@@ -1,5 +1,7 @@
 //! The shell's own commands: one table that the parser, help and completion read.
 
+use millstream_sql::{TokenKind, tokenize};
+
 /// What a command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Command {
@@ -22,6 +24,12 @@ pub(crate) enum Command {
     Out,
     Last,
     Watch,
+    Go,
+    GoExpanded,
+    Pager,
+    Tables,
+    Streams,
+    Functions,
     RunScript,
     /// Accepted for those who come from ksqlDB's shell; there is nothing to choose.
     Pipelining,
@@ -36,6 +44,7 @@ pub(crate) enum Argument {
     None,
     Words(&'static [&'static str]),
     Source,
+    Function,
     Format,
     HelpTopic,
     File,
@@ -51,6 +60,14 @@ pub(crate) struct Known {
     /// How its argument is called in help.
     pub(crate) usage: &'static str,
     pub(crate) says: &'static str,
+}
+
+impl Known {
+    /// Whether the overview leaves it out, so that it fits a screen: another one's line names it, or it does nothing.
+    pub(crate) fn is_minor(&self) -> bool {
+        use Command::{GoExpanded, Pipelining, SetCli, Streams, Tables};
+        matches!(self.command, GoExpanded | Pipelining | SetCli | Streams | Tables)
+    }
 }
 
 const fn known(
@@ -102,14 +119,44 @@ pub(crate) const COMMANDS: &[Known] = &[
         "then ${NAME} stands for VALUE; undefine NAME",
     ),
     known(&["undefine"], Command::Statement, Argument::None, "NAME", "forget a variable"),
-    known(&["\\d"], Command::Describe, Argument::Source, "[NAME]", "streams and tables, or one of them"),
+    known(
+        &["\\d"],
+        Command::Describe,
+        Argument::Source,
+        "[NAME]",
+        "streams and tables (\\ds, \\dt: either), or one of them",
+    ),
+    known(&["\\dt"], Command::Tables, Argument::None, "", "the tables"),
+    known(&["\\ds"], Command::Streams, Argument::None, "", "the streams"),
+    known(&["\\df"], Command::Functions, Argument::Function, "[NAME]", "the functions, or one of them"),
     known(&["\\topics"], Command::Topics, Argument::None, "", "the topics"),
     known(&["\\queries"], Command::Queries, Argument::None, "", "the persistent queries"),
     known(&["\\lag"], Command::Lag, Argument::None, "", "how far each query is, by partition"),
     known(&["\\last"], Command::Last, Argument::Format, "[FORMAT]", "the last result again, in another form"),
-    known(&["\\watch"], Command::Watch, Argument::None, "[SECONDS]", "the last query again and again, until Ctrl-C"),
+    known(
+        &["\\g"],
+        Command::Go,
+        Argument::File,
+        "[FILE]",
+        "the last statement again, or ends one; \\gx: a line a column",
+    ),
+    known(&["\\gx"], Command::GoExpanded, Argument::File, "[FILE]", "the same with a line a column"),
+    known(
+        &["\\watch"],
+        Command::Watch,
+        Argument::None,
+        "[SECONDS]",
+        "the last statement again and again, until Ctrl-C",
+    ),
     known(&["spool"], Command::Spool, Argument::File, "FILE|off", "write what is shown to a file, too"),
     known(&["\\o"], Command::Out, Argument::File, "[FILE]", "write results to a file; alone: to the screen again"),
+    known(
+        &["\\pager", "\\pset pager"],
+        Command::Pager,
+        Argument::Words(&["on", "off"]),
+        "[on|off]",
+        "show results higher than the screen by $PAGER",
+    ),
     known(&["\\timing"], Command::Timing, Argument::None, "", "show how long statements take"),
     known(
         &["\\demo"],
@@ -167,6 +214,17 @@ pub(crate) fn is_command(line: &str) -> bool {
     find(line).is_some() || (line.trim_start().starts_with('\\') && !line.contains('\n'))
 }
 
+/// A statement that a `\\g` ends, as in psql, and that command; none if the text has none behind a statement.
+pub(crate) fn ended_by_go(text: &str) -> Option<(&str, &str)> {
+    let last_line = text.trim_end().rfind('\n').map_or(0, |end| end + 1);
+    let tokens = tokenize(text);
+    let at = tokens.iter().rev().find(|token| token.kind == TokenKind::Symbol && token.span.of(text) == "\\")?;
+    let (statement, go) = text.split_at_checked(at.span.start)?;
+    let is_go = find(go).is_some_and(|(known, _)| matches!(known.command, Command::Go | Command::GoExpanded));
+    let is_whole = at.span.start >= last_line && statement.ends_with(char::is_whitespace);
+    (is_go && is_whole && !statement.trim().is_empty()).then_some((statement.trim(), go.trim()))
+}
+
 /// The name of a file as an argument: in quotes or not.
 pub(crate) fn file_argument(argument: &str) -> &str {
     let inner = |quote: char| argument.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
@@ -187,6 +245,11 @@ mod tests {
         assert_eq!(found("history\nof"), None);
         assert_eq!(found("helpless"), None);
         assert_eq!(found("set 'a' = 'b'"), None);
+        assert_eq!(ended_by_go("SELECT 1\n\\g"), Some(("SELECT 1", "\\g")));
+        assert_eq!(ended_by_go("SELECT 1 \\gx 'a b'"), Some(("SELECT 1", "\\gx 'a b'")));
+        assert_eq!(ended_by_go("SELECT '\\g"), None);
+        assert_eq!(ended_by_go("SELECT 1 \\g\n, 2"), None);
+        assert_eq!(ended_by_go(" \\g"), None);
         assert!(is_command("\\topcis"));
         assert_eq!(file_argument("'a b.sql'"), "a b.sql");
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 
-use millstream_sql::{Names, Token, TokenKind, complete, is_keyword, split_statements, tokenize};
+use millstream_sql::{Names, Piece, Token, TokenKind, complete, is_keyword, split_statements, tokenize};
 use rustyline::completion::{Completer, FilenameCompleter, Pair};
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::{Hint, Hinter, HistoryHinter};
@@ -12,7 +12,7 @@ use rustyline::{Context, Helper};
 
 use crate::Format;
 use crate::brackets::matching_brackets;
-use crate::commands::{Argument, COMMANDS, Known, find, is_command};
+use crate::commands::{Argument, COMMANDS, Known, ended_by_go, find, is_command};
 use crate::help::topics;
 use crate::style::Role;
 
@@ -60,7 +60,8 @@ impl Helper for Editor {}
 impl Validator for Editor {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
         let input = context.input();
-        let open = split_statements(input).last().is_some_and(|piece| !piece.is_complete);
+        let is_open = |piece: &Piece<'_>| !piece.is_complete && ended_by_go(piece.text).is_none();
+        let open = split_statements(input).last().is_some_and(is_open);
         Ok(if open && !is_command(input) { ValidationResult::Incomplete } else { ValidationResult::Valid(None) })
     }
 }
@@ -92,6 +93,7 @@ impl Editor {
             Argument::Words(words) => of(&mut words.iter().map(|word| (*word).to_owned())),
             Argument::Format => of(&mut Format::all().map(str::to_owned)),
             Argument::HelpTopic => of(&mut topics().map(str::to_owned)),
+            Argument::Function => of(&mut names.functions.iter().map(|(name, _)| name.clone())),
             Argument::Source => of(&mut names.sources.iter().map(|(name, ..)| name.clone())),
         };
         Some(Ok((start, found)))

@@ -1,6 +1,6 @@
 //! What `help` says.
 
-use millstream_sql::{EXPLAINED, closest};
+use millstream_sql::{EXAMPLE_SOURCES, Example, Explained, closest, explanations};
 
 use crate::commands::COMMANDS;
 
@@ -56,7 +56,8 @@ const TOPICS: &[(&str, &str, &str)] = &[
     (
         "PRINT",
         "show a topic's records",
-        "PRINT topic [FROM BEGINNING] [LIMIT n];\n\nPRINT clicks FROM BEGINNING LIMIT 3;\nPRINT 'my-topic';",
+        "PRINT topic [FROM BEGINNING | FROM OFFSET n] [INTERVAL n] [LIMIT n];   OFFSET -n: the last n of each partition\n\n\
+         PRINT clicks FROM BEGINNING LIMIT 3;\nPRINT 'my-topic' FROM OFFSET -10;",
     ),
     (
         "TERMINATE",
@@ -133,7 +134,7 @@ fn commands() -> String {
         let spelling = known.spellings.first().copied().unwrap_or_default();
         format!("  {:<24} {}", format!("{spelling} {}", known.usage), known.says)
     };
-    let lines: Vec<String> = COMMANDS.iter().map(line).collect();
+    let lines: Vec<String> = COMMANDS.iter().filter(|known| !known.is_minor()).map(line).collect();
     format!(
         "Commands of the shell, without a semicolon:\n{}\n\nTab completes, Ctrl-R searches the history, Ctrl-C ends what runs, Ctrl-D leaves.",
         lines.join("\n")
@@ -152,16 +153,33 @@ pub(crate) fn topics() -> impl Iterator<Item = &'static str> {
     TOPICS.iter().map(|(name, ..)| *name)
 }
 
+/// What an error code means.
+fn code(Explained { code, text, example }: &Explained) -> String {
+    let lines = |sql: &str| sql.replace("; ", ";\n         ");
+    match example {
+        Some(Example { wrong, right }) => {
+            format!(
+                "{code}: {text}\n\nrefused: {}\nright:   {}\n\nhelp EXAMPLES shows what these speak of",
+                lines(wrong),
+                lines(right)
+            )
+        }
+        None => format!("{code}: {text}"),
+    }
+}
+
 /// The overview, or the help on a statement or an error's code; the name of a function if that is meant.
 pub(crate) fn help<'f>(about: &str, functions: &'f [String]) -> Result<String, &'f str> {
     let about = about.trim().trim_end_matches(';').to_uppercase();
     let about = about.strip_prefix("FUNCTION ").unwrap_or(&about).trim();
+    if about == "EXAMPLES" {
+        return Ok(format!("The examples of error codes are over these:\n\n{EXAMPLE_SOURCES}"));
+    }
     if about.is_empty() {
         return Ok(format!("Statements end with a semicolon; help NAME shows one:\n{}\n\n{}", names(), commands()));
     }
-    if let Some(explained) = EXPLAINED.iter().find(|explained| explained.code == about) {
-        let millstream_sql::Explained { code, text, wrong, right } = explained;
-        return Ok(format!("{code}: {text}\n\nrefused: {wrong}\nright:   {right}"));
+    if let Some(explained) = explanations().find(|explained| explained.code == about) {
+        return Ok(code(explained));
     }
     let text = |(name, what, text): &(&str, &str, &str)| format!("{name}: {what}\n\n{text}\n\n{DOCUMENTATION}");
     if let Some(topic) = TOPICS.iter().find(|(name, ..)| *name == about) {
@@ -185,7 +203,7 @@ pub(crate) fn help<'f>(about: &str, functions: &'f [String]) -> Result<String, &
     }
     let names: Vec<&str> = topics().collect();
     Ok(format!(
-        "there is no help on \"{about}\"\nhelp: there is on {}, every function and every common error's code",
+        "there is no help on \"{about}\"\nhelp: there is on {}, every function and every error code",
         names.join(", ")
     ))
 }

@@ -8,7 +8,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use crate::Format;
 use crate::style::Role;
 
-/// A cell of a table is cut in its middle beyond this width.
+/// A cell of an endless table is cut in its middle beyond this width.
 const CELL_WIDTH_MAX: usize = 60;
 /// A column is not made narrower than this to make a row fit.
 const COLUMN_WIDTH_MIN: usize = 6;
@@ -98,7 +98,11 @@ impl Renderer {
 
     fn cell(&self, value: &Value) -> String {
         let text = value.to_string().replace('\n', "\\n").replace('\t', "\\t");
-        let max = if self.frame.width.is_some() { CELL_WIDTH_MAX } else { usize::MAX };
+        // Of an endless result nobody knows what is still to come; one that ends has the width of the terminal.
+        let max = match self.frame {
+            Frame { width: Some(_), height: Some(_), .. } => CELL_WIDTH_MAX,
+            Frame { width, .. } => width.unwrap_or(usize::MAX),
+        };
         self.elide(&text, max)
     }
 

@@ -1,6 +1,7 @@
 //! Statements and commands, one after the other.
 
 mod changelog;
+mod pager;
 mod perform;
 mod sink;
 mod stream;
@@ -14,10 +15,11 @@ use std::time::{Duration, Instant};
 use millstream_sql::ast::Show;
 use millstream_sql::{Diagnostic, Statement, Value, parse_statement, substitute};
 
-use crate::commands::{Command, find};
+use crate::commands::{Command, ended_by_go, find};
 use crate::render::{Frame, Renderer};
 use crate::style::Role;
 use crate::{Exit, Failure, Format, Outcome, Session, Table};
+use pager::{Paged, Pager};
 use sink::Files;
 
 /// How the shell behaves.
@@ -68,9 +70,10 @@ pub struct Shell<'a> {
     expanded: Expanded,
     view: View,
     files: Files,
-    /// The last result and the last query, to be shown or asked again.
+    pager: Pager,
+    /// The last result and the last statement, to be shown or run again.
     last: Option<Table>,
-    last_query: Option<String>,
+    last_statement: Option<String>,
     pub(crate) history: Vec<String>,
 }
 
@@ -109,8 +112,9 @@ impl<'a> Shell<'a> {
             expanded: Expanded::Off,
             view: View::Tail,
             files: Files::default(),
+            pager: Pager::of_environment(),
             last: None,
-            last_query: None,
+            last_statement: None,
             history: Vec::new(),
         }
     }
@@ -137,10 +141,17 @@ impl<'a> Shell<'a> {
         if find(text).is_some_and(|(known, _)| runs_others(known.command)) {
             return Ok(self.command(text, depth, out)?.unwrap_or(Step::Done));
         }
+        if let Some((statement, go)) = ended_by_go(text) {
+            self.last_statement = Some(statement.to_owned());
+            return self.run_at(go, depth, origin, out);
+        }
         let mut sink = self.files.over(out);
         match self.command(text, depth, &mut sink)? {
             Some(step) => Ok(step),
-            None => self.statement_from(text, depth, origin, &mut sink),
+            None => {
+                self.last_statement = Some(text.to_owned());
+                self.statement_from(text, depth, origin, &mut sink)
+            }
         }
     }
 
@@ -186,7 +197,6 @@ impl<'a> Shell<'a> {
                 let columns = ["name", "value"].map(|name| (name.to_owned(), "STRING".to_owned())).to_vec();
                 return self.table(Table { columns, rows }, Instant::now(), out);
             }
-            Ok(Statement::Query(_) | Statement::BatchQuery { .. }) => self.last_query = Some(text.clone()),
             _ => {}
         }
         let started = Instant::now();
@@ -218,13 +228,35 @@ impl<'a> Shell<'a> {
     /// Writes a whole result and keeps it to be shown again.
     fn table(&mut self, table: Table, started: Instant, out: &mut dyn Write) -> io::Result<Step> {
         let mut renderer = self.renderer(&table.columns, false);
+        let mut screen = self.paged(out);
         if !table.rows.is_empty() {
-            renderer.rows(&table.rows, out)?;
+            renderer.rows(&table.rows, &mut screen)?;
         }
-        renderer.end(out)?;
+        renderer.end(&mut screen)?;
+        self.leave(screen)?;
         self.footer(Some(table.rows.len()), started)?;
         self.last = Some(table);
         Ok(Step::Done)
+    }
+
+    /// The screen for a result that ends, which the pager takes over when it gets too high.
+    fn paged<'w>(&self, out: &'w mut dyn Write) -> Paged<'w> {
+        let size = if self.options.is_terminal { terminal_size::terminal_size() } else { None };
+        match (&self.pager.command, size) {
+            (Some(command), Some((width, height))) if !self.files.is_redirected() => {
+                let size = (usize::from(width.0), usize::from(height.0));
+                Paged::new(out, command.clone(), size, self.files.spool_file())
+            }
+            _ => Paged::through(out),
+        }
+    }
+
+    /// Ends the output of a result.
+    fn leave(&self, screen: Paged<'_>) -> io::Result<()> {
+        match screen.end()? {
+            Some(reason) => self.report_error(&reason),
+            None => Ok(()),
+        }
     }
 
     fn renderer(&self, columns: &[(String, String)], is_endless: bool) -> Renderer {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use millstream_log::{Isolation, Log, TopicPartition};
-use millstream_sql::ast::Print;
+use millstream_sql::ast::{Print, PrintFrom};
 use millstream_sql::{Diagnostic, Value};
 
 use super::Engine;
 use crate::tail::{Reader, Tail};
-use crate::{Result, Row, RowStream, StreamEvent};
+use crate::{Result, Row, RowStream, Skipped, StreamEvent};
 
 const FETCH_BYTES: usize = 256 << 10;
 
@@ -31,18 +31,27 @@ impl Engine {
             }
             return Err(diagnostic.into());
         };
-        let (mut positions, mut tail) = (Vec::new(), Tail::new());
+        let (mut positions, mut tail, mut earlier) = (Vec::new(), Tail::new(), 0);
         for partition in topic.topic_partitions() {
             let (start, end) = self.log.offsets(&partition)?;
             tail.watch(&*self.log, &partition)?;
-            positions.push((partition, if print.from_beginning { start } else { end }));
+            let from = match print.from {
+                PrintFrom::Beginning => start,
+                PrintFrom::End => end,
+                PrintFrom::Offset(offset) => offset.clamp(start, end),
+                PrintFrom::Last(count) => end.saturating_sub(count).max(start),
+            };
+            earlier += from.min(end) - start;
+            positions.push((partition, from));
         }
         let mut printer =
             Printer { log: Arc::clone(&self.log), positions, interval: print.interval, limit: print.limit, seen: 0 };
         let columns = ["rowtime", "partition", "offset", "key", "value"];
         let types = ["TIMESTAMP", "INTEGER", "BIGINT", "STRING", "STRING"];
         let columns = columns.iter().zip(types).map(|(name, ty)| ((*name).to_owned(), ty.to_owned())).collect();
-        tail.start("PRINT", columns, move |reader| printer.until_done(reader))
+        let mut stream = tail.start("PRINT", columns, move |reader| printer.until_done(reader))?;
+        stream.skipped = (earlier > 0).then(|| Skipped { source: print.topic.name.clone(), records: earlier });
+        Ok(stream)
     }
 }
 
@@ -95,11 +104,20 @@ impl Printer {
     }
 }
 
-/// Text as it is; other bytes in hexadecimal.
+/// Text as it is; four and eight other bytes as the integer that format KAFKA writes so; else in hexadecimal.
 fn show(bytes: Option<&[u8]>) -> Value {
     let Some(bytes) = bytes else { return Value::Null };
-    match std::str::from_utf8(bytes) {
-        Ok(text) if !text.chars().any(|c| c.is_control() && !c.is_whitespace()) => Value::String(text.to_owned()),
-        _ => Value::String(bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()),
+    if let Some(text) = std::str::from_utf8(bytes).ok().filter(|text| !text.chars().any(is_unprintable)) {
+        return Value::String(text.to_owned());
     }
+    let int = <[u8; 4]>::try_from(bytes).map(i32::from_be_bytes).map(i64::from);
+    let number = int.or_else(|_| <[u8; 8]>::try_from(bytes).map(i64::from_be_bytes));
+    Value::String(match number {
+        Ok(number) => number.to_string(),
+        Err(_) => bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect(),
+    })
+}
+
+fn is_unprintable(c: char) -> bool {
+    c.is_control() && !c.is_whitespace()
 }

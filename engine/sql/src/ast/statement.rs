@@ -166,9 +166,20 @@ pub enum Explain {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Print {
     pub topic: Ident,
-    pub from_beginning: bool,
+    pub from: PrintFrom,
     pub interval: u64,
     pub limit: Option<u64>,
+}
+
+/// Where `PRINT` starts in each partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PrintFrom {
+    Beginning,
+    /// Behind the last record there is.
+    End,
+    Offset(i64),
+    /// So many records before the end.
+    Last(i64),
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,7 @@
 //! A place in the tokens of a statement.
 
 use super::Result;
+use super::statement::STATEMENT_WORDS;
 use crate::keyword::{KEYWORDS, is_keyword, is_reserved};
 use crate::{Diagnostic, Ident, Span, Token, TokenKind, closest, tokenize};
 
@@ -223,8 +224,20 @@ impl<'a> Cursor<'a> {
         let meant = if slip { closest(text, KEYWORDS.iter().copied()) } else { None };
         Box::new(match meant {
             Some(keyword) => diagnostic.help(format!("did you mean \"{keyword}\"?")),
+            None if self.starts_statement(token) => {
+                diagnostic.help(format!("end the statement before \"{shown}\" with a semicolon"))
+            }
             None => diagnostic,
         })
+    }
+
+    /// Whether a word that statements start with is the first one of a line other than the first.
+    fn starts_statement(&self, token: Token) -> bool {
+        let before = self.source.get(..token.span.start).unwrap_or_default();
+        let line = before.rsplit_once('\n').map(|(_, line)| line);
+        let text = self.text(token);
+        line.is_some_and(|line| line.trim().is_empty())
+            && STATEMENT_WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
     }
 }
 

@@ -6,11 +6,11 @@ use super::types::sql_type;
 use super::{Cursor, Result};
 use crate::ast::{
     AlterSource, ColumnDef, ColumnRole, CreateAs, CreateSource, Describe, Drop, Explain, InsertInto, InsertValues,
-    Print, Properties, Property, QuerySelection, Show, SourceKind,
+    Print, PrintFrom, Properties, Property, QuerySelection, Show, SourceKind,
 };
 use crate::{Diagnostic, Ident, Statement, TokenKind, Value, closest};
 
-const STATEMENT_WORDS: [&str; 21] = [
+pub(super) const STATEMENT_WORDS: [&str; 21] = [
     "SELECT",
     "CREATE",
     "INSERT",
@@ -301,14 +301,28 @@ fn print(cursor: &mut Cursor<'_>) -> Result<Print> {
         }
         _ => cursor.ident("a topic")?,
     };
-    let from_beginning = cursor.accept("FROM BEGINNING");
+    let from = print_from(cursor)?;
     let interval = if cursor.accept("INTERVAL") || cursor.accept("SAMPLE") {
         cursor.integer("a number of records")?.unsigned_abs().max(1)
     } else {
         1
     };
     let limit = if cursor.accept("LIMIT") { Some(cursor.integer("a number of records")?.unsigned_abs()) } else { None };
-    Ok(Print { topic, from_beginning, interval, limit })
+    Ok(Print { topic, from, interval, limit })
+}
+
+/// `FROM BEGINNING`, `[FROM] OFFSET n`, or `[FROM] OFFSET -n` for the last n records, as kcat has it.
+fn print_from(cursor: &mut Cursor<'_>) -> Result<PrintFrom> {
+    if cursor.accept("FROM BEGINNING") {
+        return Ok(PrintFrom::Beginning);
+    }
+    let names_from = cursor.accept("FROM");
+    if !cursor.accept("OFFSET") {
+        return if names_from { Err(cursor.unexpected("BEGINNING or OFFSET")) } else { Ok(PrintFrom::End) };
+    }
+    let from_end = cursor.accept("-");
+    let offset = cursor.integer("an offset")?;
+    Ok(if from_end { PrintFrom::Last(offset) } else { PrintFrom::Offset(offset) })
 }
 
 fn query_selection(cursor: &mut Cursor<'_>) -> Result<QuerySelection> {
@@ -392,6 +406,8 @@ mod tests {
             "EXPLAIN CTAS_A_1",
             "EXPLAIN SELECT * FROM a EMIT CHANGES",
             "PRINT some_Topic FROM BEGINNING LIMIT 3",
+            "PRINT some_Topic FROM OFFSET 12 INTERVAL 2 LIMIT 3",
+            "PRINT some_Topic OFFSET -5",
             "PRINT 'some-topic'",
             "TERMINATE ALL",
             "PAUSE ctas_a_1",

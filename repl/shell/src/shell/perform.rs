@@ -4,13 +4,15 @@ use std::io::{self, Write};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use millstream_sql::closest;
+use millstream_sql::{Value, closest};
 
 use super::{Expanded, POLL, Shell, Step, View};
 use crate::commands::{COMMANDS, Command, file_argument, find};
 use crate::help::{DEMO, help};
-use crate::{Exit, Format};
+use crate::{Exit, Format, Outcome, Table};
 
+/// What is said when there is nothing to run again.
+const NOTHING_YET: &str = "there is no statement to run again yet";
 /// How often `\watch` asks if it is not told.
 const WATCH_SECONDS: f64 = 2.0;
 
@@ -47,6 +49,10 @@ impl Shell<'_> {
                 let table = self.session.lag();
                 self.table(table, Instant::now(), out)?
             }
+            Command::Tables => self.statement_at("SHOW TABLES", depth, out)?,
+            Command::Streams => self.statement_at("SHOW STREAMS", depth, out)?,
+            Command::Functions if rest.is_empty() => self.statement_at("SHOW FUNCTIONS", depth, out)?,
+            Command::Functions => self.show_help(&format!("FUNCTION {rest}"), out)?,
             Command::Describe => self.describe(rest, depth, out)?,
             Command::Demo => self.demo(rest, depth, out)?,
             Command::Pipelining => self.notice("statements run one after the other")?,
@@ -63,6 +69,14 @@ impl Shell<'_> {
                 self.to_file(done, path)?
             }
             Command::Last => self.show_last(rest, out)?,
+            Command::Go => self.go(rest, depth, out)?,
+            Command::GoExpanded => {
+                let before = std::mem::replace(&mut self.expanded, Expanded::On);
+                let step = self.go(rest, depth, out);
+                self.expanded = before;
+                step?
+            }
+            Command::Pager => self.set_pager(rest)?,
             Command::Watch => self.watch(rest, depth, out)?,
         };
         Ok(Some(step))
@@ -104,7 +118,11 @@ impl Shell<'_> {
         let functions: Vec<String> = self.session.names().functions.into_iter().map(|(name, _)| name).collect();
         match help(about, &functions) {
             Ok(text) => tell(out, &text),
-            Err(function) => self.statement_at(&format!("DESCRIBE FUNCTION {function}"), 0, out),
+            Err(function) => match self.session.execute(&format!("DESCRIBE FUNCTION {function}")) {
+                // As text: a table would cut what is to be read.
+                Ok(Outcome::Table(table)) => tell(out, &format!("{function}\n{}", pairs(&table.rows))),
+                _ => self.statement_at(&format!("DESCRIBE FUNCTION {function}"), 0, out),
+            },
         }
     }
 
@@ -158,9 +176,23 @@ impl Shell<'_> {
             self.statement_at("SHOW STREAMS", depth, out)?;
             return self.statement_at("SHOW TABLES", depth, out);
         }
-        let step = self.statement_at(&format!("DESCRIBE {name} EXTENDED"), depth, out)?;
-        if step != Step::Done {
-            return Ok(step);
+        let describe = format!("DESCRIBE {name} EXTENDED");
+        let is_drawn = self.options.is_terminal && matches!(self.options.format, Format::Table | Format::Box);
+        match self.session.execute(&describe) {
+            Ok(Outcome::Table(Table { columns, rows })) if is_drawn => {
+                // What is no column is text, which a table would cut.
+                let is_property = |row: &Vec<Value>| row.last().is_some_and(|role| role.to_string() == "property");
+                let (mut properties, rows): (Vec<_>, _) = rows.into_iter().partition(is_property);
+                properties.iter_mut().for_each(|row| row.truncate(2));
+                self.table(Table { columns, rows }, Instant::now(), out)?;
+                tell(out, &pairs(&properties))?;
+            }
+            _ => {
+                let step = self.statement_at(&describe, depth, out)?;
+                if step != Step::Done {
+                    return Ok(step);
+                }
+            }
         }
         self.statement_at(&format!("SELECT * FROM {name} LIMIT 1"), depth, out)
     }
@@ -199,14 +231,58 @@ impl Shell<'_> {
         shown
     }
 
+    /// Runs the last statement again, into a file if one is named.
+    fn go(&mut self, path: &str, depth: usize, out: &mut dyn Write) -> io::Result<Step> {
+        let Some(statement) = self.last_statement.clone() else { return self.fail(NOTHING_YET) };
+        if path.is_empty() {
+            return self.statement_at(&statement, depth, out);
+        }
+        let path = file_argument(path);
+        let mut file = match std::fs::File::create(path) {
+            Ok(file) => file,
+            Err(error) => return self.fail(&format!("cannot write {path}: {error}")),
+        };
+        let before = self.pager.command.take();
+        let step = self.statement_at(&statement, depth, &mut file);
+        self.pager.command = before;
+        step
+    }
+
+    fn set_pager(&mut self, how: &str) -> io::Result<Step> {
+        match how.to_ascii_lowercase().as_str() {
+            "" => {}
+            "on" => self.pager.turn(true),
+            "off" => self.pager.turn(false),
+            _ => return self.fail(&format!("expected on or off behind \\pager, found \"{how}\"")),
+        }
+        self.notice(&match &self.pager.command {
+            Some(command) => format!("results higher than the screen are shown by {command}"),
+            None => "results are written to the screen, however high".to_owned(),
+        })
+    }
+
     fn watch(&mut self, seconds: &str, depth: usize, out: &mut dyn Write) -> io::Result<Step> {
         let seconds = if seconds.is_empty() { Some(WATCH_SECONDS) } else { seconds.parse().ok() };
         let Some(pause) = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) else {
             return self.fail("expected a number of seconds behind \\watch");
         };
-        let Some(query) = self.last_query.clone() else { return self.fail("there is no query to watch yet") };
+        let Some(statement) = self.last_statement.clone() else { return self.fail(NOTHING_YET) };
+        // Nobody wants to leave a pager every second.
+        let pager = self.pager.command.take();
+        let step = self.run_again_and_again(&statement, pause, depth, out);
+        self.pager.command = pager;
+        step
+    }
+
+    fn run_again_and_again(
+        &mut self,
+        statement: &str,
+        pause: Duration,
+        depth: usize,
+        out: &mut dyn Write,
+    ) -> io::Result<Step> {
         loop {
-            let step = self.statement_at(&query, depth, out)?;
+            let step = self.statement_at(statement, depth, out)?;
             let asked = Instant::now();
             while asked.elapsed() < pause && step == Step::Done {
                 if self.options.interrupted.swap(false, Ordering::AcqRel) {
@@ -219,6 +295,17 @@ impl Shell<'_> {
             }
         }
     }
+}
+
+/// Names and texts, a line a pair.
+fn pairs(rows: &[Vec<Value>]) -> String {
+    let texts = |row: &Vec<Value>| row.iter().map(Value::to_string).collect::<Vec<_>>();
+    let width = rows.iter().filter_map(|row| row.first()).map(|name| name.to_string().chars().count()).max();
+    let line = |row: &Vec<Value>| match texts(row).as_slice() {
+        [name, text, ..] => format!("  {name:<width$}  {text}", width = width.unwrap_or(0)),
+        _ => String::new(),
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn tell(out: &mut dyn Write, text: &str) -> io::Result<Step> {

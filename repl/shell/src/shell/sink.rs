@@ -26,6 +26,16 @@ impl Files {
         Ok(())
     }
 
+    /// Whether results go to a file instead of the screen.
+    pub(crate) fn is_redirected(&self) -> bool {
+        self.instead.is_some()
+    }
+
+    /// The file that gets what the screen gets.
+    pub(crate) fn spool_file(&self) -> Option<Arc<File>> {
+        self.spool.clone()
+    }
+
     /// The screen with the files before it.
     pub(crate) fn over<'w>(&self, screen: &'w mut dyn Write) -> Sink<'w> {
         Sink { screen, spool: self.spool.clone(), instead: self.instead.clone() }

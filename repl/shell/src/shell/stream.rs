@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use millstream_sql::Value;
 
 use super::changelog::Changelog;
+use super::pager::Paged;
 use super::{POLL, Shell, Step, View};
 use crate::render::Renderer;
 use crate::style::Role;
@@ -29,7 +30,7 @@ struct Showing<'s> {
     /// Rows that wait until more is known of the columns.
     gathered: Option<Vec<Vec<Value>>>,
     kept: Table,
-    out: &'s mut dyn Write,
+    out: Paged<'s>,
 }
 
 impl Showing<'_> {
@@ -44,7 +45,7 @@ impl Showing<'_> {
             Some(gathered) if gathered.len() + cells.len() <= GATHERED_MAX => gathered.extend(cells),
             _ => {
                 self.release()?;
-                self.renderer.rows(&cells, self.out)?;
+                self.renderer.rows(&cells, &mut self.out)?;
             }
         }
         Ok(())
@@ -52,7 +53,7 @@ impl Showing<'_> {
 
     fn release(&mut self) -> io::Result<()> {
         match self.gathered.take() {
-            Some(rows) if !rows.is_empty() => self.renderer.rows(&rows, self.out),
+            Some(rows) if !rows.is_empty() => self.renderer.rows(&rows, &mut self.out),
             _ => Ok(()),
         }
     }
@@ -76,7 +77,7 @@ impl Shell<'_> {
             changelog,
             gathered: rows.is_bounded().then(Vec::new),
             kept: Table { columns, rows: Vec::new() },
-            out,
+            out: if rows.is_bounded() { self.paged(out) } else { Paged::through(out) },
         };
         let mut count = 0;
         let step = self.show_all(&mut *rows, started, &mut showing, &mut count);
@@ -84,8 +85,9 @@ impl Shell<'_> {
         drop(rows);
         let step = step?;
         showing.release()?;
-        showing.renderer.end(showing.out)?;
+        showing.renderer.end(&mut showing.out)?;
         self.last = Some(showing.kept);
+        self.leave(showing.out)?;
         self.footer(Some(count), started)?;
         Ok(step)
     }
@@ -104,7 +106,15 @@ impl Shell<'_> {
         }
         let step = loop {
             if self.options.interrupted.swap(false, Ordering::AcqRel) {
-                break if self.options.is_terminal { Step::Done } else { Step::Failed(Exit::Interrupted) };
+                if !self.options.is_terminal {
+                    break Step::Failed(Exit::Interrupted);
+                }
+                // Behind the ^C that the terminal shows.
+                self.report("")?;
+                break Step::Done;
+            }
+            if showing.out.is_left() {
+                break Step::Done;
             }
             if self.options.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
                 self.report("error: the statement took longer than --timeout")?;
@@ -147,6 +157,10 @@ impl Shell<'_> {
     /// Why nothing comes, as far as that can be known.
     fn explain_silence(&self, rows: &dyn RowSource) -> io::Result<()> {
         let text = match rows.skipped() {
+            Some((topic, records)) if self.is_printing() => format!(
+                "no rows yet: records are printed as they come, and {topic} holds {records} from before; Ctrl-C ends it\n\
+                 help: PRINT {topic} FROM BEGINNING; prints them too"
+            ),
             Some((source, records)) => format!(
                 "no rows yet: the query reads from the end of {source}, which holds {records} earlier records; Ctrl-C ends it\n\
                  help: SET 'auto.offset.reset' = 'earliest'; reads them too"
@@ -154,6 +168,11 @@ impl Shell<'_> {
             None => "no rows yet: they are shown as they come; Ctrl-C ends the query".to_owned(),
         };
         self.report(&Role::Dim.paint(&text, self.options.color_errors))
+    }
+
+    fn is_printing(&self) -> bool {
+        let first = self.last_statement.as_deref().and_then(|text| text.split_whitespace().next());
+        first.is_some_and(|word| word.eq_ignore_ascii_case("PRINT"))
     }
 
     /// One line on the terminal while a query reads what was there before it.
