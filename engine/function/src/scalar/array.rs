@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int32Array, Int32Builder, Int64Array, ListArray, StringArray, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int32Builder, Int64Array, ListArray, StringArray, UInt32Array,
 };
 use arrow::compute::kernels::cmp;
 use arrow::datatypes::{DataType, Field, Int32Type};
@@ -106,6 +106,9 @@ fn element(args: &[ArrayRef]) -> Outcome {
 
 /// For every item of every row, whether it equals the row's value; null equals null.
 fn equal_items(lists: &ListArray, wanted: &ArrayRef) -> Result<BooleanArray, ArrowError> {
+    if let (Some(texts), Some(wanted)) = (lists.values().as_string_opt(), wanted.as_string_opt::<i32>()) {
+        return Ok(equal_texts(lists, texts, wanted));
+    }
     let mut row_of_item = vec![0u32; lists.values().len()];
     for row in 0..lists.len() {
         if let Some(items) = items_at(lists, row).and_then(|items| row_of_item.get_mut(items)) {
@@ -120,6 +123,19 @@ fn equal_items(lists: &ListArray, wanted: &ArrayRef) -> Result<BooleanArray, Arr
         return Ok(items.iter().zip(wanted.iter()).map(|(a, b)| Some(a == b)).collect());
     }
     cmp::not_distinct(lists.values(), &wanted)
+}
+
+/// The same for texts, none of which is copied.
+fn equal_texts(lists: &ListArray, texts: &StringArray, wanted: &StringArray) -> BooleanArray {
+    let mut equal = vec![false; texts.len()];
+    for row in 0..lists.len() {
+        let wanted = text_at(wanted, row);
+        let items = items_at(lists, row).unwrap_or_default();
+        for (item, equal) in items.clone().zip(equal.get_mut(items).into_iter().flatten()) {
+            *equal = text_at(texts, item) == wanted;
+        }
+    }
+    equal.into()
 }
 
 fn contains(args: &[ArrayRef]) -> Outcome {
