@@ -11,7 +11,8 @@ use arrow::error::ArrowError;
 
 use super::display::text_of;
 use super::kernel::{
-    Outcome, arg, at, failed, items_at, list_of, list_of_taken, lists, primitives, strings, text_at, text_rows,
+    Outcome, arg, at, boolean_rows, failed, items_at, list_of, list_of_taken, lists, primitives, strings, text_at,
+    text_rows,
 };
 use super::math::integers;
 use super::{Param, Returns, ScalarFunction};
@@ -106,9 +107,6 @@ fn element(args: &[ArrayRef]) -> Outcome {
 
 /// For every item of every row, whether it equals the row's value; null equals null.
 fn equal_items(lists: &ListArray, wanted: &ArrayRef) -> Result<BooleanArray, ArrowError> {
-    if let (Some(texts), Some(wanted)) = (lists.values().as_string_opt(), wanted.as_string_opt::<i32>()) {
-        return Ok(equal_texts(lists, texts, wanted));
-    }
     let mut row_of_item = vec![0u32; lists.values().len()];
     for row in 0..lists.len() {
         if let Some(items) = items_at(lists, row).and_then(|items| row_of_item.get_mut(items)) {
@@ -125,22 +123,16 @@ fn equal_items(lists: &ListArray, wanted: &ArrayRef) -> Result<BooleanArray, Arr
     cmp::not_distinct(lists.values(), &wanted)
 }
 
-/// The same for texts, none of which is copied.
-fn equal_texts(lists: &ListArray, texts: &StringArray, wanted: &StringArray) -> BooleanArray {
-    let mut equal = vec![false; texts.len()];
-    for row in 0..lists.len() {
-        let wanted = text_at(wanted, row);
-        let items = items_at(lists, row).unwrap_or_default();
-        for (item, equal) in items.clone().zip(equal.get_mut(items).into_iter().flatten()) {
-            *equal = text_at(texts, item) == wanted;
-        }
-    }
-    equal.into()
-}
-
 fn contains(args: &[ArrayRef]) -> Outcome {
-    let lists = lists(args, 0)?;
-    let equal = equal_items(lists, arg(args, 1)?)?;
+    let (lists, wanted) = (lists(args, 0)?, arg(args, 1)?);
+    if let (Some(texts), Some(wanted)) = (lists.values().as_string_opt::<i32>(), wanted.as_string_opt::<i32>()) {
+        // No text is copied to stand beside each item.
+        return boolean_rows(lists.len(), |row| {
+            let wanted = text_at(wanted, row);
+            Some(items_at(lists, row).is_some_and(|mut items| items.any(|item| text_at(texts, item) == wanted)))
+        });
+    }
+    let equal = equal_items(lists, wanted)?;
     let found = |row: usize| Some(items_at(lists, row).is_some_and(|mut items| items.any(|item| equal.value(item))));
     Ok(Arc::new((0..lists.len()).map(found).collect::<BooleanArray>()))
 }

@@ -115,8 +115,11 @@ fn change_case(args: &[ArrayRef], ascii: fn(&mut [u8]), other: fn(&str) -> Strin
     }
     let mut bytes = bytes.to_vec();
     ascii(&mut bytes);
-    let lengths = OffsetBuffer::from_lengths(texts.offsets().lengths());
-    Ok(Arc::new(StringArray::try_new(lengths, Buffer::from_vec(bytes), texts.nulls().cloned())?))
+    let offsets = match texts.offsets().first() {
+        Some(0) => texts.offsets().clone(),
+        _ => OffsetBuffer::from_lengths(texts.offsets().lengths()),
+    };
+    Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), texts.nulls().cloned())?))
 }
 
 /// The bytes of all texts, without those of a buffer that other arrays use as well.
