@@ -239,3 +239,43 @@ fn character(code: &str) -> Option<String> {
     let units = units.map(|unit| u16::from_str_radix(unit, 16).ok().filter(|_| unit.len() == 4));
     String::from_utf16(&units.collect::<Option<Vec<u16>>>()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::AsArray;
+
+    fn texts(texts: [&str; 4]) -> ArrayRef {
+        // A part of an array, as a batch that was cut has it.
+        Arc::new(StringArray::from_iter_values(texts).slice(1, 3))
+    }
+
+    fn list(array: &ArrayRef) -> Vec<&str> {
+        array.as_string::<i32>().iter().flatten().collect()
+    }
+
+    #[test]
+    fn parts_of_arrays_and_letters_beyond_ascii_are_as_any_other() {
+        let upper = |words| change_case(&[texts(words)], <[u8]>::make_ascii_uppercase, str::to_uppercase).unwrap();
+        assert_eq!(list(&upper(["ab", "cd", "", "Ef"])), ["CD", "", "EF"]);
+        assert_eq!(list(&upper(["ab", "cd", "", "ß"])), ["CD", "", "SS"]);
+        for (last, length) in [("Ef", 2), ("äöü", 3)] {
+            let lengths = characters(&[texts(["ab", "c", "", last])]).unwrap();
+            assert_eq!(lengths.as_primitive::<Int32Type>().values().to_vec(), [1, 0, length]);
+        }
+    }
+
+    #[test]
+    fn what_is_replaced_may_change_from_row_to_row_and_be_nothing() {
+        let replaced = |old, new| replace(&[texts(["", "aXbX", "äöä", "ab"]), texts(old), texts(new)]).unwrap();
+        assert_eq!(list(&replaced(["", "X", "ä", ""], ["", "--", "", "."])), ["a--b--", "ö", ".a.b."]);
+    }
+
+    #[test]
+    fn places_are_those_of_characters() {
+        let (from, length): (ArrayRef, ArrayRef) =
+            (Arc::new(Int32Array::from(vec![2, 2, -2])), Arc::new(Int32Array::from(vec![2, 2, 9])));
+        let parts = substring(&[texts(["", "abcd", "äöüß", "€uro"]), from, length]).unwrap();
+        assert_eq!(list(&parts), ["bc", "öü", "ro"]);
+    }
+}
