@@ -10,6 +10,7 @@
 mod aggregate;
 mod change;
 mod comparison;
+mod emission;
 mod fold;
 mod foreign_key;
 mod history;

@@ -52,6 +52,11 @@ impl KeptTable {
         self.table.size_bytes()
     }
 
+    /// The types of its key, with those of the bounds of its windows if there are any.
+    pub(crate) fn key_types(&self) -> &[DataType] {
+        &self.key_types
+    }
+
     /// The types of its columns without ROWTIME.
     fn column_types(&self) -> impl Iterator<Item = &DataType> {
         let fields = self.schema.fields();

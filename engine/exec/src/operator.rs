@@ -6,6 +6,7 @@ mod filter;
 mod foreign_key;
 mod foreign_lookup;
 mod joined_rows;
+mod latest;
 mod materialize;
 mod project;
 mod regroup;

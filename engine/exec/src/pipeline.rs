@@ -381,7 +381,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
         }
         Op::TableTableJoin { left, right, kind } => {
             let tables = [kept_table(&left.input, true)?, kept_table(&right.input, true)?];
-            (Box::new(TableTableJoin::new(tables, *kind, schema)), "Join")
+            (Box::new(TableTableJoin::new(tables, *kind, schema)?), "Join")
         }
         Op::ForeignKeyJoin { left, foreign_key, kind, .. } => {
             let subscriptions = node.outlets().first().map(|outlet| SchemaRef::clone(&outlet.schema));
@@ -393,7 +393,7 @@ fn operator(node: &Node) -> Result<(Box<dyn Operator>, &'static str)> {
                 subscriptions: subscriptions.ok_or_else(missing)?,
                 schema,
             };
-            (Box::new(ForeignKeyJoin::new(kept_table(&left.input, true)?, shape)), "ForeignKeyJoin")
+            (Box::new(ForeignKeyJoin::new(kept_table(&left.input, true)?, shape)?), "ForeignKeyJoin")
         }
         Op::ForeignKeyLookup { right, key_format, .. } => {
             let lookup = ForeignKeyLookup::new(kept_table(&right.input, false)?, node.keys.len(), *key_format, schema)?;

@@ -18,6 +18,7 @@ mod mask;
 mod math;
 mod null;
 mod pad;
+mod pieces;
 mod random;
 mod regex;
 mod rounding;

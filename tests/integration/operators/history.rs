@@ -53,6 +53,16 @@ pub(super) fn history(inputs: usize) -> impl Strategy<Value = Vec<Step>> {
     (select(PACES.as_slice()), draws).prop_map(|(pace, draws)| steps(pace, draws))
 }
 
+/// The rows that have keys: a table's source hands on no others.
+pub(super) fn keyed(history: Vec<Step>) -> Vec<Step> {
+    history.into_iter().filter(|step| step.row.key.is_some()).collect()
+}
+
+/// The same rows, without a cut but at the end.
+pub(super) fn uncut(history: &[Step]) -> Vec<Step> {
+    history.iter().map(|step| Step { cut: Cut::None, ..step.clone() }).collect()
+}
+
 /// A history of a few rows of any times, so that what is far apart at first is joined later.
 pub(super) fn scattered_history() -> impl Strategy<Value = Vec<Step>> {
     let rows = vec((draw(1), 0..60i64), 0..16);

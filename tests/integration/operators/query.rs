@@ -5,21 +5,21 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 use millstream_exec::{Context, Leaf, Pipeline};
-use millstream_plan::{Catalog, Defaults, Op, Output, QueryPlan, plan_query, plan_source};
+use millstream_plan::{Catalog, Defaults, Op, Output, QueryPlan, Relation, plan_query, plan_source};
 use millstream_sql::{Statement, parse_statement};
 
 use super::change::{Change, changes};
 use super::history::{Cut, Step};
-use super::row::{Row, batch};
+use super::row::{Row, Source, WINDOW_MS, batch};
 
 /// How many entries of a changelog are restored at once.
 const RESTORED_AT_ONCE: usize = 7;
 
-/// A planned query over the streams `s`, `l` and `r` and the tables `d`, `e` and `f`, all of the same columns.
+/// A planned query over the streams `s`, `l` and `r`, the tables `d`, `e` and `f`, and the windowed tables `wd` and
+/// `we`, all of the same columns.
 pub(super) struct Query {
     plan: QueryPlan,
-    /// The columns that each scan reads.
-    inputs: Vec<SchemaRef>,
+    inputs: Vec<Source>,
 }
 
 /// The rows of an epoch and what came of them.
@@ -48,11 +48,14 @@ type Changelog = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 impl Query {
     pub(super) fn new(sql: &str) -> Self {
         let mut catalog = Catalog::default();
-        let streams = ["s", "l", "r"].map(|name| (name, "STREAM", "KEY"));
-        let tables = ["d", "e", "f"].map(|name| (name, "TABLE", "PRIMARY KEY"));
-        for (name, kind, key) in streams.into_iter().chain(tables) {
+        let windowed = format!(", WINDOW_TYPE = 'TUMBLING', WINDOW_SIZE = '{WINDOW_MS} MILLISECONDS'");
+        let streams = ["s", "l", "r"].map(|name| (name, "STREAM", "KEY", ""));
+        let tables = ["d", "e", "f"].map(|name| (name, "TABLE", "PRIMARY KEY", ""));
+        let windowed = ["wd", "we"].map(|name| (name, "TABLE", "PRIMARY KEY", windowed.as_str()));
+        for (name, kind, key, window) in streams.into_iter().chain(tables).chain(windowed) {
             let create = format!(
-                "CREATE {kind} {name} (k STRING {key}, v INT, t STRING) WITH (KAFKA_TOPIC = '{name}', VALUE_FORMAT = 'JSON')"
+                "CREATE {kind} {name} (k STRING {key}, v INT, t STRING) \
+                 WITH (KAFKA_TOPIC = '{name}', VALUE_FORMAT = 'JSON'{window})"
             );
             let Statement::CreateSource(source) = parse_statement(&create).unwrap() else { panic!("{create}") };
             let mut source = plan_source(&source, &catalog, &Defaults::default(), &create).unwrap();
@@ -66,12 +69,24 @@ impl Query {
         };
         let plan = plan_query(&query, &catalog, Output::Push).unwrap_or_else(|error| panic!("{}", error.render(sql)));
         let (_, leaves) = Pipeline::whole(&plan.root).unwrap();
-        let schema = |leaf: &Leaf<'_>| match leaf {
-            Leaf::Scan(node) if matches!(node.op, Op::Scan { .. }) => SchemaRef::clone(&node.schema),
+        let source = |leaf: &Leaf<'_>| match leaf {
+            Leaf::Scan(node) if matches!(node.op, Op::Scan { .. }) => {
+                Source { schema: SchemaRef::clone(&node.schema), is_windowed: node.source_window().is_some() }
+            }
             _ => panic!("{sql}: a leaf is no scan"),
         };
-        let inputs = leaves.iter().map(schema).collect();
+        let inputs = leaves.iter().map(source).collect();
         Self { plan, inputs }
+    }
+
+    /// The number of its sources.
+    pub(super) fn inputs(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// Whether its results are a table's changes, of which the last of a key counts.
+    pub(super) fn is_table(&self) -> bool {
+        self.plan.root.relation == Relation::Table
     }
 
     /// Runs over a history; the updates of one key within an epoch are merged into one.

@@ -35,6 +35,12 @@ impl Row {
     fn t(&self) -> Option<&'static str> {
         self.value.and_then(|value| value.t)
     }
+
+    /// The window that its key carries if its source is windowed.
+    pub(super) fn window(&self) -> (i64, i64) {
+        let start = self.time - self.time % WINDOW_MS;
+        (start, start + WINDOW_MS)
+    }
 }
 
 impl fmt::Debug for Row {
@@ -49,8 +55,17 @@ impl fmt::Debug for Row {
     }
 }
 
-/// Rows of one source, with the columns that its scan reads.
-pub(super) fn batch(rows: &[Row], schema: &SchemaRef) -> Batch {
+/// How long the windows are that the keys of windowed sources carry.
+pub(super) const WINDOW_MS: i64 = 10;
+
+/// A source of rows: the columns that its scan reads, and whether its keys carry the windows that the times lie in.
+pub(super) struct Source {
+    pub(super) schema: SchemaRef,
+    pub(super) is_windowed: bool,
+}
+
+/// Rows of one source.
+pub(super) fn batch(rows: &[Row], Source { schema, is_windowed }: &Source) -> Batch {
     let column = |name: &str| -> ArrayRef {
         match name.rsplit('.').next().unwrap() {
             "K" => Arc::new(rows.iter().map(|row| row.key).collect::<StringArray>()),
@@ -60,8 +75,12 @@ pub(super) fn batch(rows: &[Row], schema: &SchemaRef) -> Batch {
             other => panic!("there is no column {other}"),
         }
     };
+    let bound = |after_ms: i64| -> ArrayRef {
+        Arc::new(rows.iter().map(|row| Some(row.window().0 + after_ms)).collect::<Int64Array>())
+    };
     let columns = schema.fields().iter().map(|field| column(field.name())).collect();
     let mut batch = Batch::new(RecordBatch::try_new(Arc::clone(schema), columns).unwrap());
+    batch.window = is_windowed.then(|| [bound(0), bound(WINDOW_MS)]);
     if rows.iter().any(|row| row.value.is_none()) {
         batch.live = Some(BooleanBuffer::from_iter(rows.iter().map(|row| row.value.is_some())));
     }

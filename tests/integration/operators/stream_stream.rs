@@ -7,7 +7,7 @@ use proptest::sample::select;
 
 use super::cases;
 use super::change::{Change, Key, sorted, text};
-use super::history::{Cut, Step, history};
+use super::history::{history, keyed, uncut};
 use super::query::{Query, Run};
 use super::row::{Fields, Row};
 use super::stream_table::columns;
@@ -157,16 +157,6 @@ fn joined(left: Option<&Row>, right: Option<&Row>) -> Change {
     Change { key: Key { window: None, text: key(left.or(right)).to_string() }, value: Some(value), rowtime }
 }
 
-/// The same rows, without a cut but at the end.
-fn uncut(history: &[Step]) -> Vec<Step> {
-    history.iter().map(|step| Step { cut: Cut::None, ..step.clone() }).collect()
-}
-
-/// A history of rows that all have keys.
-fn keyed() -> impl Strategy<Value = Vec<Step>> {
-    history(2).prop_map(|history| history.into_iter().filter(|step| step.row.key.is_some()).collect())
-}
-
 fn check(join: Join, run: Run) -> Result<(), TestCaseError> {
     let mut oracle = Oracle::new(join);
     for epoch in run.epochs {
@@ -181,12 +171,12 @@ proptest! {
     #![proptest_config(cases(96))]
 
     #[test]
-    fn each_row_finds_its_partners(join in join(), history in keyed()) {
+    fn each_row_finds_its_partners(join in join(), history in history(2).prop_map(keyed)) {
         check(join, join.query().run_each(&history))?;
     }
 
     #[test]
-    fn an_epoch_gives_what_its_rows_give_one_by_one(join in join(), history in keyed()) {
+    fn an_epoch_gives_what_its_rows_give_one_by_one(join in join(), history in history(2).prop_map(keyed)) {
         check(join, join.query().run(&history))?;
     }
 

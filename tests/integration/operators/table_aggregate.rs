@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::cases;
 use super::change::{Change, Key, text};
-use super::history::{Step, history};
+use super::history::{history, keyed};
 use super::query::Query;
 use super::row::{Fields, Row};
 use millstream_sql::Value;
@@ -80,11 +80,6 @@ fn rounded(mut change: Change) -> Change {
 
 fn query() -> Query {
     Query::new(&format!("SELECT t, {AGGREGATES} FROM d GROUP BY t EMIT CHANGES"))
-}
-
-/// A table's source hands on no record without a key.
-fn keyed(history: Vec<Step>) -> Vec<Step> {
-    history.into_iter().filter(|step| step.row.key.is_some()).collect()
 }
 
 proptest! {

@@ -9,7 +9,7 @@ use super::aggregate::{self, Windows, windows};
 use super::cases;
 use super::change::{Change, Key, Readers, sorted, text};
 use super::fold::{AGGREGATES, BY_OFFSET};
-use super::history::history;
+use super::history::{history, keyed};
 use super::query::Query;
 use super::row::Row;
 use super::session::{self, gap};
@@ -53,8 +53,7 @@ proptest! {
     #[test]
     fn a_row_that_no_longer_passes_is_deleted_once(each in any::<bool>(), history in history(1)) {
         let query = Query::new("SELECT k, v, t FROM d WHERE v > 3 EMIT CHANGES");
-        // A table's source hands on no record without a key.
-        let history: Vec<_> = history.into_iter().filter(|step| step.row.key.is_some()).collect();
+        let history = keyed(history);
         let run = if each { query.run_each(&history) } else { query.run(&history) };
         let mut oracle = Oracle::default();
         let passes = |row: &Row| row.value.is_some_and(|fields| fields.v > Some(3));

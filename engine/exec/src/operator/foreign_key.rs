@@ -9,6 +9,7 @@ use arrow::buffer::BooleanBuffer;
 use arrow::compute::{interleave, take};
 use arrow::datatypes::{Int64Type, SchemaRef};
 
+use super::latest::Latest;
 use super::subscription::{Instruction, row_hash, same_value};
 use super::{Operator, State, StateChange};
 use crate::kept_table::KeptTable;
@@ -30,7 +31,7 @@ const ANSWERS: usize = 1;
 ///
 /// An answer that was given for an earlier row of its key, by its hash, is dropped: another one is on its
 /// way. ROWTIME is the later of both rows'. What needs no answer, a deletion and a row that refers to nothing, is
-/// handed on at once.
+/// handed on without one. Of several updates of a key in one epoch the last is handed on.
 ///
 /// State: the left table.
 #[derive(Debug)]
@@ -39,6 +40,8 @@ pub(crate) struct ForeignKeyJoin {
     shape: ForeignKeyShape,
     sent: Vec<Batch>,
     buffer: Vec<u8>,
+    /// The joined rows of the epoch.
+    latest: Latest,
 }
 
 /// What the columns of a foreign-key join are.
@@ -74,11 +77,19 @@ impl Subscriptions {
 }
 
 impl ForeignKeyJoin {
-    pub(crate) fn new(left: KeptTable, shape: ForeignKeyShape) -> Self {
-        Self { left, shape, sent: Vec::new(), buffer: Vec::new() }
+    pub(crate) fn new(left: KeptTable, shape: ForeignKeyShape) -> Result<Self> {
+        let latest = Latest::new(left.key_types())?;
+        Ok(Self { left, shape, sent: Vec::new(), buffer: Vec::new(), latest })
     }
 
-    fn refer(&mut self, batch: Batch, partition: i32, out: &mut Vec<Batch>) -> Result<()> {
+    /// Keeps joined rows until the end of the epoch.
+    fn hand_on(&mut self, joined: Batch) -> Result<()> {
+        let keys = self.shape.primary_key.iter().map(|at| joined.column(*at).cloned()).collect::<Result<_>>()?;
+        self.latest.push(joined, keys, None);
+        Ok(())
+    }
+
+    fn refer(&mut self, batch: Batch, partition: i32) -> Result<()> {
         let (batch, keys) = self.left.keyed(batch)?;
         let old = self.left.replace(&batch, &keys)?;
         let foreign_key = batch.column(self.shape.foreign_key)?;
@@ -132,7 +143,7 @@ impl ForeignKeyJoin {
             let nulls: Vec<ArrayRef> = right.map(|field| new_null_array(field.data_type(), live.len())).collect();
             columns.extend(nulls.into_iter().chain(times));
             let rows = RecordBatch::try_new(Arc::clone(&self.shape.schema), columns)?;
-            out.push(Batch { live: Some(BooleanBuffer::from(live)), ..Batch::new(rows) });
+            self.hand_on(Batch { live: Some(BooleanBuffer::from(live)), ..Batch::new(rows) })?;
         }
         Ok(())
     }
@@ -165,7 +176,7 @@ impl ForeignKeyJoin {
         Ok(Batch::new(RecordBatch::try_new(Arc::clone(&self.shape.subscriptions), sent)?))
     }
 
-    fn answered(&mut self, answers: &Batch, out: &mut Vec<Batch>) -> Result<()> {
+    fn answered(&mut self, answers: &Batch) -> Result<()> {
         let count = self.shape.primary_key.len();
         let missing = || Error::Internal("an answer of a foreign-key join lacks columns".to_owned());
         let keys = answers.rows.columns().get(..count).ok_or_else(missing)?;
@@ -189,10 +200,7 @@ impl ForeignKeyJoin {
         let rows = RecordBatch::try_new(Arc::clone(&self.shape.schema), columns)?;
         let joined = Batch { live: Some(BooleanBuffer::from(live)), ..Batch::new(rows) };
         let joined = joined.filter(&BooleanArray::from(keep))?;
-        if !joined.is_empty() {
-            out.push(joined);
-        }
-        Ok(())
+        if joined.is_empty() { Ok(()) } else { self.hand_on(joined) }
     }
 }
 
@@ -202,8 +210,12 @@ fn without_rowtime(rows: &RecordBatch) -> &[ArrayRef] {
 }
 
 impl Operator for ForeignKeyJoin {
-    fn process(&mut self, input: usize, batch: Batch, context: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
-        if input == ANSWERS { self.answered(&batch, out) } else { self.refer(batch, context.partition, out) }
+    fn process(&mut self, input: usize, batch: Batch, context: &mut Context, _: &mut Vec<Batch>) -> Result<()> {
+        if input == ANSWERS { self.answered(&batch) } else { self.refer(batch, context.partition) }
+    }
+
+    fn flush(&mut self, _: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
+        self.latest.drain(out)
     }
 
     fn take_sent(&mut self) -> Vec<Batch> {

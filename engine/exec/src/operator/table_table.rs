@@ -8,6 +8,7 @@ use arrow::compute::take;
 use arrow::datatypes::SchemaRef;
 use millstream_plan::sql::ast::JoinKind;
 
+use super::latest::Latest;
 use super::{Operator, State, StateChange};
 use crate::kept_table::KeptTable;
 use crate::{Batch, Context, Error, Result};
@@ -21,7 +22,8 @@ use crate::{Batch, Context, Error, Result};
 /// left (b, null)    →                              nothing was there
 /// ```
 ///
-/// ROWTIME is the later of both. A deletion is handed on only for a row that was handed on before.
+/// ROWTIME is the later of both. A deletion is handed on only for a row that was handed on before. Of several updates
+/// of a key in one epoch the last is handed on.
 ///
 /// State: both tables.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ pub(crate) struct TableTableJoin {
     /// Whether the key is a column of its own behind those of both sides, since neither side has it always.
     has_key_column: bool,
     schema: SchemaRef,
+    /// The joined rows of the epoch.
+    latest: Latest,
 }
 
 #[derive(Debug)]
@@ -40,11 +44,12 @@ struct Side {
 }
 
 impl TableTableJoin {
-    pub(crate) fn new(tables: [KeptTable; 2], kind: JoinKind, schema: SchemaRef) -> Self {
+    pub(crate) fn new(tables: [KeptTable; 2], kind: JoinKind, schema: SchemaRef) -> Result<Self> {
         let [left, right] = tables;
+        let latest = Latest::new(left.key_types())?;
         let left = Side { table: left, is_outer: matches!(kind, JoinKind::Left | JoinKind::Full) };
         let right = Side { table: right, is_outer: matches!(kind, JoinKind::Right | JoinKind::Full) };
-        Self { sides: [left, right], has_key_column: kind == JoinKind::Full, schema }
+        Ok(Self { sides: [left, right], has_key_column: kind == JoinKind::Full, schema, latest })
     }
 }
 
@@ -55,11 +60,13 @@ struct Kept {
     /// The same, without those whose own side has been deleted: its columns are null then.
     own: Vec<Option<u32>>,
     live: Vec<bool>,
+    /// Whether there was a joined row before.
+    existed: Vec<bool>,
     is_own_missing: bool,
 }
 
 impl Operator for TableTableJoin {
-    fn process(&mut self, input: usize, batch: Batch, _: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
+    fn process(&mut self, input: usize, batch: Batch, _: &mut Context, _: &mut Vec<Batch>) -> Result<()> {
         let [left, right] = &mut self.sides;
         let (own, other) = if input == 0 { (left, right) } else { (right, left) };
         let (batch, keys) = own.table.keyed(batch)?;
@@ -81,17 +88,25 @@ impl Operator for TableTableJoin {
                 kept.is_own_missing |= live && !has_own;
                 kept.own.push((has_own || !live).then_some(place));
                 kept.live.push(live);
+                kept.existed.push(is_there(had_own));
             }
         }
         if kept.places.is_empty() {
             return Ok(());
         }
-        out.push(self.joined(input, &batch, &partners, &keys, kept)?);
+        let (places, existed) = (UInt32Array::from(kept.places.clone()), std::mem::take(&mut kept.existed));
+        let joined = self.joined(input, &batch, &partners, &keys, kept)?;
+        let keys = keys.iter().map(|key| take(key, &places, None)).collect::<Result<Vec<_>, _>>()?;
+        self.latest.push(joined, keys, Some(existed));
         Ok(())
     }
 
     fn size_bytes(&self) -> usize {
         self.sides.iter().map(|side| side.table.size_bytes()).sum()
+    }
+
+    fn flush(&mut self, _: &mut Context, out: &mut Vec<Batch>) -> Result<()> {
+        self.latest.drain(out)
     }
 
     fn state(&mut self) -> Option<&mut dyn State> {

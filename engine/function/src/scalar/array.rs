@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Int32Array, Int32Builder, Int64Array, ListArray, StringArray, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Int32Array, Int32Builder, Int64Array, ListArray, StringArray, UInt32Array,
 };
 use arrow::compute::kernels::cmp;
 use arrow::datatypes::{DataType, Field, Int32Type};
@@ -11,7 +11,8 @@ use arrow::error::ArrowError;
 
 use super::display::text_of;
 use super::kernel::{
-    Outcome, arg, at, failed, items_at, list_of, list_of_taken, lists, primitives, strings, text_at, text_rows,
+    Outcome, arg, at, boolean_rows, failed, items_at, list_of, list_of_taken, lists, primitives, strings, text_at,
+    text_rows,
 };
 use super::math::integers;
 use super::{Param, Returns, ScalarFunction};
@@ -123,8 +124,15 @@ fn equal_items(lists: &ListArray, wanted: &ArrayRef) -> Result<BooleanArray, Arr
 }
 
 fn contains(args: &[ArrayRef]) -> Outcome {
-    let lists = lists(args, 0)?;
-    let equal = equal_items(lists, arg(args, 1)?)?;
+    let (lists, wanted) = (lists(args, 0)?, arg(args, 1)?);
+    if let (Some(texts), Some(wanted)) = (lists.values().as_string_opt::<i32>(), wanted.as_string_opt::<i32>()) {
+        // No text is copied to stand beside each item.
+        return boolean_rows(lists.len(), |row| {
+            let wanted = text_at(wanted, row);
+            Some(items_at(lists, row).is_some_and(|mut items| items.any(|item| text_at(texts, item) == wanted)))
+        });
+    }
+    let equal = equal_items(lists, wanted)?;
     let found = |row: usize| Some(items_at(lists, row).is_some_and(|mut items| items.any(|item| equal.value(item))));
     Ok(Arc::new((0..lists.len()).map(found).collect::<BooleanArray>()))
 }

@@ -141,10 +141,14 @@ fn format<T: ArrowPrimitiveType>(args: &[ArrayRef], to_ms: impl Fn(T::Native) ->
     let mut zones = Zones::of(args, 2)?;
     let mut texts = StringBuilder::with_capacity(values.len(), values.len() * 16);
     for row in 0..values.len() {
-        texts.append_option(match (at(values, row), patterns.at(row)?, zones.at(row)?) {
-            (Some(value), Some(pattern), Some(zone)) => Some(pattern.format_in(to_ms(value), zone)),
-            _ => None,
-        });
+        match (at(values, row), patterns.at(row)?, zones.at(row)?) {
+            (Some(value), Some(pattern), Some(zone)) => {
+                pattern.write_in(to_ms(value), zone, &mut texts);
+                // What has been written so far is the row.
+                texts.append_value("");
+            }
+            _ => texts.append_null(),
+        }
     }
     Ok(Arc::new(texts.finish()))
 }

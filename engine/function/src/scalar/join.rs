@@ -5,8 +5,10 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, StringArray};
 use arrow::datatypes::{DataType, Field};
 use arrow::error::ArrowError;
+use memchr::memmem::Finder;
 
 use super::kernel::{Outcome, arg, bytes_at, list_of};
+use super::pieces::Pieces;
 use super::{Param, Returns, ScalarFunction};
 use Param::{Bytes, String as Text};
 
@@ -61,62 +63,74 @@ fn columns(args: &[ArrayRef]) -> Result<Vec<Column<'_>>, ArrowError> {
     args.iter().map(Column::of).collect()
 }
 
-/// Values as an array of the argument's type; pieces of texts at delimiters are texts again.
-fn array_like(like: &ArrayRef, values: Vec<Option<Vec<u8>>>) -> ArrayRef {
-    if *like.data_type() == DataType::Binary {
-        return Arc::new(values.into_iter().collect::<BinaryArray>());
-    }
-    let text = |value: Option<Vec<u8>>| value.map(|value| String::from_utf8_lossy(&value).into_owned());
-    Arc::new(values.into_iter().map(text).collect::<StringArray>())
-}
-
 fn concat(args: &[ArrayRef]) -> Outcome {
     let columns = columns(args)?;
-    let first = arg(args, 0)?;
-    let joined = |row| Some(columns.iter().filter_map(|column| column.at(row)).collect::<Vec<_>>().concat());
-    Ok(array_like(first, (0..first.len()).map(joined).collect()))
+    let rows = arg(args, 0)?.len();
+    let mut joined = Pieces::with_capacity(rows);
+    for row in 0..rows {
+        columns.iter().filter_map(|column| column.at(row)).for_each(|piece| joined.add(piece));
+        joined.end();
+    }
+    joined.finish(arg(args, 0)?.data_type())
 }
 
 fn concat_ws(args: &[ArrayRef]) -> Outcome {
     let columns = columns(args)?;
-    let first = arg(args, 0)?;
     let Some((separators, columns)) = columns.split_first() else { return concat(args) };
-    let joined = |row| {
-        let separator = separators.at(row)?;
-        Some(columns.iter().filter_map(|column| column.at(row)).collect::<Vec<_>>().join(separator))
-    };
-    Ok(array_like(first, (0..first.len()).map(joined).collect()))
+    let rows = arg(args, 0)?.len();
+    let mut joined = Pieces::with_capacity(rows);
+    for row in 0..rows {
+        let Some(separator) = separators.at(row) else {
+            joined.end_null();
+            continue;
+        };
+        for (place, piece) in columns.iter().filter_map(|column| column.at(row)).enumerate() {
+            if place > 0 {
+                joined.add(separator);
+            }
+            joined.add(piece);
+        }
+        joined.end();
+    }
+    joined.finish(arg(args, 0)?.data_type())
 }
 
 fn split(args: &[ArrayRef]) -> Outcome {
     let (values, delimiters) = (Column::of(arg(args, 0)?)?, Column::of(arg(args, 1)?)?);
     let rows = arg(args, 0)?.len();
-    let (mut parts, mut lengths) = (Vec::new(), Vec::with_capacity(rows));
+    let (mut parts, mut lengths) = (Pieces::with_capacity(rows * 2), Vec::with_capacity(rows));
+    let mut finder: Option<Finder<'_>> = None;
     for row in 0..rows {
         let before = parts.len();
         let found = values.at(row).zip(delimiters.at(row));
-        if let Some((value, delimiter)) = found {
-            parts_of(value, delimiter, matches!(values, Column::Text(_)), &mut parts);
+        match found {
+            Some((value, [])) => single_parts(value, matches!(values, Column::Text(_)), &mut parts),
+            Some((value, delimiter)) => {
+                // Most batches have the same one throughout.
+                let known = finder.take().filter(|finder| finder.needle() == delimiter);
+                parts_between(value, finder.insert(known.unwrap_or_else(|| Finder::new(delimiter))), &mut parts);
+            }
+            None => {}
         }
         lengths.push(found.map(|_| parts.len() - before));
     }
-    list_of(array_like(arg(args, 0)?, parts), &lengths)
+    list_of(parts.finish(arg(args, 0)?.data_type())?, &lengths)
 }
 
-fn parts_of(value: &[u8], delimiter: &[u8], is_text: bool, parts: &mut Vec<Option<Vec<u8>>>) {
-    if !delimiter.is_empty() {
-        let mut rest = value;
-        while let Some(place) = rest.windows(delimiter.len()).position(|window| window == delimiter) {
-            parts.push(rest.get(..place).map(<[u8]>::to_vec));
-            rest = rest.get(place + delimiter.len()..).unwrap_or_default();
-        }
-        parts.push(Some(rest.to_vec()));
-    } else if value.is_empty() {
-        parts.push(Some(Vec::new()));
-    } else if is_text {
-        let text = String::from_utf8_lossy(value);
-        parts.extend(text.chars().map(|c| Some(c.to_string().into_bytes())));
-    } else {
-        parts.extend(value.iter().map(|byte| Some(vec![*byte])));
+fn parts_between(value: &[u8], delimiter: &Finder<'_>, parts: &mut Pieces) {
+    let mut start = 0;
+    for place in delimiter.find_iter(value) {
+        parts.push(value.get(start..place).unwrap_or_default());
+        start = place + delimiter.needle().len();
+    }
+    parts.push(value.get(start..).unwrap_or_default());
+}
+
+/// The characters of a text or the bytes of bytes; nothing is one part.
+fn single_parts(value: &[u8], is_text: bool, parts: &mut Pieces) {
+    match std::str::from_utf8(value) {
+        _ if value.is_empty() => parts.push(value),
+        Ok(text) if is_text => text.chars().for_each(|c| parts.push(c.encode_utf8(&mut [0; 4]).as_bytes())),
+        _ => value.chunks(1).for_each(|byte| parts.push(byte)),
     }
 }

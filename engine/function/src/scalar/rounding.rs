@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Decimal128Array, Float64Array};
+use arrow::array::{Array, ArrayRef, Decimal128Array};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int32Type, Int64Type};
 
 use super::kernel::{Outcome, arg, at, map, primitives};
@@ -29,14 +29,14 @@ pub(super) fn all() -> Vec<ScalarFunction> {
             whole(round.example(("ROUND(-1.5)", "-1"))),
             |args| map::<Float64Type, Int64Type>(args, |value| (value + 0.5).floor() as i64),
             |args| decimals(args, true, &half_up),
-            |args| doubles(args, |scaled| (scaled + 0.5).floor()),
+            |args| doubles(args, |scaled| floor(scaled + 0.5), 0.5),
             |args| decimals(args, false, &half_up),
         ),
         places(
             whole(trunc.example(("TRUNC(-1.7)", "-1"))),
             |args| map::<Float64Type, Int64Type>(args, |value| value.trunc() as i64),
             |args| decimals(args, true, &std::ops::Div::div),
-            |args| doubles(args, f64::trunc),
+            |args| doubles(args, f64::trunc, 0.0),
             |args| decimals(args, false, &std::ops::Div::div),
         ),
     ]
@@ -100,17 +100,72 @@ fn decimals(args: &[ArrayRef], to_whole: bool, divide: &dyn Fn(i128, i128) -> i1
     Ok(Arc::new(result.with_data_type(if to_whole { whole_decimal(&[ty]) } else { ty })))
 }
 
-fn doubles(args: &[ArrayRef], round: impl Fn(f64) -> f64) -> Outcome {
+/// Rounds to the places of the second argument. `round` goes to the next whole number from those on whose fraction is
+/// `edge`.
+fn doubles(args: &[ArrayRef], round: impl Fn(f64) -> f64, edge: f64) -> Outcome {
     let (values, places) = (primitives::<Float64Type>(args, 0)?, primitives::<Int32Type>(args, 1)?);
-    let round = |(value, places): (Option<f64>, Option<i32>)| {
-        let (value, places) = (value?, places?);
-        // Through decimal text, so that 2.345 rounds as it is written and not as it is stored.
-        let scaled: f64 = format!("{value}e{places}").parse().unwrap_or(f64::NAN);
-        let rounded = round(scaled);
-        if !value.is_finite() || !rounded.is_finite() {
-            return Some(value);
-        }
-        Some(format!("{rounded}e{}", -i64::from(places)).parse().unwrap_or(value))
+    let rounded = |value, places| {
+        round_surely(value, places, &round, edge).unwrap_or_else(|| round_as_written(value, places, &round))
     };
-    Ok(Arc::new(values.iter().zip(places.iter()).map(round).collect::<Float64Array>()))
+    Ok(Arc::new(arrow::compute::binary::<_, _, _, Float64Type>(values, places, rounded)?))
+}
+
+/// `f64::floor`, which takes a call where the processor need not have the instruction.
+fn floor(value: f64) -> f64 {
+    if value.abs() > 1e15 {
+        return value.floor();
+    }
+    let whole = value as i64 as f64;
+    if whole > value { whole - 1.0 } else { whole }
+}
+
+/// The powers of ten of which the lower ones are exact.
+const EXACT_POWERS: [f64; 16] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+
+/// The rounded value where it is so far from the edge that the error of a multiplication does not matter. It is a whole
+/// number divided by a power of ten, both exact, and so the same as the text of that number read.
+fn round_surely(value: f64, places: i32, round: impl Fn(f64) -> f64, edge: f64) -> Option<f64> {
+    let unit = *EXACT_POWERS.get(usize::try_from(places).ok()?)?;
+    let scaled = value * unit;
+    // Up to here the error is far below a thousandth of the last place.
+    if scaled.is_nan() || scaled.abs() > 1e9 {
+        return None;
+    }
+    let from_edge = (scaled - floor(scaled) - edge).abs();
+    (1e-3..=0.999).contains(&from_edge).then(|| round(scaled) / unit)
+}
+
+/// Through decimal text, so that 2.345 rounds as it is written and not as it is stored.
+fn round_as_written(value: f64, places: i32, round: impl Fn(f64) -> f64) -> f64 {
+    let scaled: f64 = format!("{value}e{places}").parse().unwrap_or(f64::NAN);
+    let rounded = round(scaled);
+    if !value.is_finite() || !rounded.is_finite() {
+        return value;
+    }
+    format!("{rounded}e{}", -i64::from(places)).parse().unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_rounds_as_what_is_written() {
+        let (half_up, mut sure) = (|scaled: f64| floor(scaled + 0.5), 0);
+        assert_eq!([-1.5, -1.0, -0.2, 0.2, 1e16].map(floor), [-2.0, -1.0, -1.0, 0.0, 1e16]);
+        for step in -50_000..50_000 {
+            for (value, places) in
+                [(f64::from(step) / 1000.0, 2), (f64::from(step) * 0.777, 1), (f64::from(step) / 7e6, 9)]
+            {
+                for (round, edge) in [(&half_up as &dyn Fn(f64) -> f64, 0.5), (&f64::trunc, 0.0)] {
+                    if let Some(rounded) = round_surely(value, places, round, edge) {
+                        let written = round_as_written(value, places, round);
+                        assert_eq!(rounded.to_bits(), written.to_bits(), "{value} to {places}: {rounded}, {written}");
+                        sure += 1;
+                    }
+                }
+            }
+        }
+        assert!(sure > 400_000, "only {sure} went the short way");
+    }
 }

@@ -3,13 +3,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, BinaryArray, Int32Array};
+use arrow::array::{Array, ArrayRef, BinaryArray, Int32Array, StringArray};
+use arrow::buffer::{Buffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Int32Type};
 use arrow::error::ArrowError;
+use memchr::memmem::Finder;
 
 use super::kernel::{
     Outcome, at, binaries, boolean_rows, bytes_at, map_text, map_text_to, primitives, strings, text_at, text_rows,
 };
+use super::pieces::Pieces;
 use super::{Param, Returns, ScalarFunction};
 use Param::{Bytes, Int, String as Text};
 
@@ -20,20 +23,23 @@ pub(super) fn all() -> Vec<ScalarFunction> {
     let f = ScalarFunction::new;
     vec![
         f("UCASE", "The text in upper case.", ("UCASE('Ab')", "AB"))
-            .overload(&[Text], TEXT, |args| map_text(args, str::to_uppercase)),
+            .overload(&[Text], TEXT, |args| change_case(args, <[u8]>::make_ascii_uppercase, str::to_uppercase)),
         f("LCASE", "The text in lower case.", ("LCASE('Ab')", "ab"))
-            .overload(&[Text], TEXT, |args| map_text(args, str::to_lowercase)),
+            .overload(&[Text], TEXT, |args| change_case(args, <[u8]>::make_ascii_lowercase, str::to_lowercase)),
         f("TRIM", "The text without white space at its ends.", ("TRIM('  a b ')", "a b")).overload(
             &[Text],
             TEXT,
-            |args| map_text(args, |text| text.trim().to_owned()),
+            |args| {
+                let texts = strings(args, 0)?;
+                text_rows(texts.len(), |row| Some(text_at(texts, row)?.trim()))
+            },
         ),
         f("LEN", "The number of characters, or of bytes.", ("LEN('abc')", "3"))
             .overload(&[Bytes], INT, |args| {
                 let bytes = binaries(args, 0)?.iter().map(|bytes| bytes.map(|bytes| bytes.len() as i32));
                 Ok(Arc::new(bytes.collect::<Int32Array>()))
             })
-            .overload(&[Text], INT, |args| map_text_to::<Int32Type>(args, |text| Some(text.chars().count() as i32))),
+            .overload(&[Text], INT, characters),
         f("REVERSE", "The characters in reverse order.", ("REVERSE('abc')", "cba"))
             .overload(&[Text], TEXT, |args| map_text(args, |text| text.chars().rev().collect::<String>())),
         f("INITCAP", "Each word with a capital and then small letters.", ("INITCAP('the sQL')", "The Sql")).overload(
@@ -55,10 +61,7 @@ pub(super) fn all() -> Vec<ScalarFunction> {
             "The text with every occurrence of one text replaced by another.",
             ("REPLACE('a-b-c', '-', '+')", "a+b+c"),
         )
-        .overload(&[Text, Text, Text], TEXT, |args| {
-            let (text, old, new) = (strings(args, 0)?, strings(args, 1)?, strings(args, 2)?);
-            text_rows(text.len(), |row| Some(text_at(text, row)?.replace(text_at(old, row)?, text_at(new, row)?)))
-        }),
+        .overload(&[Text, Text, Text], TEXT, replace),
         f(
             "INSTR",
             "The position of one text in another, counted from 1; 0 if it is not there. The third argument is the \
@@ -103,13 +106,76 @@ fn initcap(text: &str) -> String {
     out
 }
 
+/// Another case: of all texts at once if they are ASCII, otherwise of one after the other.
+fn change_case(args: &[ArrayRef], ascii: fn(&mut [u8]), other: fn(&str) -> String) -> Outcome {
+    let texts = strings(args, 0)?;
+    let bytes = used_bytes(texts);
+    if !bytes.is_ascii() {
+        return map_text(args, other);
+    }
+    let mut bytes = bytes.to_vec();
+    ascii(&mut bytes);
+    let offsets = match texts.offsets().first() {
+        Some(0) => texts.offsets().clone(),
+        _ => OffsetBuffer::from_lengths(texts.offsets().lengths()),
+    };
+    Ok(Arc::new(StringArray::try_new(offsets, Buffer::from_vec(bytes), texts.nulls().cloned())?))
+}
+
+/// The bytes of all texts, without those of a buffer that other arrays use as well.
+fn used_bytes(texts: &StringArray) -> &[u8] {
+    let (first, last) = (texts.offsets().first(), texts.offsets().last());
+    let range = first.zip(last).map_or(0..0, |(first, last)| *first as usize..*last as usize);
+    texts.value_data().get(range).unwrap_or_default()
+}
+
+fn characters(args: &[ArrayRef]) -> Outcome {
+    let texts = strings(args, 0)?;
+    if used_bytes(texts).is_ascii() {
+        let lengths: Vec<i32> = texts.offsets().lengths().map(|length| length as i32).collect();
+        return Ok(Arc::new(Int32Array::try_new(lengths.into(), texts.nulls().cloned())?));
+    }
+    map_text_to::<Int32Type>(args, |text| Some(text.chars().count() as i32))
+}
+
+fn replace(args: &[ArrayRef]) -> Outcome {
+    let (texts, old, new) = (strings(args, 0)?, strings(args, 1)?, strings(args, 2)?);
+    let mut replaced = Pieces::with_capacity(texts.len());
+    let mut finder: Option<Finder<'_>> = None;
+    for row in 0..texts.len() {
+        let (Some(text), Some(old), Some(new)) = (text_at(texts, row), text_at(old, row), text_at(new, row)) else {
+            replaced.end_null();
+            continue;
+        };
+        if old.is_empty() {
+            replaced.push(text.replace(old, new).as_bytes());
+            continue;
+        }
+        // Most batches replace the same throughout.
+        let known = finder.take().filter(|finder| finder.needle() == old.as_bytes());
+        let finder = finder.insert(known.unwrap_or_else(|| Finder::new(old)));
+        let mut start = 0;
+        for place in finder.find_iter(text.as_bytes()) {
+            replaced.add(text.as_bytes().get(start..place).unwrap_or_default());
+            replaced.add(new.as_bytes());
+            start = place + old.len();
+        }
+        replaced.push(text.as_bytes().get(start..).unwrap_or_default());
+    }
+    replaced.finish(&DataType::Utf8)
+}
+
 fn substring(args: &[ArrayRef]) -> Outcome {
-    let text = strings(args, 0)?;
+    let texts = strings(args, 0)?;
     let range = ranges(args)?;
-    text_rows(text.len(), |row| {
-        let text = text_at(text, row)?;
+    text_rows(texts.len(), |row| {
+        let text = text_at(texts, row)?;
+        if text.is_ascii() {
+            return text.get(range(row, text.len())?);
+        }
         let range = range(row, text.chars().count())?;
-        Some(text.chars().skip(range.start).take(range.len()).collect::<String>())
+        let place = |nth| text.char_indices().nth(nth).map_or(text.len(), |(place, _)| place);
+        text.get(place(range.start)..place(range.end))
     })
 }
 
@@ -172,4 +238,44 @@ fn character(code: &str) -> Option<String> {
     let units = code.strip_prefix("\\u")?.split("\\u");
     let units = units.map(|unit| u16::from_str_radix(unit, 16).ok().filter(|_| unit.len() == 4));
     String::from_utf16(&units.collect::<Option<Vec<u16>>>()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::AsArray;
+
+    fn texts(texts: [&str; 4]) -> ArrayRef {
+        // A part of an array, as a batch that was cut has it.
+        Arc::new(StringArray::from_iter_values(texts).slice(1, 3))
+    }
+
+    fn list(array: &ArrayRef) -> Vec<&str> {
+        array.as_string::<i32>().iter().flatten().collect()
+    }
+
+    #[test]
+    fn parts_of_arrays_and_letters_beyond_ascii_are_as_any_other() {
+        let upper = |words| change_case(&[texts(words)], <[u8]>::make_ascii_uppercase, str::to_uppercase).unwrap();
+        assert_eq!(list(&upper(["ab", "cd", "", "Ef"])), ["CD", "", "EF"]);
+        assert_eq!(list(&upper(["ab", "cd", "", "ß"])), ["CD", "", "SS"]);
+        for (last, length) in [("Ef", 2), ("äöü", 3)] {
+            let lengths = characters(&[texts(["ab", "c", "", last])]).unwrap();
+            assert_eq!(lengths.as_primitive::<Int32Type>().values().to_vec(), [1, 0, length]);
+        }
+    }
+
+    #[test]
+    fn what_is_replaced_may_change_from_row_to_row_and_be_nothing() {
+        let replaced = |old, new| replace(&[texts(["", "aXbX", "äöä", "ab"]), texts(old), texts(new)]).unwrap();
+        assert_eq!(list(&replaced(["", "X", "ä", ""], ["", "--", "", "."])), ["a--b--", "ö", ".a.b."]);
+    }
+
+    #[test]
+    fn places_are_those_of_characters() {
+        let (from, length): (ArrayRef, ArrayRef) =
+            (Arc::new(Int32Array::from(vec![2, 2, -2])), Arc::new(Int32Array::from(vec![2, 2, 9])));
+        let parts = substring(&[texts(["", "abcd", "äöüß", "€uro"]), from, length]).unwrap();
+        assert_eq!(list(&parts), ["bc", "öü", "ro"]);
+    }
 }

@@ -1,12 +1,15 @@
 //! `cargo run --release --bin bench -- COMMAND`: how fast it is on this machine.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
+mod functions;
+mod instructions;
 mod latency;
 mod pageviews;
 mod produce;
 mod start;
 
 use std::error::Error;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
@@ -34,6 +37,30 @@ enum Bench {
         /// Only queries whose name contains this.
         #[arg(long, default_value = "")]
         only: String,
+    },
+    /// The scalar functions that are used most, against DataFusion's or plain loops.
+    Functions {
+        /// The number of runs, of which the median counts.
+        #[arg(long, default_value_t = 31)]
+        runs: usize,
+        /// Only functions whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
+    },
+    /// Instructions a row of the queries over page views, counted by valgrind and compared with a baseline.
+    Instructions {
+        /// Only queries whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
+        /// The file to compare with.
+        #[arg(long, default_value = instructions::BASELINE)]
+        baseline: PathBuf,
+        /// Writes the baseline instead of comparing with it.
+        #[arg(long, conflicts_with = "only")]
+        record: bool,
+        /// Runs this query and ends: what valgrind watches.
+        #[arg(long, hide = true)]
+        watched: Option<String>,
     },
     /// 100-byte records from one thread, durable.
     Produce {
@@ -65,6 +92,9 @@ fn main() -> Result<()> {
     let Arguments { bench, json } = Arguments::parse();
     match bench {
         Bench::Pageviews { rows, runs, only } => pageviews::run(rows, runs, &only, json),
+        Bench::Functions { runs, only } => functions::run(runs, &only, json),
+        Bench::Instructions { watched: Some(query), .. } => instructions::run_watched(&query),
+        Bench::Instructions { only, baseline, record, .. } => instructions::run(&only, &baseline, record, json),
         Bench::Produce { records } => produce::run(records, json),
         Bench::Latency { records } => latency::run(records, json),
         Bench::Start { queries, records, runs } => start::run(queries, records, runs, json),

@@ -4,66 +4,24 @@
 //! eight fields declared; Millstream reads its topic and writes its results, with exactly-once commits,
 //! to the disk. The ratio of the rates is the figure that counts.
 
+pub(crate) mod queries;
+pub(crate) mod topics;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::prelude::{JsonReadOptions, SessionConfig, SessionContext};
-use millstream_log::record::BatchBuilder;
-use millstream_log::{EmbeddedLog, Log, LogOptions, TopicPartition, TopicSpec, partition_for_key};
+use millstream_log::{EmbeddedLog, Log, LogOptions};
 use millstream_runtime::{Engine, EngineOptions, QueryStatus, Response, Settings};
 use millstream_tests::counters::{cpu_time, memory_peak_mb};
 use millstream_tests::page_views::{USERS, city, page_views};
 use object_store::{ObjectStoreExt, memory::InMemory, path::Path};
 
+use self::queries::{QUERIES, Query, sources};
+use self::topics::write_topics;
 use crate::Result;
-
-struct Case {
-    name: &'static str,
-    statements: &'static [&'static str],
-    batch: &'static str,
-}
-
-const CASES: [Case; 5] = [
-    Case {
-        name: "filter",
-        statements: &[
-            "CREATE STREAM r AS SELECT user_key, userid, pageid, viewtime, duration FROM pageviews WHERE duration > 300 EMIT CHANGES",
-        ],
-        batch: "SELECT userid, pageid, viewtime, duration FROM pageviews WHERE duration > 300",
-    },
-    Case {
-        name: "count_per_page",
-        statements: &[
-            "CREATE TABLE r AS SELECT pageid, COUNT(*) AS n, SUM(duration) AS total FROM pageviews WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY pageid EMIT CHANGES",
-        ],
-        batch: "SELECT pageid, viewtime - viewtime % 60000 AS w, COUNT(*) AS n, SUM(duration) AS total FROM pageviews GROUP BY 1, 2",
-    },
-    Case {
-        name: "count_per_user",
-        statements: &[
-            "CREATE TABLE r AS SELECT userid, COUNT(*) AS n, SUM(duration) AS total FROM pageviews WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY userid EMIT CHANGES",
-        ],
-        batch: "SELECT userid, viewtime - viewtime % 60000 AS w, COUNT(*) AS n, SUM(duration) AS total FROM pageviews GROUP BY 1, 2",
-    },
-    Case {
-        name: "join",
-        statements: &[
-            "CREATE STREAM r AS SELECT p.user_key AS user_key, p.pageid AS pageid, p.duration AS duration, u.city AS city FROM pageviews p JOIN users u ON p.user_key = u.id EMIT CHANGES",
-        ],
-        batch: "SELECT userid, pageid, duration, city FROM pageviews JOIN users ON userid = id",
-    },
-    Case {
-        name: "chained",
-        statements: &[
-            "CREATE STREAM long_views AS SELECT user_key, pageid, duration FROM pageviews WHERE duration > 300 EMIT CHANGES",
-            "CREATE STREAM with_city AS SELECT p.user_key AS user_key, p.duration AS duration, u.city AS city FROM long_views p JOIN users u ON p.user_key = u.id EMIT CHANGES",
-            "CREATE TABLE r AS SELECT city, COUNT(*) AS n, SUM(duration) AS total FROM with_city WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY city EMIT CHANGES",
-        ],
-        batch: "SELECT city, viewtime - viewtime % 60000 AS w, COUNT(*) AS n, SUM(duration) AS total FROM pageviews JOIN users ON userid = id WHERE duration > 300 GROUP BY 1, 2",
-    },
-];
 
 /// The page views in topics of one and of four partitions, the users, and both as bytes in memory.
 struct Data {
@@ -74,43 +32,11 @@ struct Data {
     _dir: tempfile::TempDir,
 }
 
-fn write_topic(
-    log: &dyn Log,
-    topic: &str,
-    partitions: i32,
-    rows: impl Iterator<Item = (i64, String, Vec<u8>)>,
-) -> Result<()> {
-    log.create_topic(&TopicSpec::new(topic, partitions).kept_for_ever())?;
-    let mut builders: Vec<BatchBuilder> = (0..partitions).map(|_| BatchBuilder::new()).collect();
-    let send = |at: usize, builder: &mut BatchBuilder| -> Result<()> {
-        let batch = std::mem::replace(builder, BatchBuilder::new()).finish()?;
-        log.append(&TopicPartition::new(topic, at as i32), batch)?.wait()?;
-        Ok(())
-    };
-    for (time_ms, key, value) in rows {
-        let at = partition_for_key(key.as_bytes(), partitions) as usize;
-        if let Some(builder) = builders.get_mut(at) {
-            builder.push(time_ms, Some(key.as_bytes()), Some(&value));
-            if builder.size_bytes() > 256 << 10 {
-                send(at, builder)?;
-            }
-        }
-    }
-    for (at, builder) in builders.iter_mut().enumerate().filter(|(_, builder)| !builder.is_empty()) {
-        send(at, builder)?;
-    }
-    Ok(())
-}
-
 fn prepare(rows: u64) -> Result<Data> {
     let dir = tempfile::tempdir_in(".")?;
     let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(LogOptions::on_disk(dir.path()))?);
-    let records = || page_views(rows).map(|view| (view.time_ms, view.user, view.json));
     for partitions in [1, 4] {
-        write_topic(&*log, &format!("pageviews_{partitions}"), partitions, records())?;
-        let users = (0..USERS)
-            .map(|user| (0, format!("user_{user:06}"), format!("{{\"city\":\"{}\"}}", city(user)).into_bytes()));
-        write_topic(&*log, &format!("users_{partitions}"), partitions, users)?;
+        write_topics(&*log, partitions, rows)?;
     }
     let mut lines = Vec::new();
     for view in page_views(rows) {
@@ -165,9 +91,9 @@ fn median(mut runs: Vec<Measured>) -> Measured {
 }
 
 /// Runs the statements over the topics of so many partitions until everything is read and committed.
-fn run_streaming(data: &Data, case: &Case, partitions: i32, threads: usize, run: usize) -> Result<Measured> {
+fn run_streaming(data: &Data, query: &Query, partitions: i32, threads: usize, run: usize) -> Result<Measured> {
     let options = EngineOptions {
-        service_id: format!("bench_{}_{partitions}_{run}_", case.name),
+        service_id: format!("bench_{}_{partitions}_{run}_", query.name),
         threads,
         ..EngineOptions::default()
     };
@@ -175,15 +101,11 @@ fn run_streaming(data: &Data, case: &Case, partitions: i32, threads: usize, run:
     let mut settings = Settings::default();
     let mut execute = |statement: &str| -> Result<Response> { Ok(engine.execute(statement, &mut settings)?) };
     execute("SET 'auto.offset.reset' = 'earliest'")?;
-    execute(&format!(
-        "CREATE STREAM pageviews (user_key STRING KEY, viewtime BIGINT, userid STRING, pageid STRING, url STRING, client_ip STRING, \
-         duration BIGINT, from_url STRING, agent STRING) WITH (KAFKA_TOPIC='pageviews_{partitions}', VALUE_FORMAT='JSON')"
-    ))?;
-    execute(&format!(
-        "CREATE TABLE users (id STRING PRIMARY KEY, city STRING) WITH (KAFKA_TOPIC='users_{partitions}', VALUE_FORMAT='JSON')"
-    ))?;
+    for source in sources(partitions) {
+        execute(&source)?;
+    }
     let (started, cpu) = (Instant::now(), cpu_time());
-    for statement in case.statements {
+    for statement in query.statements {
         execute(statement)?;
     }
     loop {
@@ -207,9 +129,9 @@ fn run_streaming(data: &Data, case: &Case, partitions: i32, threads: usize, run:
     Ok(measured)
 }
 
-fn run_batch(data: &Data, case: &Case) -> Result<Measured> {
+fn run_batch(data: &Data, query: &Query) -> Result<Measured> {
     let (started, cpu) = (Instant::now(), cpu_time());
-    data.runtime.block_on(async { data.batch.sql(case.batch).await?.collect().await })?;
+    data.runtime.block_on(async { data.batch.sql(query.batch).await?.collect().await })?;
     Ok(Measured { seconds: started.elapsed().as_secs_f64(), cpu_seconds: (cpu_time() - cpu).as_secs_f64() })
 }
 
@@ -221,13 +143,13 @@ pub(crate) fn run(rows: u64, runs: usize, only: &str, json: bool) -> Result<()> 
             "query            partitions     rows/s     MB/s  CPU-s/M rows  batch rows/s  batch CPU-s/M rows  batch_ratio  peak MB"
         );
     }
-    for case in CASES.iter().filter(|case| case.name.contains(only)) {
+    for query in QUERIES.iter().filter(|query| query.name.contains(only)) {
         for partitions in [1, 4] {
             let threads = if partitions == 1 { 1 } else { 2 };
             let (mut streaming, mut batch) = (Vec::new(), Vec::new());
             for run in 0..runs {
-                streaming.push(run_streaming(&data, case, partitions, threads, run)?);
-                batch.push(run_batch(&data, case)?);
+                streaming.push(run_streaming(&data, query, partitions, threads, run)?);
+                batch.push(run_batch(&data, query)?);
             }
             let (streaming, batch) = (median(streaming), median(batch));
             let rate = rows as f64 / streaming.seconds;
@@ -240,12 +162,12 @@ pub(crate) fn run(rows: u64, runs: usize, only: &str, json: bool) -> Result<()> 
                 println!(
                     "{{\"query\":\"{}\",\"partitions\":{partitions},\"rows_per_s\":{rate:.0},\"mb_per_s\":{mb_rate:.1},\
                      \"cpu_s_per_m_rows\":{cpu:.3},\"batch_rows_per_s\":{batch_rate:.0},\"batch_cpu_s_per_m_rows\":{batch_cpu:.3},\"batch_ratio\":{ratio:.2},\"peak_mb\":{peak}}}",
-                    case.name
+                    query.name
                 );
             } else {
                 println!(
                     "{:<16} {partitions:>10} {rate:>10.0} {mb_rate:>8.0} {cpu:>13.2} {batch_rate:>13.0} {batch_cpu:>19.2} {ratio:>12.2} {peak:>8}",
-                    case.name
+                    query.name
                 );
             }
         }
