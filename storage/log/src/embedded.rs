@@ -3,6 +3,7 @@
 mod api;
 mod compaction;
 mod flush;
+mod producer_ids;
 mod recovery;
 mod topics;
 mod transactions;
@@ -43,6 +44,8 @@ pub struct LogOptions {
     pub journal_bytes_max: u64,
     /// So much of a partition must wait for compaction before it is worth the work.
     pub compaction_bytes_min: u64,
+    /// `producer.id.expiration.ms`: what a partition knows of an idle producer is kept for so long.
+    pub producer_id_expiration_ms: i64,
 }
 
 impl LogOptions {
@@ -61,6 +64,7 @@ impl LogOptions {
             flusher: Flusher::Inline,
             journal_bytes_max: 64 << 20,
             compaction_bytes_min: 32 << 20,
+            producer_id_expiration_ms: 24 * 3_600_000,
         }
     }
 }

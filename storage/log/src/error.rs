@@ -106,6 +106,18 @@ pub enum Error {
         /// The sequence that was due.
         expected: i32,
     },
+    /// A batch of an idempotent producer came long ago: it is none of the last five.
+    #[error("producer {id} sent sequence {found} to {partition} again: it was appended long ago, {expected} is due")]
+    DuplicateSequence {
+        /// The producer's id.
+        id: i64,
+        /// Where it wrote to.
+        partition: TopicPartition,
+        /// The sequence that came.
+        found: i32,
+        /// The sequence that was due.
+        expected: i32,
+    },
 }
 
 /// How to get the operating system to agree.
@@ -146,7 +158,7 @@ impl Error {
             | Self::UnknownPartition(_)
             | Self::Fenced { .. }
             | Self::OffsetOutOfRange { .. } => ErrorKind::Request,
-            Self::CorruptBatch(_) | Self::OutOfOrderSequence { .. } => ErrorKind::Data,
+            Self::CorruptBatch(_) | Self::OutOfOrderSequence { .. } | Self::DuplicateSequence { .. } => ErrorKind::Data,
             Self::Locked { .. } | Self::Io { .. } => ErrorKind::Environment,
             Self::Damaged { .. } => ErrorKind::Damage,
             Self::Stopped(cause) => cause.kind(),

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::checkpoint::PartitionCheckpoint;
-use crate::producer_state::{Check, ProducerStates};
+use crate::producer_state::{Check, ProducerInfo, ProducerStates};
 use crate::record::{BatchHeader, ControlType, set_base_offset, split_batch};
 use crate::segment::{Segment, Unsynced};
 use crate::watch::Watchers;
@@ -102,8 +102,8 @@ impl Partition {
             None => return Err(Error::corrupt(format!("it is cut off after {} bytes", batch.len()))),
         };
         let mut state = self.state();
-        if let Check::Duplicate(last_offset) = state.producers.check(&header, &self.name)? {
-            return Ok(publish(Placement::Duplicate(last_offset - i64::from(header.last_offset_delta))));
+        if let Check::Duplicate(base_offset) = state.producers.check(&header, &self.name)? {
+            return Ok(publish(Placement::Duplicate(base_offset)));
         }
         let base_offset = state.next_offset;
         set_base_offset(&mut batch, base_offset);
@@ -189,6 +189,16 @@ impl Partition {
         (checkpoint, is_new)
     }
 
+    /// What is known of its producers, by id.
+    pub(crate) fn producers(&self) -> Vec<ProducerInfo> {
+        self.state().producers.infos().collect()
+    }
+
+    /// Forgets the producers that have written nothing since this time.
+    pub(crate) fn expire_producers(&self, before_ms: i64) {
+        self.state().producers.expire(before_ms);
+    }
+
     /// Takes segments out of the partition that its retention no longer keeps; the caller removes
     /// their files once a checkpoint without them is durable.
     pub(crate) fn expire(&self, now_ms: i64) -> Vec<PathBuf> {
@@ -232,7 +242,7 @@ impl State {
         if let Some(active) = self.segments.last_mut() {
             active.append(&header, &batch)?;
         }
-        self.producers.note(&header, commits);
+        self.producers.note(&header, commits, io.now_ms());
         self.next_offset = header.next_offset();
         Ok(Placed {
             base_offset: header.base_offset,

@@ -8,8 +8,8 @@ use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
 use crate::partition::{Partition, Placement};
 use crate::record::{BatchHeader, crc_matches};
 use crate::{
-    Error, Fetched, GroupOffset, Isolation, Log, Producer, Result, Ticket, TopicInfo, TopicPartition, TopicSpec, Watch,
-    WriteBatch,
+    Error, Fetched, GroupOffset, Isolation, Log, Producer, ProducerInfo, Result, Ticket, TopicInfo, TopicPartition,
+    TopicSpec, Watch, WriteBatch,
 };
 
 impl Inner {
@@ -126,6 +126,23 @@ impl EmbeddedLog {
     /// The disk's.
     pub fn init_producer(&self, transactional_id: &str) -> Result<Producer> {
         self.inner.make_producer(transactional_id)
+    }
+
+    /// Makes an idempotent producer without transactions: its batches, numbered from 0 on in each partition, may
+    /// be sent again and are stored once.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn init_idempotent_producer(&self) -> Result<Producer> {
+        self.inner.make_idempotent_producer()
+    }
+
+    /// The producers that a partition knows, by id.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`].
+    pub fn producers(&self, partition: &TopicPartition) -> Result<Vec<ProducerInfo>> {
+        Ok(self.inner.partition(partition)?.producers())
     }
 
     /// Ends the producer's transaction: the batches it appended, marked transactional, and `offsets`

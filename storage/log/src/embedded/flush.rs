@@ -253,6 +253,7 @@ impl Inner {
         };
         for partition in topics.partitions() {
             capture.expired.extend(partition.expire(now_ms));
+            partition.expire_producers(now_ms.saturating_sub(self.options.producer_id_expiration_ms));
             let (checkpoint, is_new) = partition.checkpoint();
             if is_new {
                 capture.dirs.push(partition.dir.clone());

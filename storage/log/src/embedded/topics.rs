@@ -1,7 +1,7 @@
 //! The registry of topics, one small file that is replaced as a whole.
 //!
 //! ```text
-//! "MST2" | CRC-32C u32 | next partition id i32 | topics i32 | topic*
+//! "MST3" | CRC-32C u32 | next partition id i32 | topics i32 | topic*
 //! topic   name | first partition id i32 | partitions i32 | compact i16
 //!         | retention ms i64 | retention bytes i64 | segment bytes i64 | delete retention ms i64
 //! ```
@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::codec::{Decoder, Encode, seal, unseal};
+use crate::codec::{Decoder, Encode, seal, unseal, unseal_v2};
 use crate::partition::Partition;
 use crate::{Error, Io, Result, TopicConfig, TopicInfo, TopicPartition, TopicSpec};
 
-const MAGIC: [u8; 4] = *b"MST2";
+const MAGIC: [u8; 4] = *b"MST3";
+const MAGIC_2: [u8; 4] = *b"MST2";
 
 /// All topics of a log.
 #[derive(Debug, Default)]
@@ -50,7 +51,8 @@ impl Topics {
     pub(super) fn read(io: &dyn Io, dir: &Path) -> Result<Option<Self>> {
         let path = path(dir);
         let Some(sealed) = io.read(&path).map_err(Error::io("read", &path))? else { return Ok(None) };
-        let decoded = unseal(MAGIC, &sealed).and_then(|content| Self::decode(dir, content));
+        let content = if sealed.starts_with(&MAGIC_2) { unseal_v2(MAGIC_2, &sealed) } else { unseal(MAGIC, &sealed) };
+        let decoded = content.and_then(|content| Self::decode(dir, content));
         decoded.map(Some).map_err(|error| Error::damaged(&path, 0, error.to_string()))
     }
 

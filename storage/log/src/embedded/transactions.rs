@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::PoisonError;
 
+use super::producer_ids::ProducerIds;
 use super::{Inner, locked};
 use crate::codec::{Decoder, Encode};
 use crate::record::{BatchBuilder, ControlType, control_batch};
@@ -20,12 +21,18 @@ pub(super) struct Coordinator {
     epochs: HashMap<i64, i16>,
     /// The partitions with an open transaction, by producer id.
     open: HashMap<i64, BTreeSet<TopicPartition>>,
-    next_id: i64,
+    ids: ProducerIds,
 }
 
 impl Coordinator {
     pub(super) fn read(inner: &Inner) -> Result<Self> {
-        let mut coordinator = Self::default();
+        let ids = ProducerIds::read(&*inner.options.io, &inner.options.dir)?;
+        let mut coordinator = Self { ids, ..Self::default() };
+        let topics = inner.topics.read().unwrap_or_else(PoisonError::into_inner);
+        for producer in topics.partitions().flat_map(|partition| partition.producers()) {
+            coordinator.ids.note(producer.producer.id);
+        }
+        drop(topics);
         inner.for_each_batch(STATE_TOPIC, |batch| {
             for record in batch.iter() {
                 let record = record?;
@@ -41,7 +48,7 @@ impl Coordinator {
     }
 
     fn insert(&mut self, transactional_id: String, producer: Producer) {
-        self.next_id = self.next_id.max(producer.id + 1);
+        self.ids.note(producer.id);
         self.epochs.insert(producer.id, producer.epoch);
         self.producers.insert(transactional_id, producer);
     }
@@ -63,22 +70,27 @@ impl Coordinator {
 
     /// Gives the producer of this id its next epoch, so that whoever had it is fenced; `None` if nobody
     /// made it by a transactional id.
-    fn bump(&mut self, producer_id: i64) -> Option<(String, Producer)> {
-        let (name, earlier) = self.producers.iter().find(|(_, producer)| producer.id == producer_id)?;
-        let (name, earlier) = (name.clone(), *earlier);
-        Some((name.clone(), self.successor(name, earlier)))
+    fn bump(&mut self, inner: &Inner, producer_id: i64) -> Result<Option<(String, Producer)>> {
+        let found = self.producers.iter().find(|(_, producer)| producer.id == producer_id);
+        let Some((name, earlier)) = found.map(|(name, producer)| (name.clone(), *producer)) else { return Ok(None) };
+        let producer = self.successor(inner, name.clone(), earlier)?;
+        Ok(Some((name, producer)))
     }
 
-    fn successor(&mut self, transactional_id: String, earlier: Producer) -> Producer {
+    fn successor(&mut self, inner: &Inner, transactional_id: String, earlier: Producer) -> Result<Producer> {
         let producer = match earlier.epoch.checked_add(1) {
             Some(epoch) => Producer { id: earlier.id, epoch },
             None => {
                 self.epochs.remove(&earlier.id);
-                Producer { id: self.next_id, epoch: 0 }
+                Producer { id: self.take_id(inner)?, epoch: 0 }
             }
         };
         self.insert(transactional_id, producer);
-        producer
+        Ok(producer)
+    }
+
+    fn take_id(&mut self, inner: &Inner) -> Result<i64> {
+        self.ids.take(&*inner.options.io, &inner.options.dir)
     }
 
     pub(super) fn check_epoch(&self, producer: Producer) -> Result<()> {
@@ -96,10 +108,10 @@ impl Inner {
         let producer = match coordinator.producers.get(transactional_id).copied() {
             Some(earlier) => {
                 self.end_everywhere(&mut coordinator, earlier, false, &[])?;
-                coordinator.successor(transactional_id.to_owned(), earlier)
+                coordinator.successor(self, transactional_id.to_owned(), earlier)?
             }
             None => {
-                let producer = Producer { id: coordinator.next_id, epoch: 0 };
+                let producer = Producer { id: coordinator.take_id(self)?, epoch: 0 };
                 coordinator.insert(transactional_id.to_owned(), producer);
                 producer
             }
@@ -111,6 +123,13 @@ impl Inner {
         self.flush_if_inline()?;
         ticket.wait()?;
         Ok(producer)
+    }
+
+    /// Makes a producer that is idempotent but has no transactions.
+    pub(super) fn make_idempotent_producer(&self) -> Result<Producer> {
+        self.gate.check()?;
+        let id = locked(&self.coordinator).take_id(self).inspect_err(|error| self.gate.fail(error))?;
+        Ok(Producer { id, epoch: 0 })
     }
 
     fn place_producer(&self, transactional_id: &str, producer: Producer) -> Result<Ticket> {
@@ -182,7 +201,7 @@ impl Inner {
             producers.insert(id);
         }
         for id in producers {
-            if let Some((transactional_id, producer)) = coordinator.bump(id) {
+            if let Some((transactional_id, producer)) = coordinator.bump(self, id)? {
                 self.place_producer(&transactional_id, producer)?;
             }
         }

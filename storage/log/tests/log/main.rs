@@ -4,6 +4,8 @@
 mod basics;
 mod compaction;
 mod crash;
+mod earlier_versions;
+mod idempotence;
 mod transactions;
 
 use std::sync::Arc;

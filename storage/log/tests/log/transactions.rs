@@ -74,16 +74,3 @@ fn a_transaction_open_at_a_crash_is_aborted_and_epochs_go_on() {
     assert!(matches!(log.end_transaction(before, true, &[]), Err(Error::Fenced { .. })));
     assert!(log.init_producer("me").unwrap().epoch > before.epoch);
 }
-
-#[test]
-fn a_repeated_batch_of_an_idempotent_producer_is_acknowledged_but_not_stored_again() {
-    let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
-    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
-    let partition = TopicPartition::new("t", 0);
-    let mut builder = BatchBuilder::new().with_producer(5, 0, 0);
-    builder.push(0, None, Some(b"once"));
-    let batch = builder.finish().unwrap();
-    assert_eq!(log.append(&partition, batch.clone()).unwrap().wait().unwrap(), 0);
-    assert_eq!(log.append(&partition, batch).unwrap().wait().unwrap(), 0);
-    assert_eq!(values(&log, &partition, Isolation::ReadCommitted), ["once"]);
-}
