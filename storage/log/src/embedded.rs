@@ -1,5 +1,7 @@
 //! The log in this process, on its own data directory.
 
+mod administration;
+mod admit;
 mod api;
 mod compaction;
 mod flush;
@@ -46,6 +48,8 @@ pub struct LogOptions {
     pub compaction_bytes_min: u64,
     /// `producer.id.expiration.ms`: what a partition knows of an idle producer is kept for so long.
     pub producer_id_expiration_ms: i64,
+    /// `log.retention.check.interval.ms`: how often old segments are looked for where little is written.
+    pub retention_check_interval_ms: i64,
 }
 
 impl LogOptions {
@@ -65,6 +69,7 @@ impl LogOptions {
             journal_bytes_max: 64 << 20,
             compaction_bytes_min: 32 << 20,
             producer_id_expiration_ms: 24 * 3_600_000,
+            retention_check_interval_ms: 300_000,
         }
     }
 }

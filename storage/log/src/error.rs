@@ -29,6 +29,53 @@ pub enum Error {
         /// What is wrong with it and what would be right.
         reason: String,
     },
+    /// No topic has a setting of this name.
+    #[error("topics have no setting \"{0}\"\nhelp: the settings are Kafka's, such as retention.ms or cleanup.policy")]
+    UnknownSetting(String),
+    /// A setting of a topic cannot have this value.
+    #[error("topic setting {name} cannot be \"{value}\": {reason}")]
+    InvalidSetting {
+        /// The setting's name.
+        name: String,
+        /// The value as given.
+        value: String,
+        /// What would be right.
+        reason: String,
+    },
+    /// A topic cannot have so many partitions.
+    #[error("topic \"{topic}\" cannot have {asked} partitions: {reason}")]
+    InvalidPartitions {
+        /// The topic.
+        topic: String,
+        /// The number asked for.
+        asked: i32,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A batch is larger than its topic allows.
+    #[error(
+        "a batch of {found} bytes is too large for {partition}, which takes {max}\nhelp: send smaller batches, or raise max.message.bytes of the topic"
+    )]
+    BatchTooLarge {
+        /// Where it was to go.
+        partition: TopicPartition,
+        /// Its size in bytes.
+        found: u64,
+        /// What the topic allows.
+        max: u64,
+    },
+    /// Records of a batch break a rule of their topic; nothing of the batch is appended.
+    #[error("records of a batch cannot go to {partition}: {reason}")]
+    InvalidRecords {
+        /// Where they were to go.
+        partition: TopicPartition,
+        /// Which records of the batch, from 0.
+        records: Vec<i32>,
+        /// Whether it is their time that is wrong.
+        is_timestamp: bool,
+        /// The rule.
+        reason: String,
+    },
     /// The topic has no such partition.
     #[error("topic \"{}\" has no partition {}", .0.topic, .0.partition)]
     UnknownPartition(TopicPartition),
@@ -155,10 +202,17 @@ impl Error {
             Self::UnknownTopic(_)
             | Self::TopicExists(_)
             | Self::InvalidTopic { .. }
+            | Self::UnknownSetting(_)
+            | Self::InvalidSetting { .. }
+            | Self::InvalidPartitions { .. }
             | Self::UnknownPartition(_)
             | Self::Fenced { .. }
             | Self::OffsetOutOfRange { .. } => ErrorKind::Request,
-            Self::CorruptBatch(_) | Self::OutOfOrderSequence { .. } | Self::DuplicateSequence { .. } => ErrorKind::Data,
+            Self::CorruptBatch(_)
+            | Self::BatchTooLarge { .. }
+            | Self::InvalidRecords { .. }
+            | Self::OutOfOrderSequence { .. }
+            | Self::DuplicateSequence { .. } => ErrorKind::Data,
             Self::Locked { .. } | Self::Io { .. } => ErrorKind::Environment,
             Self::Damaged { .. } => ErrorKind::Damage,
             Self::Stopped(cause) => cause.kind(),

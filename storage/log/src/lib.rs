@@ -54,5 +54,5 @@ pub use murmur::partition_for_key;
 pub use producer_state::ProducerInfo;
 pub use range::read_all;
 pub use ticket::{Promise, Ticket};
-pub use topic::{TopicConfig, TopicInfo, TopicPartition, TopicSpec};
+pub use topic::{CleanupPolicy, SettingType, TopicConfig, TopicInfo, TopicPartition, TopicSetting, TopicSpec};
 pub use watch::Watch;

@@ -7,7 +7,7 @@ mod restore;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 
@@ -28,7 +28,8 @@ pub(crate) struct Partition {
     pub(crate) id: u32,
     pub(crate) name: TopicPartition,
     pub(crate) dir: PathBuf,
-    config: TopicConfig,
+    /// Replaced as a whole when the topic is altered.
+    config: RwLock<Arc<TopicConfig>>,
     /// Changed by appends and retention, read by fetches: a mutex, held for a look-up or one write.
     state: Mutex<State>,
     /// Raised by the journal's writer alone once appends are durable.
@@ -59,6 +60,29 @@ pub(crate) struct Placed {
     /// How far the partition may be read once the batch is durable.
     pub(crate) end_offset: i64,
     pub(crate) stable_offset: i64,
+    /// `None`: it must be on disk before it is acknowledged.
+    pub(crate) slack: Option<Slack>,
+}
+
+/// How long a batch may wait for the disk after it was acknowledged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slack {
+    pub(crate) batches: i64,
+    pub(crate) ms: i64,
+}
+
+impl Slack {
+    /// Where only a number of batches is given, the last ones wait so long.
+    const DEFAULT_MS: i64 = 1_000;
+
+    fn of(config: &TopicConfig, header: &BatchHeader) -> Option<Self> {
+        // A transaction that is committed must be whole.
+        if !config.is_relaxed() || header.is_transactional() {
+            return None;
+        }
+        let batches = if config.flush_messages > 1 { config.flush_messages } else { i64::MAX };
+        Some(Self { batches, ms: if config.flush_ms > 0 { config.flush_ms } else { Self::DEFAULT_MS } })
+    }
 }
 
 /// What an append did.
@@ -71,14 +95,14 @@ pub(crate) enum Placement {
 
 impl Partition {
     /// A partition without records.
-    pub(crate) fn empty(id: u32, name: TopicPartition, dir: PathBuf, config: TopicConfig) -> Self {
+    pub(crate) fn empty(id: u32, name: TopicPartition, dir: PathBuf, config: Arc<TopicConfig>) -> Self {
         let state =
             State { segments: Vec::new(), producers: ProducerStates::default(), log_start_offset: 0, next_offset: 0 };
         Self {
             id,
             name,
             dir,
-            config,
+            config: RwLock::new(config),
             state: Mutex::new(state),
             high_watermark: AtomicI64::new(0),
             last_stable_offset: AtomicI64::new(0),
@@ -87,6 +111,14 @@ impl Partition {
             deleted: AtomicBool::new(false),
             damaged_base: AtomicI64::new(i64::MAX),
         }
+    }
+
+    pub(crate) fn config(&self) -> Arc<TopicConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn configure(&self, config: &Arc<TopicConfig>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(config);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -138,7 +170,7 @@ impl Partition {
 
     /// Gives up the records before an offset; their segments go with the next checkpoint.
     pub(crate) fn delete_records(&self, before: i64) -> Result<()> {
-        if self.config.compact {
+        if !self.config().is_deleted() {
             let reason = "of a compacted topic no records are deleted but those with a newer one".to_owned();
             return Err(Error::InvalidTopic { topic: self.name.topic.to_string(), reason });
         }
@@ -200,17 +232,28 @@ impl Partition {
     }
 
     /// Takes segments out of the partition that its retention no longer keeps; the caller removes
-    /// their files once a checkpoint without them is durable.
-    pub(crate) fn expire(&self, now_ms: i64) -> Vec<PathBuf> {
-        let TopicConfig { retention_ms, retention_bytes, compact, .. } = self.config;
+    /// their files once a checkpoint without them is durable. None while segments are rewritten.
+    pub(crate) fn expire(&self, io: &dyn Io, now_ms: i64) -> Result<Vec<PathBuf>> {
+        let Ok(_nobody_rewrites) = self.rewriting.try_lock() else { return Ok(Vec::new()) };
+        let config = self.config();
+        let oldest_ms = if config.retention_ms >= 0 { now_ms.saturating_sub(config.retention_ms) } else { i64::MIN };
         let mut state = self.state();
-        let mut size: u64 = state.segments.iter().map(|segment| segment.size_bytes).sum();
         let mut expired = Vec::new();
+        if !config.is_deleted() {
+            return Ok(expired);
+        }
+        let too_old = |segment: &Segment| segment.max_timestamp_ms < oldest_ms;
+        // The active segment goes, too, when all is too old: another one takes its place.
+        if state.segments.iter().all(too_old) && state.segments.last().is_some_and(|active| active.size_bytes > 0) {
+            let next_offset = state.next_offset;
+            state.segments.push(Segment::create(io, &self.dir, next_offset)?);
+        }
+        let mut size: u64 = state.segments.iter().map(|segment| segment.size_bytes).sum();
+        let stable_offset = state.stable_offset();
         while let [oldest, next, ..] = state.segments.as_slice() {
-            let too_old = retention_ms >= 0 && oldest.max_timestamp_ms < now_ms.saturating_sub(retention_ms);
-            let too_much = retention_bytes >= 0 && size - oldest.size_bytes >= retention_bytes as u64;
+            let too_much = config.retention_bytes >= 0 && size - oldest.size_bytes >= config.retention_bytes as u64;
             let given_up = next.base_offset <= state.log_start_offset;
-            if compact || !(too_old || too_much || given_up) {
+            if !(too_old(oldest) || too_much || given_up) || next.base_offset > stable_offset {
                 break;
             }
             size -= oldest.size_bytes;
@@ -219,7 +262,7 @@ impl Partition {
         }
         let start = state.log_start_offset;
         state.producers.forget_before(start);
-        expired
+        Ok(expired)
     }
 }
 
@@ -232,9 +275,11 @@ impl State {
         // Whatever can be refused is refused before anything is written.
         let commits =
             if header.is_control() { ControlType::of(&batch)?.map(|kind| kind == ControlType::Commit) } else { None };
-        let segment_bytes = partition.config.segment_bytes;
-        let full =
-            |segment: &Segment| segment.size_bytes + batch.len() as u64 > segment_bytes && segment.size_bytes > 0;
+        let config = partition.config();
+        let full = |segment: &Segment| {
+            let too_large = segment.size_bytes + batch.len() as u64 > config.segment_bytes;
+            segment.size_bytes > 0 && (too_large || segment.spans(header.max_timestamp_ms, config.roll_ms()))
+        };
         if self.segments.last().is_none_or(full) {
             let segment = Segment::create(io, &partition.dir, header.base_offset)?;
             self.segments.push(segment);
@@ -249,6 +294,7 @@ impl State {
             bytes: batch,
             end_offset: self.next_offset,
             stable_offset: self.stable_offset(),
+            slack: Slack::of(&config, &header),
         })
     }
 }

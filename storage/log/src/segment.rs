@@ -37,6 +37,8 @@ pub(crate) struct Segment {
     pub(crate) size_bytes: u64,
     pub(crate) next_offset: i64,
     pub(crate) max_timestamp_ms: i64,
+    /// The time of its first batch.
+    pub(crate) first_timestamp_ms: Option<i64>,
     pub(crate) compacted: Option<Compacted>,
     /// How many of its bytes were not synced.
     unsynced_bytes: u64,
@@ -109,6 +111,7 @@ impl Segment {
             size_bytes: 0,
             next_offset: base_offset,
             max_timestamp_ms: i64::MIN,
+            first_timestamp_ms: None,
             compacted: None,
             unsynced_bytes: 0,
             is_new: true,
@@ -172,7 +175,13 @@ impl Segment {
         }
         self.size_bytes += header.size_bytes as u64;
         self.next_offset = header.next_offset();
+        self.first_timestamp_ms.get_or_insert(header.max_timestamp_ms);
         self.max_timestamp_ms = self.max_timestamp_ms.max(header.max_timestamp_ms);
+    }
+
+    /// Whether a record of this time lies so far behind its first one.
+    pub(crate) fn spans(&self, timestamp_ms: i64, ms: i64) -> bool {
+        self.first_timestamp_ms.is_some_and(|first| timestamp_ms.saturating_sub(first) >= ms)
     }
 
     /// A position at or before the batch that holds `offset`.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millstream_log::{TopicConfig, TopicSpec};
+use millstream_log::{CleanupPolicy, TopicConfig, TopicSpec};
 use millstream_plan::{
     Column, Node, Op, Output, QueryPlan, Relation, Source, check_strict, column_type, plan_query, plan_source,
 };
@@ -249,11 +249,9 @@ impl Engine {
             Value::Integer(ms) => Some(ms),
             _ => None,
         });
-        let config = TopicConfig {
-            compact: source.is_table() && source.window.is_none(),
-            retention_ms: retention_ms.unwrap_or(-1),
-            ..TopicConfig::default()
-        };
+        let is_compacted = source.is_table() && source.window.is_none();
+        let cleanup_policy = if is_compacted { CleanupPolicy::Compact } else { CleanupPolicy::Delete };
+        let config = TopicConfig { cleanup_policy, retention_ms: retention_ms.unwrap_or(-1), ..TopicConfig::default() };
         self.log.create_topic(&TopicSpec { name: source.topic.clone(), partitions: source.partitions, config })?;
         Ok(())
     }

@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, PoisonError};
 
+use super::admit::{check_batch, check_records, convert};
 use super::transactions::STATE_TOPIC;
 use super::{EmbeddedLog, Inner, locked};
 use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
 use crate::partition::{Partition, Placement};
-use crate::record::{BatchHeader, crc_matches};
 use crate::{
     Error, Fetched, GroupOffset, Isolation, Log, Producer, ProducerInfo, Result, Ticket, TopicInfo, TopicPartition,
     TopicSpec, Watch, WriteBatch,
@@ -48,6 +48,10 @@ impl Inner {
 
     pub(super) fn append_batch(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Ticket<i64>> {
         let header = check_batch(&batch)?;
+        let config = self.partition(to)?.config();
+        let now_ms = self.options.io.now_ms();
+        check_records(&header, &batch, to, &config, now_ms)?;
+        let batch = convert(&header, batch, &config, now_ms)?;
         let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         // Held until the batch is placed, or the transaction could end between the two.
         let mut coordinator = if header.is_transactional() {
@@ -83,22 +87,6 @@ impl Inner {
     }
 }
 
-/// Refuses batches that could not be read back.
-fn check_batch(batch: &[u8]) -> Result<BatchHeader> {
-    let header = BatchHeader::parse(batch)?;
-    if header.is_control() {
-        return Err(Error::corrupt("it is a transaction marker, which only the log itself writes"));
-    }
-    if header.record_count == 0 || header.last_offset_delta != header.record_count - 1 {
-        return Err(Error::corrupt("its count of records does not fit its offsets"));
-    }
-    header.compression()?;
-    if !batch.get(..header.size_bytes).is_some_and(|whole| crc_matches(&header, whole)) {
-        return Err(Error::corrupt("its CRC does not match"));
-    }
-    Ok(header)
-}
-
 /// Refuses a group's name that its record cannot hold.
 fn check_group(group: &str) -> Result<()> {
     if group.len() > i16::MAX as usize {
@@ -109,7 +97,7 @@ fn check_group(group: &str) -> Result<()> {
 }
 
 /// Refuses to touch the topics that the log keeps for itself.
-fn check_public(topic: &str) -> Result<()> {
+pub(super) fn check_public(topic: &str) -> Result<()> {
     if [OFFSETS_TOPIC, STATE_TOPIC].contains(&topic) {
         let reason = "the log keeps it for itself".to_owned();
         return Err(Error::InvalidTopic { topic: topic.to_owned(), reason });
@@ -232,17 +220,21 @@ impl Log for EmbeddedLog {
         let inner = &self.inner;
         let unit = inner.unit.read().unwrap_or_else(PoisonError::into_inner);
         // Nothing may fail half-way, so everything that can be refused is refused first.
-        for (partition, bytes) in &batch.batches {
+        let mut batches = Vec::with_capacity(batch.batches.len());
+        for (partition, bytes) in batch.batches {
             check_public(&partition.topic)?;
-            inner.partition(partition)?;
-            if check_batch(bytes)?.is_transactional() {
+            let config = inner.partition(&partition)?.config();
+            let header = check_batch(&bytes)?;
+            if header.is_transactional() {
                 return Err(Error::corrupt("an atomic write takes no transactional batch"));
             }
+            let bytes = convert(&header, bytes, &config, inner.options.io.now_ms())?;
+            batches.push((partition, bytes));
         }
         for offset in &batch.offsets {
             check_group(&offset.group)?;
         }
-        for (partition, bytes) in batch.batches {
+        for (partition, bytes) in batches {
             inner.place(&partition, bytes).inspect_err(|error| inner.gate.fail(error))?;
         }
         inner.place_offsets(&batch.offsets).inspect_err(|error| inner.gate.fail(error))?;

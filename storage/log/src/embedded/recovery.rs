@@ -196,9 +196,12 @@ mod tests {
     fn two_journals(io: &Memory) -> JournalWriter {
         let mut writer = JournalWriter::create(io, &dir(), 1).unwrap();
         writer.write([(7, &b"first"[..])].into_iter()).unwrap();
+        writer.sync().unwrap();
         writer.write([(7, &b"second"[..])].into_iter()).unwrap();
-        writer.retire_for(JournalWriter::create(io, &dir(), 2).unwrap());
+        writer.sync().unwrap();
+        writer.retire_for(JournalWriter::create(io, &dir(), 2).unwrap()).unwrap();
         writer.write([(7, &b"third"[..])].into_iter()).unwrap();
+        writer.sync().unwrap();
         writer
     }
 
@@ -249,7 +252,7 @@ mod tests {
         let io = Memory::new();
         let mut writer = two_journals(&io);
         recycle_before(&io, &dir(), 2, 1 << 20).unwrap();
-        writer.retire_for(JournalWriter::create(&io, &dir(), 3).unwrap());
+        writer.retire_for(JournalWriter::create(&io, &dir(), 3).unwrap()).unwrap();
         assert_eq!(entries(&io, 3).0, Vec::<String>::new());
         assert!(io.read(&journal_path(&dir(), 3)).unwrap().is_some_and(|content| !content.is_empty()));
         writer.write([(7, &b"fourth"[..])].into_iter()).unwrap();

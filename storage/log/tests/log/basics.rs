@@ -14,7 +14,7 @@ fn records_groups_and_topics_survive_a_restart() {
     let partition = TopicPartition::new("t", 1);
     {
         let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
-        log.create_topic(&TopicSpec::new("t", 2)).unwrap();
+        log.create_topic(&TopicSpec::new("t", 2).kept_for_ever()).unwrap();
         log.append(&partition, batch(&["a", "b"])).unwrap().wait().unwrap();
         let offset = GroupOffset { group: "g".to_owned(), partition: partition.clone(), offset: 2 };
         let batches = vec![(partition.clone(), batch(&["c"]))];
@@ -40,7 +40,7 @@ fn a_second_process_is_told_who_owns_the_directory() {
 #[test]
 fn a_fetch_inside_a_batch_returns_the_whole_batch_and_at_least_one() {
     let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
-    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
     let partition = TopicPartition::new("t", 0);
     let large = "x".repeat(10_000);
     for _ in 0..3 {
@@ -71,7 +71,7 @@ fn a_partition_of_many_segments_reads_as_one() {
 #[test]
 fn damaged_batches_are_refused() {
     let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
-    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
     let partition = TopicPartition::new("t", 0);
     let good = batch(&["a"]);
     for position in 8..good.len() {
@@ -89,7 +89,7 @@ fn damaged_batches_are_refused() {
 fn a_reader_at_the_tail_is_woken() {
     let dir = tempfile::tempdir().unwrap();
     let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
-    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
     let partition = TopicPartition::new("t", 0);
     let woken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&woken);

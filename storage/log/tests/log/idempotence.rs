@@ -24,7 +24,7 @@ fn the_last_five_batches_are_known_after_a_clean_stop_and_a_power_failure() {
     for clean in [true, false] {
         let disk = Memory::with_crashes();
         let log = EmbeddedLog::open(small(&disk)).unwrap();
-        log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+        log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
         let producer = log.init_idempotent_producer().unwrap();
         for sequence in 0..23 {
             assert_eq!(send(&log, producer, sequence).unwrap(), i64::from(sequence));
@@ -55,7 +55,7 @@ fn a_retry_after_a_power_failure_is_stored_once() {
     let run = |disk: &Memory, from: i32, producer: Option<Producer>| -> (i32, Option<Producer>) {
         let (mut acknowledged, mut known) = (from, producer);
         let Ok(log) = EmbeddedLog::open(small(disk)) else { return (from, producer) };
-        if log.topic("t").unwrap().is_none() && log.create_topic(&TopicSpec::new("t", 1)).is_err() {
+        if log.topic("t").unwrap().is_none() && log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).is_err() {
             return (from, producer);
         }
         let Some(producer) = producer.or_else(|| log.init_idempotent_producer().ok()) else { return (from, None) };
@@ -97,7 +97,7 @@ fn a_retry_after_a_power_failure_is_stored_once() {
 fn a_producer_that_was_idle_for_long_may_start_anywhere() {
     let disk = Memory::new();
     let mut log = EmbeddedLog::open(small(&disk)).unwrap();
-    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
     let producer = log.init_idempotent_producer().unwrap();
     send(&log, producer, 5).unwrap();
     assert!(send(&log, producer, 9).is_err());

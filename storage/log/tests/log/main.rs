@@ -6,6 +6,7 @@ mod compaction;
 mod crash;
 mod earlier_versions;
 mod idempotence;
+mod settings;
 mod transactions;
 
 use std::sync::Arc;

@@ -18,7 +18,7 @@ fn values(log: &EmbeddedLog, partition: &TopicPartition, isolation: Isolation) -
 #[test]
 fn an_open_transaction_holds_readers_back_and_an_aborted_one_is_skipped() {
     let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
-    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
     let partition = TopicPartition::new("t", 0);
     let producer = log.init_producer("me").unwrap();
 
@@ -41,7 +41,7 @@ fn an_open_transaction_holds_readers_back_and_an_aborted_one_is_skipped() {
 #[test]
 fn a_new_producer_of_the_same_id_fences_the_old_one_and_aborts_what_it_left() {
     let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
-    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
     let partition = TopicPartition::new("t", 0);
     let old = log.init_producer("me").unwrap();
     log.append(&partition, transactional(old, 0, "lost")).unwrap();
@@ -60,7 +60,7 @@ fn a_transaction_open_at_a_crash_is_aborted_and_epochs_go_on() {
     let partition = TopicPartition::new("t", 0);
     let before = {
         let log = EmbeddedLog::open(options(disk.clone())).unwrap();
-        log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+        log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
         let producer = log.init_producer("me").unwrap();
         log.append(&partition, transactional(producer, 0, "kept")).unwrap();
         log.end_transaction(producer, true, &[]).unwrap();
