@@ -51,6 +51,7 @@ pub use group::GroupOffset;
 pub use io::{Disk, File, Io, Memory};
 pub use log::{Log, Producer, WriteBatch};
 pub use murmur::partition_for_key;
+pub use partition::{PartitionOffsets, TimedOffset};
 pub use producer_state::ProducerInfo;
 pub use range::read_all;
 pub use ticket::{Promise, Ticket};

@@ -4,6 +4,7 @@ mod compact;
 mod cover;
 mod read;
 mod restore;
+mod times;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -20,6 +21,7 @@ use crate::{Error, Io, Result, TopicConfig, TopicPartition};
 
 pub(crate) use compact::Compacted;
 use cover::Cover;
+pub use times::{PartitionOffsets, TimedOffset};
 
 /// A partition of the embedded log.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use super::{EmbeddedLog, Inner, locked};
 use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
 use crate::partition::{Partition, Placement};
 use crate::{
-    Error, Fetched, GroupOffset, Isolation, Log, Producer, ProducerInfo, Result, Ticket, TopicInfo, TopicPartition,
-    TopicSpec, Watch, WriteBatch,
+    Error, Fetched, GroupOffset, Isolation, Log, PartitionOffsets, Producer, ProducerInfo, Result, Ticket, TimedOffset,
+    TopicInfo, TopicPartition, TopicSpec, Watch, WriteBatch,
 };
 
 impl Inner {
@@ -103,6 +103,42 @@ pub(super) fn check_public(topic: &str) -> Result<()> {
         return Err(Error::InvalidTopic { topic: topic.to_owned(), reason });
     }
     Ok(())
+}
+
+/// Positions, as Kafka's ListOffsets has them.
+impl EmbeddedLog {
+    /// The first offset, the last stable one, and the high watermark.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`].
+    pub fn partition_offsets(&self, partition: &TopicPartition) -> Result<PartitionOffsets> {
+        Ok(self.inner.partition(partition)?.all_offsets())
+    }
+
+    /// The first record, in the order of offsets, whose time is `timestamp_ms` or later; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`], [`Error::Damaged`], or the disk's.
+    pub fn offset_for_time(
+        &self,
+        partition: &TopicPartition,
+        timestamp_ms: i64,
+        isolation: Isolation,
+    ) -> Result<Option<TimedOffset>> {
+        self.inner.partition(partition)?.offset_for_time(timestamp_ms, isolation)
+    }
+
+    /// The first record of the greatest time; `None` if there is no record.
+    ///
+    /// # Errors
+    /// As [`EmbeddedLog::offset_for_time`].
+    pub fn offset_of_greatest_time(
+        &self,
+        partition: &TopicPartition,
+        isolation: Isolation,
+    ) -> Result<Option<TimedOffset>> {
+        self.inner.partition(partition)?.offset_of_greatest_time(isolation)
+    }
 }
 
 /// Transactions of producers outside, which only the log's own broker side has: a client of a cluster has

@@ -7,6 +7,7 @@ mod crash;
 mod earlier_versions;
 mod idempotence;
 mod settings;
+mod times;
 mod transactions;
 
 use std::sync::Arc;
