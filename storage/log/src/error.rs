@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::TopicPartition;
+use crate::{TopicPartition, TransactionState};
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -141,6 +141,24 @@ pub enum Error {
         /// Its epoch.
         epoch: i16,
     },
+    /// `transaction.timeout.ms` is out of bounds.
+    #[error("transaction.timeout.ms cannot be {found}: 1 to {max} are allowed")]
+    InvalidTransactionTimeout {
+        /// What was asked for.
+        found: i64,
+        /// `transaction.max.timeout.ms`.
+        max: i64,
+    },
+    /// A transaction that has ended cannot end in another way.
+    #[error("the transaction of \"{transactional_id}\" cannot be {action}: its state is {state:?}")]
+    InvalidTransactionState {
+        /// Whose transaction.
+        transactional_id: String,
+        /// What was asked for.
+        action: &'static str,
+        /// What it is.
+        state: TransactionState,
+    },
     /// A batch of an idempotent producer is not the next one.
     #[error("producer {id} sent sequence {found} to {partition}, expected {expected}")]
     OutOfOrderSequence {
@@ -207,6 +225,8 @@ impl Error {
             | Self::InvalidPartitions { .. }
             | Self::UnknownPartition(_)
             | Self::Fenced { .. }
+            | Self::InvalidTransactionTimeout { .. }
+            | Self::InvalidTransactionState { .. }
             | Self::OffsetOutOfRange { .. } => ErrorKind::Request,
             Self::CorruptBatch(_)
             | Self::BatchTooLarge { .. }

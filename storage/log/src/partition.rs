@@ -52,6 +52,8 @@ struct State {
     producers: ProducerStates,
     log_start_offset: i64,
     next_offset: i64,
+    /// How often compaction has made aborted transactions be forgotten.
+    compactions: u64,
 }
 
 /// A batch that is in its segment but not yet in the journal.
@@ -98,8 +100,13 @@ pub(crate) enum Placement {
 impl Partition {
     /// A partition without records.
     pub(crate) fn empty(id: u32, name: TopicPartition, dir: PathBuf, config: Arc<TopicConfig>) -> Self {
-        let state =
-            State { segments: Vec::new(), producers: ProducerStates::default(), log_start_offset: 0, next_offset: 0 };
+        let state = State {
+            segments: Vec::new(),
+            producers: ProducerStates::default(),
+            log_start_offset: 0,
+            next_offset: 0,
+            compactions: 0,
+        };
         Self {
             id,
             name,

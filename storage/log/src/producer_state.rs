@@ -142,9 +142,11 @@ impl ProducerStates {
         self.aborted.iter().filter(overlaps).copied().collect()
     }
 
-    /// Forgets aborted transactions whose records are gone.
-    pub(crate) fn forget_before(&mut self, log_start_offset: i64) {
-        self.aborted.retain(|aborted| aborted.last_offset >= log_start_offset);
+    /// Forgets aborted transactions whose records, all before this offset, are gone; whether there were any.
+    pub(crate) fn forget_before(&mut self, offset: i64) -> bool {
+        let before = self.aborted.len();
+        self.aborted.retain(|aborted| aborted.last_offset >= offset);
+        self.aborted.len() < before
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {

@@ -63,8 +63,8 @@ impl EmbeddedLog {
         self.topic(name)?.ok_or_else(|| Error::UnknownTopic(name.to_owned()))
     }
 
-    /// Does what is due by the clock: syncs what was acknowledged before it was on disk, deletes and compacts old
-    /// segments. The log's threads do it by themselves; with [`super::Flusher::Inline`] somebody must call it.
+    /// Does what is due by the clock: aborts overdue transactions, syncs what was acknowledged before it was on
+    /// disk, deletes and compacts old segments. The log's threads do it by themselves; with [`super::Flusher::Inline`] somebody must call it.
     ///
     /// # Errors
     /// The disk's.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::compaction::Sealed;
 use super::{Flusher, Inner, locked};
@@ -364,6 +364,7 @@ impl Inner {
 
     fn run_checkpointer(&self) {
         let mut number = locked(&self.queue.writer).number();
+        let mut looked = Instant::now();
         locked(&self.checkpointer.due).kept_house_ms = self.options.io.now_ms();
         let mut due = locked(&self.checkpointer.due);
         loop {
@@ -393,6 +394,11 @@ impl Inner {
                 drop(due);
                 self.gate.fail_on(self.retire_early(next));
                 due = locked(&self.checkpointer.due);
+            } else if looked.elapsed() >= CLOCK_TICK && self.gate.check().is_ok() {
+                drop(due);
+                self.gate.fail_on(self.abort_overdue());
+                looked = Instant::now();
+                due = locked(&self.checkpointer.due);
             } else {
                 let waited = self.checkpointer.wake.wait_timeout(due, CLOCK_TICK);
                 due = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -415,6 +421,7 @@ impl Inner {
 
     /// Does what is to be done from time to time, on this thread.
     pub(super) fn keep_house(&self) -> Result<()> {
+        self.abort_overdue()?;
         self.flush()?;
         self.sync_journal()?;
         let mut due = locked(&self.checkpointer.due);

@@ -2,7 +2,8 @@
 //!
 //! The segments that were not compacted yet tell the newest offset of each key that they hold; then every
 //! segment up to there is rewritten without the records that have a newer one. Offsets never change. A
-//! tombstone stays for `delete.retention.ms` after it was compacted first, so that slow readers see it.
+//! tombstone stays for `delete.retention.ms` after it was compacted first, so that slow readers see it; so does
+//! a transaction's marker. What was aborted goes at once, and then its entry among the aborted transactions.
 //!
 //! A rewritten segment takes the place of its first source by a rename and covers the offsets of all of
 //! them; a crash may leave the other sources behind it, which the next start removes ([`Cover`]).
@@ -94,6 +95,11 @@ impl Partition {
             if !self.rewrite(io, &rewrite, &newest, &stop)? {
                 return Ok(());
             }
+        }
+        // Nothing of the transactions that were aborted before is left.
+        let mut state = self.state();
+        if state.producers.forget_before(newest.end) {
+            state.compactions += 1;
         }
         Ok(())
     }
@@ -211,10 +217,12 @@ impl Partition {
                 let without_tombstones = rewrite.compacted == Compacted::WithoutTombstones;
                 let aborted = newest.is_aborted(header);
                 let kept = retain_records(&reader, batch, must_stay, |record| {
-                    header.is_control()
-                        || !aborted
-                            && newest.keeps(record.key, record.offset)
-                            && !(without_tombstones && record.value.is_none())
+                    if header.is_control() {
+                        return !without_tombstones || newest.is_needed(header);
+                    }
+                    !aborted
+                        && newest.keeps(record.key, record.offset)
+                        && !(without_tombstones && record.value.is_none())
                 })?;
                 if let Some(kept) = kept {
                     segment.append(&BatchHeader::parse(&kept)?, &kept)?;
@@ -258,6 +266,11 @@ impl Rewrite<'_> {
 impl Newest {
     fn keeps(&self, key: Option<&[u8]>, offset: i64) -> bool {
         key.and_then(|key| self.offsets.get(key)).is_none_or(|&newest| offset >= newest)
+    }
+
+    /// Whether a marker ends a transaction whose records may still be there.
+    fn is_needed(&self, marker: &BatchHeader) -> bool {
+        self.aborted.iter().any(|aborted| aborted.last_offset == marker.base_offset)
     }
 
     fn is_aborted(&self, header: &BatchHeader) -> bool {
