@@ -23,3 +23,4 @@ mod shell;
 mod shell_p0;
 mod support;
 mod terminal;
+mod unfinished;

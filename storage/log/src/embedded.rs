@@ -46,6 +46,8 @@ pub struct LogOptions {
     pub flusher: Flusher,
     /// A journal of this size is retired once its segments are synced.
     pub journal_bytes_max: u64,
+    /// An append waits while more bytes than these are on their way to the journal.
+    pub queue_bytes_max: u64,
     /// So much of a partition must wait for compaction before it is worth the work.
     pub compaction_bytes_min: u64,
     /// `producer.id.expiration.ms`: what a partition knows of an idle producer is kept for so long.
@@ -73,6 +75,7 @@ impl LogOptions {
             io: Arc::new(Memory::new()),
             flusher: Flusher::Inline,
             journal_bytes_max: 64 << 20,
+            queue_bytes_max: 64 << 20,
             compaction_bytes_min: 32 << 20,
             producer_id_expiration_ms: 24 * 3_600_000,
             transaction_timeout_ms_max: 15 * 60_000,

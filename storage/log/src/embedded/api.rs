@@ -65,6 +65,7 @@ impl Inner {
         let now_ms = self.options.io.now_ms();
         check_records(&header, &batch, to, &config, now_ms)?;
         let batch = convert(&header, batch, &config, now_ms)?;
+        self.wait_for_room();
         let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
         // Held until the batch is placed, or the transaction could end between the two.
@@ -328,6 +329,7 @@ impl Log for EmbeddedLog {
 
     fn write(&self, batch: WriteBatch) -> Result<Ticket> {
         let inner = &self.inner;
+        inner.wait_for_room();
         let unit = inner.unit.read().unwrap_or_else(PoisonError::into_inner);
         // Nothing may fail half-way, so everything that can be refused is refused first.
         let mut batches = Vec::with_capacity(batch.batches.len());

@@ -1,8 +1,8 @@
 //! From placed batches to durable ones: the queue, the journal's writer and the checkpoint.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
 use super::compaction::Sealed;
@@ -23,6 +23,10 @@ pub(super) struct JournalQueue {
     state: Mutex<QueueState>,
     /// Wakes the journal's writer.
     filled: Condvar,
+    /// Wakes appends that wait for the disk.
+    emptied: Condvar,
+    /// The journal's thread, which must never wait for itself.
+    thread: OnceLock<ThreadId>,
     /// Held while a frame is written.
     writer: Mutex<JournalWriter>,
 }
@@ -30,6 +34,8 @@ pub(super) struct JournalQueue {
 #[derive(Debug, Default)]
 struct QueueState {
     batches: Vec<(Arc<Partition>, Placed)>,
+    /// The bytes of batches that are queued or being written.
+    waiting_bytes: u64,
     /// The number of the newest batch; the first one is 1.
     sequence: u64,
     /// What was written but not synced; changed with the writer held.
@@ -54,18 +60,46 @@ enum Due {
 
 impl JournalQueue {
     pub(super) fn new(writer: JournalWriter) -> Self {
-        Self { state: Mutex::default(), filled: Condvar::new(), writer: Mutex::new(writer) }
+        Self {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+            thread: OnceLock::new(),
+            writer: Mutex::new(writer),
+        }
     }
 
     /// Queues a batch; its number is what its ticket waits for.
     pub(super) fn push(&self, partition: &Arc<Partition>, placed: Placed) -> u64 {
         let mut state = locked(&self.state);
+        state.waiting_bytes += placed.bytes.len() as u64;
         state.batches.push((Arc::clone(partition), placed));
         state.sequence += 1;
         let sequence = state.sequence;
         drop(state);
         self.filled.notify_one();
         sequence
+    }
+
+    /// Waits while more than so many bytes are on their way to the disk. Refusing them instead would fail queries and
+    /// producers for a disk that is merely slow, and keeping them would take all memory; whoever waits slows down what
+    /// makes the records. A callback on the journal's own thread does not wait.
+    pub(super) fn wait_for_room(&self, bytes_max: u64, has_stopped: impl Fn() -> bool) {
+        let mut state = locked(&self.state);
+        while state.waiting_bytes > bytes_max && self.thread.get() != Some(&thread::current().id()) && !has_stopped() {
+            // A failure of the log is noticed by looking again.
+            let waited = self.emptied.wait_timeout(state, CLOCK_TICK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// So many bytes are no longer on their way.
+    fn note_written(&self, batches: &[(Arc<Partition>, Placed)]) {
+        let bytes: u64 = batches.iter().map(|(_, placed)| placed.bytes.len() as u64).sum();
+        let mut state = locked(&self.state);
+        state.waiting_bytes = state.waiting_bytes.saturating_sub(bytes);
+        drop(state);
+        self.emptied.notify_all();
     }
 
     /// The number of the newest batch.
@@ -158,6 +192,7 @@ pub(super) fn start(inner: &Arc<Inner>) -> Result<Vec<JoinHandle<()>>> {
     };
     let journal = spawn("journal", |inner| {
         let _closing = Closing(inner);
+        let _ = inner.queue.thread.set(thread::current().id());
         loop {
             let done = match inner.queue.wait(|| inner.options.io.now_ms()) {
                 Due::Write => inner.flush(),
@@ -190,6 +225,11 @@ impl Inner {
     /// A ticket for the batches up to a number.
     pub(super) fn ticket(&self, sequence: u64) -> Ticket {
         Ticket::new(Arc::clone(&self.gate), sequence, ())
+    }
+
+    /// Waits while too much is on its way to the disk. To be called before anything is locked.
+    pub(super) fn wait_for_room(&self) {
+        self.queue.wait_for_room(self.options.queue_bytes_max, || self.gate.check().is_err());
     }
 
     /// Makes the queue durable now if nobody else does.
@@ -240,7 +280,13 @@ impl Inner {
     /// log while the writer is still held, so that nobody writes over the broken frame.
     fn write_frame(&self, writer: &mut JournalWriter, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {
         let entries = batches.iter().map(|(partition, placed)| (partition.id, &*placed.bytes));
-        writer.write(entries).inspect_err(|error| self.gate.fail(error))?;
+        let written = writer.write(entries).inspect_err(|error| self.gate.fail(error));
+        let written = written.and_then(|()| self.sync_if_due(writer, batches));
+        self.queue.note_written(batches);
+        written
+    }
+
+    fn sync_if_due(&self, writer: &mut JournalWriter, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {
         let slack = batches.iter().map(|(_, placed)| placed.slack).collect::<Option<Vec<_>>>();
         if let Some(slack) = slack {
             let now_ms = self.options.io.now_ms();

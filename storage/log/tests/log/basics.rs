@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use millstream_log::{
-    EmbeddedLog, Error, GroupOffset, Isolation, Log, LogOptions, TopicPartition, TopicSpec, WriteBatch,
+    Disk, EmbeddedLog, Error, GroupOffset, Isolation, Log, LogOptions, TopicPartition, TopicSpec, WriteBatch,
 };
 
 use super::{batch, read, threaded};
@@ -122,4 +122,38 @@ fn old_segments_are_deleted_when_a_journal_is_retired() {
     let (start, end) = log.offsets(&partition).unwrap();
     assert!(start > 100 && end == 200, "{start}..{end}");
     assert_eq!(read(&log, &partition, Isolation::ReadCommitted).len() as i64, end - start);
+}
+
+#[test]
+fn appends_wait_for_a_slow_disk_instead_of_filling_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Disk::with_sync_delay(Duration::from_millis(30));
+    let log = EmbeddedLog::open(LogOptions { io: Arc::new(disk), queue_bytes_max: 100_000, ..threaded(dir.path()) });
+    let log = log.unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    let value = "x".repeat(20_000);
+    let mut tickets = std::collections::VecDeque::new();
+    for _ in 0..60 {
+        tickets.push_back(log.append(&partition, batch(&[&value])).unwrap());
+        tickets.retain(|ticket| ticket.poll().is_none());
+        assert!(tickets.len() <= 14, "{} batches wait for the disk", tickets.len());
+    }
+    // A callback on the journal's own thread may append: it must not wait for itself.
+    let log = Arc::new(log);
+    let (done, appended) = std::sync::mpsc::channel();
+    let again = Arc::clone(&log);
+    let last = log.append(&partition, batch(&[&value])).unwrap();
+    for _ in 0..6 {
+        log.append(&partition, batch(&[&value])).unwrap();
+    }
+    last.on_complete(move |_| {
+        let all: Vec<_> =
+            (0..8).map(|_| again.append(&TopicPartition::new("t", 0), batch(&["y".repeat(20_000)])).unwrap()).collect();
+        done.send(all).unwrap();
+    });
+    for ticket in appended.recv_timeout(Duration::from_secs(20)).unwrap() {
+        ticket.wait().unwrap();
+    }
+    assert_eq!(read(&log, &partition, Isolation::ReadCommitted).len(), 75);
 }
