@@ -150,10 +150,8 @@ impl Inner {
         }
         let mut info = coordinator.expect(producer)?.clone();
         let asked_again = info.state == ended && offsets.is_empty() && !bump;
-        let contradicts = matches!(info.state, TransactionState::CompleteCommit | TransactionState::CompleteAbort)
-            && info.state != ended
-            && !(bump && !commit)
-            && offsets.is_empty();
+        let contrary = TransactionState::ended(!commit);
+        let contradicts = info.state == contrary && (commit || !bump) && offsets.is_empty();
         if contradicts {
             return Err(Error::InvalidTransactionState {
                 transactional_id: info.transactional_id,
