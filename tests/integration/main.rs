@@ -23,3 +23,4 @@ mod restart;
 mod shell;
 mod support;
 mod terminal;
+mod unfinished;

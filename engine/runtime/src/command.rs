@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use millstream_log::record::BatchBuilder;
-use millstream_log::{Log, TopicPartition, TopicSpec, read_all};
+use millstream_log::{GroupOffset, Log, TopicPartition, TopicSpec, WriteBatch, read_all};
 
 use crate::names;
 use crate::{Error, Result, Settings};
@@ -24,6 +24,8 @@ pub(crate) struct Command {
 pub(crate) struct CommandLog {
     log: Arc<dyn Log>,
     partition: TopicPartition,
+    /// The group whose offset says up to where commands have been carried out.
+    carried_out: String,
 }
 
 impl CommandLog {
@@ -32,7 +34,8 @@ impl CommandLog {
         if log.topic(&topic)?.is_none() {
             log.create_topic(&TopicSpec::new(topic.clone(), 1).kept_for_ever())?;
         }
-        Ok(Self { log, partition: TopicPartition::new(topic, 0) })
+        let carried_out = names::group(service_id, "carried-out");
+        Ok(Self { log, partition: TopicPartition::new(topic, 0), carried_out })
     }
 
     /// Appends a command and waits until it is on disk; returns its offset.
@@ -40,6 +43,21 @@ impl CommandLog {
         let mut batch = BatchBuilder::new();
         batch.push(self.log.now_ms(), None, Some(&encode(command)));
         Ok(self.log.append(&self.partition, batch.finish()?)?.wait()?)
+    }
+
+    /// Before which offset everything that commands delete is deleted; `None` if no process has said so yet.
+    ///
+    /// A later one that deletes is the last, since the next command waits until it is carried out. That must be on
+    /// record: the topic may be created again by somebody else, and is not to be deleted at every start.
+    pub(crate) fn carried_out(&self) -> Result<Option<i64>> {
+        Ok(self.log.group_offset(&self.carried_out, &self.partition)?)
+    }
+
+    /// Everything before an offset is carried out.
+    pub(crate) fn note_carried_out(&self, offset: i64) -> Result<()> {
+        let (group, partition) = (self.carried_out.clone(), self.partition.clone());
+        let offsets = vec![GroupOffset { group, partition, offset }];
+        Ok(self.log.write(WriteBatch { batches: Vec::new(), offsets })?.wait()?)
     }
 
     /// All commands with their offsets.

@@ -13,6 +13,11 @@ pub(crate) fn group(service_id: &str, query_id: &str) -> String {
     format!("{PREFIX}{service_id}query_{query_id}")
 }
 
+/// How the names of all topics start that a query keeps for itself.
+pub(crate) fn internal_prefix(service_id: &str, query_id: &str) -> String {
+    format!("{}-", group(service_id, query_id))
+}
+
 /// The topic that rows of a query are repartitioned through.
 pub(crate) fn repartition_topic(service_id: &str, query_id: &str, stage: usize) -> String {
     format!("{}-Stage-{stage}-repartition", group(service_id, query_id))

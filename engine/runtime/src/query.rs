@@ -455,12 +455,23 @@ impl PersistentQuery {
     /// Removes what is of no use without the query.
     pub(crate) fn clean_up(&self, log: &dyn Log) -> Result<()> {
         log.delete_group(&self.group)?;
-        for topic in &self.internal_topics {
-            match log.delete_topic(topic) {
-                Ok(()) | Err(millstream_log::Error::UnknownTopic(_)) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+        self.internal_topics.iter().try_for_each(|topic| delete_if_there(log, topic))
+    }
+
+    /// The same for a query that was not started: what it has kept is known by its name.
+    pub(crate) fn clean_up_topics(&self, log: &dyn Log, prefix: &str) -> Result<()> {
+        log.delete_group(&self.group)?;
+        let topics = log.topics()?;
+        topics
+            .iter()
+            .filter(|topic| topic.name.starts_with(prefix))
+            .try_for_each(|topic| delete_if_there(log, &topic.name))
+    }
+}
+
+pub(crate) fn delete_if_there(log: &dyn Log, topic: &str) -> Result<()> {
+    match log.delete_topic(topic) {
+        Ok(()) | Err(millstream_log::Error::UnknownTopic(_)) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_executor::block_on;
-use millstream_log::{Error, Result, TopicConfig, TopicInfo, TopicPartition, TopicSpec};
+use millstream_log::{Error, Result, TopicConfig, TopicInfo, TopicPartition, TopicSetting, TopicSpec};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -24,6 +24,9 @@ pub(crate) struct Admin {
     servers: String,
 }
 
+/// The settings that a new topic of a cluster gets; all others are the cluster's.
+const SENT: [&str; 5] = ["cleanup.policy", "delete.retention.ms", "retention.bytes", "retention.ms", "segment.bytes"];
+
 impl Admin {
     pub(crate) fn new(config: &ClientConfig, servers: &str) -> Result<Self> {
         let client = config.create().map_err(|error| cluster("connect to", servers, error))?;
@@ -35,16 +38,13 @@ impl Admin {
     }
 
     pub(crate) fn create_topic(&self, spec: &TopicSpec) -> Result<TopicInfo> {
-        let TopicConfig { compact, retention_ms, retention_bytes, segment_bytes, delete_retention_ms } = &spec.config;
-        let delete_retention_ms = delete_retention_ms.to_string();
-        let (policy, retention_ms) = (if *compact { "compact" } else { "delete" }, retention_ms.to_string());
-        let (retention_bytes, segment_bytes) = (retention_bytes.to_string(), segment_bytes.to_string());
-        let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(-1))
-            .set("cleanup.policy", policy)
-            .set("retention.ms", &retention_ms)
-            .set("retention.bytes", &retention_bytes)
-            .set("segment.bytes", &segment_bytes)
-            .set("delete.retention.ms", &delete_retention_ms);
+        let settings: Vec<_> = TopicSetting::all()
+            .iter()
+            .filter(|setting| SENT.contains(&setting.name))
+            .map(|setting| (setting.name, setting.get(&spec.config)))
+            .collect();
+        let topic = NewTopic::new(&spec.name, spec.partitions, TopicReplication::Fixed(-1));
+        let topic = settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
         let answer = block_on(self.client.create_topics([&topic], &Self::options()));
         match self.only("create a topic on", answer)? {
             Ok(()) => {
@@ -105,16 +105,8 @@ impl Admin {
         let mut config = TopicConfig::default();
         for entry in resource.map(|resource| resource.entries).unwrap_or_default() {
             let Some(value) = entry.value else { continue };
-            match entry.name.as_str() {
-                "cleanup.policy" => config.compact = value.contains("compact"),
-                "retention.ms" => config.retention_ms = value.parse().unwrap_or(config.retention_ms),
-                "retention.bytes" => config.retention_bytes = value.parse().unwrap_or(config.retention_bytes),
-                "segment.bytes" => config.segment_bytes = value.parse().unwrap_or(config.segment_bytes),
-                "delete.retention.ms" => {
-                    config.delete_retention_ms = value.parse().unwrap_or(config.delete_retention_ms);
-                }
-                _ => {}
-            }
+            // What a cluster has beyond the settings that are known here is of no use here.
+            let _ = config.set(&entry.name, &value);
         }
         Ok(config)
     }

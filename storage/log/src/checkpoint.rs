@@ -1,7 +1,7 @@
 //! The checkpoint: from where the journal must be replayed, and what the partitions were then.
 //!
 //! ```text
-//! "MSC2" | CRC-32C u32 | journal number i64 | partitions i32 | partition*
+//! "MSC3" | CRC-32C u32 | journal number i64 | partitions i32 | partition*
 //! partition   id i32 | log start offset i64 | log start segment i64 | next offset i64
 //!             | active segment i64 | its size in bytes i64 | producers
 //! ```
@@ -9,11 +9,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::codec::{Decoder, Encode, seal, unseal};
+use crate::codec::{Decoder, Encode, seal, unseal, unseal_v2};
 use crate::producer_state::ProducerStates;
 use crate::{Error, Io, Result};
 
-const MAGIC: [u8; 4] = *b"MSC2";
+const MAGIC: [u8; 4] = *b"MSC3";
+const MAGIC_2: [u8; 4] = *b"MSC2";
 
 /// One partition, as its synced files hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,13 @@ pub(crate) struct Checkpoint {
 impl Checkpoint {
     pub(crate) fn read(io: &dyn Io, path: &Path) -> Result<Option<Self>> {
         let Some(sealed) = io.read(path).map_err(Error::io("read", path))? else { return Ok(None) };
-        let decoded = unseal(MAGIC, &sealed).and_then(Self::decode);
+        let decoded = if sealed.starts_with(&MAGIC_2) {
+            let now_ms = io.now_ms();
+            let producers = |from: &mut Decoder<'_>| ProducerStates::decode_v2(from, now_ms);
+            unseal_v2(MAGIC_2, &sealed).and_then(|content| Self::decode(content, producers))
+        } else {
+            unseal(MAGIC, &sealed).and_then(|content| Self::decode(content, ProducerStates::decode))
+        };
         decoded.map(Some).map_err(|error| Error::damaged(path, 0, error.to_string()))
     }
 
@@ -74,7 +81,7 @@ impl Checkpoint {
         out
     }
 
-    fn decode(content: &[u8]) -> Result<Self> {
+    fn decode(content: &[u8], producers: impl Fn(&mut Decoder<'_>) -> Result<ProducerStates>) -> Result<Self> {
         let mut from = Decoder::new(content);
         let mut checkpoint = Self { journal: from.i64()? as u64, ..Self::default() };
         for _ in 0..from.count()? {
@@ -85,7 +92,7 @@ impl Checkpoint {
                 next_offset: from.i64()?,
                 active_base: from.i64()?,
                 active_size_bytes: from.i64()? as u64,
-                producers: ProducerStates::decode(&mut from)?,
+                producers: producers(&mut from)?,
             };
             checkpoint.partitions.insert(id, partition);
         }

@@ -85,21 +85,34 @@ impl Encode for Vec<u8> {
     }
 }
 
-/// Puts a magic and a CRC in front of a small file's content.
+/// Puts a magic and a CRC, which covers both, in front of a small file's content.
 pub(crate) fn seal(magic: [u8; 4], content: &[u8]) -> Vec<u8> {
     let mut sealed = magic.to_vec();
-    sealed.extend_from_slice(&crc_fast::crc32_iscsi(content).to_be_bytes());
+    sealed.extend_from_slice(&crc(magic, content).to_be_bytes());
     sealed.extend_from_slice(content);
     sealed
 }
 
+fn crc(magic: [u8; 4], content: &[u8]) -> u32 {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    digest.update(&magic);
+    digest.update(content);
+    digest.finalize() as u32
+}
+
 /// Takes what [`seal`] added off again.
 pub(crate) fn unseal(magic: [u8; 4], sealed: &[u8]) -> Result<&[u8]> {
+    unseal_by(magic, sealed, |content| crc(magic, content))
+}
+
+/// The same for the first versions of some files, whose CRC does not cover the magic.
+pub(crate) fn unseal_v2(magic: [u8; 4], sealed: &[u8]) -> Result<&[u8]> {
+    unseal_by(magic, sealed, crc_fast::crc32_iscsi)
+}
+
+fn unseal_by(magic: [u8; 4], sealed: &[u8], crc: impl Fn(&[u8]) -> u32) -> Result<&[u8]> {
     let wrong = |reason: &str| Error::corrupt(reason.to_owned());
     let content = sealed.strip_prefix(&magic).ok_or_else(|| wrong("its magic bytes are wrong"))?;
-    let (crc, content) = content.split_first_chunk::<4>().ok_or_else(cut_off)?;
-    if u32::from_be_bytes(*crc) != crc_fast::crc32_iscsi(content) {
-        return Err(wrong("its CRC does not match"));
-    }
-    Ok(content)
+    let (found, content) = content.split_first_chunk::<4>().ok_or_else(cut_off)?;
+    if u32::from_be_bytes(*found) == crc(content) { Ok(content) } else { Err(wrong("its CRC does not match")) }
 }

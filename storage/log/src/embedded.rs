@@ -1,8 +1,12 @@
 //! The log in this process, on its own data directory.
 
+mod administration;
+mod admit;
 mod api;
 mod compaction;
+mod coordinator;
 mod flush;
+mod producer_ids;
 mod recovery;
 mod topics;
 mod transactions;
@@ -17,9 +21,10 @@ use crate::group::GroupOffsets;
 use crate::{Disk, Io, Memory, Result};
 
 use compaction::Compactor;
+use coordinator::Coordinator;
+pub use coordinator::{TransactionInfo, TransactionState};
 use flush::{Checkpointer, JournalQueue};
 use topics::Topics;
-use transactions::Coordinator;
 
 /// Who writes the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +46,18 @@ pub struct LogOptions {
     pub flusher: Flusher,
     /// A journal of this size is retired once its segments are synced.
     pub journal_bytes_max: u64,
+    /// An append waits while more bytes than these are on their way to the journal.
+    pub queue_bytes_max: u64,
     /// So much of a partition must wait for compaction before it is worth the work.
     pub compaction_bytes_min: u64,
+    /// `producer.id.expiration.ms`: what a partition knows of an idle producer is kept for so long.
+    pub producer_id_expiration_ms: i64,
+    /// `transaction.max.timeout.ms`: no transaction may be open for longer.
+    pub transaction_timeout_ms_max: i64,
+    /// `transactional.id.expiration.ms`: a transactional id that nobody uses is kept for so long.
+    pub transactional_id_expiration_ms: i64,
+    /// `log.retention.check.interval.ms`: how often old segments are looked for where little is written.
+    pub retention_check_interval_ms: i64,
 }
 
 impl LogOptions {
@@ -60,7 +75,12 @@ impl LogOptions {
             io: Arc::new(Memory::new()),
             flusher: Flusher::Inline,
             journal_bytes_max: 64 << 20,
+            queue_bytes_max: 64 << 20,
             compaction_bytes_min: 32 << 20,
+            producer_id_expiration_ms: 24 * 3_600_000,
+            transaction_timeout_ms_max: 15 * 60_000,
+            transactional_id_expiration_ms: 7 * 24 * 3_600_000,
+            retention_check_interval_ms: 300_000,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::TopicPartition;
+use crate::{TopicPartition, TransactionState};
 
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -27,6 +27,53 @@ pub enum Error {
         /// The topic's name as given.
         topic: String,
         /// What is wrong with it and what would be right.
+        reason: String,
+    },
+    /// No topic has a setting of this name.
+    #[error("topics have no setting \"{0}\"\nhelp: the settings are Kafka's, such as retention.ms or cleanup.policy")]
+    UnknownSetting(String),
+    /// A setting of a topic cannot have this value.
+    #[error("topic setting {name} cannot be \"{value}\": {reason}")]
+    InvalidSetting {
+        /// The setting's name.
+        name: String,
+        /// The value as given.
+        value: String,
+        /// What would be right.
+        reason: String,
+    },
+    /// A topic cannot have so many partitions.
+    #[error("topic \"{topic}\" cannot have {asked} partitions: {reason}")]
+    InvalidPartitions {
+        /// The topic.
+        topic: String,
+        /// The number asked for.
+        asked: i32,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A batch is larger than its topic allows.
+    #[error(
+        "a batch of {found} bytes is too large for {partition}, which takes {max}\nhelp: send smaller batches, or raise max.message.bytes of the topic"
+    )]
+    BatchTooLarge {
+        /// Where it was to go.
+        partition: TopicPartition,
+        /// Its size in bytes.
+        found: u64,
+        /// What the topic allows.
+        max: u64,
+    },
+    /// Records of a batch break a rule of their topic; nothing of the batch is appended.
+    #[error("records of a batch cannot go to {partition}: {reason}")]
+    InvalidRecords {
+        /// Where they were to go.
+        partition: TopicPartition,
+        /// Which records of the batch, from 0.
+        records: Vec<i32>,
+        /// Whether it is their time that is wrong.
+        is_timestamp: bool,
+        /// The rule.
         reason: String,
     },
     /// The topic has no such partition.
@@ -94,9 +141,39 @@ pub enum Error {
         /// Its epoch.
         epoch: i16,
     },
+    /// `transaction.timeout.ms` is out of bounds.
+    #[error("transaction.timeout.ms cannot be {found}: 1 to {max} are allowed")]
+    InvalidTransactionTimeout {
+        /// What was asked for.
+        found: i64,
+        /// `transaction.max.timeout.ms`.
+        max: i64,
+    },
+    /// A transaction that has ended cannot end in another way.
+    #[error("the transaction of \"{transactional_id}\" cannot be {action}: its state is {state:?}")]
+    InvalidTransactionState {
+        /// Whose transaction.
+        transactional_id: String,
+        /// What was asked for.
+        action: &'static str,
+        /// What it is.
+        state: TransactionState,
+    },
     /// A batch of an idempotent producer is not the next one.
     #[error("producer {id} sent sequence {found} to {partition}, expected {expected}")]
     OutOfOrderSequence {
+        /// The producer's id.
+        id: i64,
+        /// Where it wrote to.
+        partition: TopicPartition,
+        /// The sequence that came.
+        found: i32,
+        /// The sequence that was due.
+        expected: i32,
+    },
+    /// A batch of an idempotent producer came long ago: it is none of the last five.
+    #[error("producer {id} sent sequence {found} to {partition} again: it was appended long ago, {expected} is due")]
+    DuplicateSequence {
         /// The producer's id.
         id: i64,
         /// Where it wrote to.
@@ -143,10 +220,19 @@ impl Error {
             Self::UnknownTopic(_)
             | Self::TopicExists(_)
             | Self::InvalidTopic { .. }
+            | Self::UnknownSetting(_)
+            | Self::InvalidSetting { .. }
+            | Self::InvalidPartitions { .. }
             | Self::UnknownPartition(_)
             | Self::Fenced { .. }
+            | Self::InvalidTransactionTimeout { .. }
+            | Self::InvalidTransactionState { .. }
             | Self::OffsetOutOfRange { .. } => ErrorKind::Request,
-            Self::CorruptBatch(_) | Self::OutOfOrderSequence { .. } => ErrorKind::Data,
+            Self::CorruptBatch(_)
+            | Self::BatchTooLarge { .. }
+            | Self::InvalidRecords { .. }
+            | Self::OutOfOrderSequence { .. }
+            | Self::DuplicateSequence { .. } => ErrorKind::Data,
             Self::Locked { .. } | Self::Io { .. } => ErrorKind::Environment,
             Self::Damaged { .. } => ErrorKind::Damage,
             Self::Stopped(cause) => cause.kind(),

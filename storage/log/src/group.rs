@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::codec::{Decoder, Encode};
-use crate::record::{BatchBuilder, BatchReader};
-use crate::{Result, TopicPartition};
+use crate::record::{BatchBuilder, BatchHeader, BatchReader, ControlType};
+use crate::{Producer, Result, TopicPartition};
 
 /// The topic that holds the offsets.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
@@ -27,6 +27,8 @@ pub struct GroupOffset {
 #[derive(Debug, Default)]
 pub(crate) struct GroupOffsets {
     groups: HashMap<String, HashMap<TopicPartition, i64>>,
+    /// By producer, what its open transaction is to commit.
+    pending: HashMap<i64, Vec<GroupOffset>>,
 }
 
 impl GroupOffsets {
@@ -73,13 +75,45 @@ impl GroupOffsets {
         self.groups.retain(|_, offsets| !offsets.is_empty());
     }
 
+    /// Holds offsets back until their transaction ends.
+    pub(crate) fn set_pending(&mut self, producer_id: i64, offsets: &[GroupOffset]) {
+        self.pending.entry(producer_id).or_default().extend_from_slice(offsets);
+    }
+
+    /// Whether an open transaction is to commit an offset of the group in the partition.
+    pub(crate) fn is_pending(&self, group: &str, partition: &TopicPartition) -> bool {
+        let moves = |offset: &GroupOffset| offset.group == group && offset.partition == *partition;
+        self.pending.values().flatten().any(moves)
+    }
+
+    /// Ends a producer's transaction.
+    pub(crate) fn end(&mut self, producer_id: i64, commit: bool) {
+        let offsets = self.pending.remove(&producer_id).unwrap_or_default();
+        if commit {
+            offsets.iter().for_each(|offset| self.set(offset));
+        }
+    }
+
     /// Applies a batch of the offsets topic.
-    pub(crate) fn replay(&mut self, batch: &BatchReader<'_>) -> Result<()> {
-        for record in batch.iter() {
+    pub(crate) fn replay(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<()> {
+        if header.is_control() {
+            if let Some(kind) = ControlType::of(batch)? {
+                self.end(header.producer_id, kind == ControlType::Commit);
+            }
+            return Ok(());
+        }
+        for record in BatchReader::of_checked(*header, batch)?.iter() {
             let record = record?;
             let Some((group, partition)) = record.key.map(decode_key).transpose()?.flatten() else { continue };
             match record.value {
-                Some(value) => self.set(&GroupOffset { group, partition, offset: decode_value(value)? }),
+                Some(value) => {
+                    let offset = GroupOffset { group, partition, offset: decode_value(value)? };
+                    if header.is_transactional() {
+                        self.set_pending(header.producer_id, &[offset]);
+                    } else {
+                        self.set(&offset);
+                    }
+                }
                 None => self.forget(&group, &partition),
             }
         }
@@ -87,9 +121,18 @@ impl GroupOffsets {
     }
 }
 
+/// The batch that records the offsets of a transaction.
+pub(crate) fn transactional_offsets_batch(offsets: &[GroupOffset], producer: Producer, now_ms: i64) -> Result<Vec<u8>> {
+    let batch = BatchBuilder::new().with_producer(producer.id, producer.epoch, -1).transactional();
+    with_offsets(batch, offsets, now_ms)
+}
+
 /// The batch that records these offsets.
 pub(crate) fn offsets_batch(offsets: &[GroupOffset], now_ms: i64) -> Result<Vec<u8>> {
-    let mut batch = BatchBuilder::new();
+    with_offsets(BatchBuilder::new(), offsets, now_ms)
+}
+
+fn with_offsets(mut batch: BatchBuilder, offsets: &[GroupOffset], now_ms: i64) -> Result<Vec<u8>> {
     for offset in offsets {
         let mut value = Vec::new();
         value.put_i16(VALUE_VERSION);

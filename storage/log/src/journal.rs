@@ -7,7 +7,8 @@
 //! entry   partition id u32 | length u32 | one record batch
 //! ```
 //!
-//! A frame is written whole and synced before any of its appends is acknowledged. `synced` is how far
+//! A frame is written whole, and synced before any of its appends is acknowledged, except for topics that
+//! allow themselves otherwise (`flush.ms`). `synced` is how far
 //! the file was known to be on disk when the frame was written: a bad frame before it is damage, a bad
 //! frame after it is a torn tail that nobody was told of.
 //!
@@ -72,8 +73,10 @@ pub(crate) struct JournalWriter {
     number: u64,
     /// How long the journal before this one is.
     before: u64,
-    /// Where the next frame goes; everything before it is synced.
+    /// Where the next frame goes.
     position: u64,
+    /// How much of what is before that is on disk.
+    synced: u64,
     frame: Vec<u8>,
 }
 
@@ -88,14 +91,16 @@ impl JournalWriter {
         let file = io.open(&path).map_err(Error::io("create", &path))?;
         // No frame is written before the name is durable, so that no number is ever used twice.
         io.sync_dir(dir).map_err(Error::io("sync", dir))?;
-        Ok(Self { file, path, number, before: 0, position: 0, frame: Vec::new() })
+        Ok(Self { file, path, number, before: 0, position: 0, synced: 0, frame: Vec::new() })
     }
 
-    /// Retires this journal: `next` is written from now on.
-    pub(crate) fn retire_for(&mut self, next: Self) {
+    /// Retires this journal, of which everything is synced first: `next` is written from now on.
+    pub(crate) fn retire_for(&mut self, next: Self) -> Result<()> {
+        self.sync()?;
         let before = self.position;
         let frame = std::mem::take(&mut self.frame);
         *self = Self { before, frame, ..next };
+        Ok(())
     }
 
     pub(crate) fn number(&self) -> u64 {
@@ -106,7 +111,16 @@ impl JournalWriter {
         self.position
     }
 
-    /// Writes and syncs one frame. After an error the journal must not be used again.
+    /// Makes everything written durable. After an error the journal must not be used again.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        if self.synced < self.position {
+            self.file.sync().map_err(Error::io("sync", &self.path))?;
+            self.synced = self.position;
+        }
+        Ok(())
+    }
+
+    /// Writes one frame, which [`JournalWriter::sync`] makes durable. After an error the journal must not be used again.
     pub(crate) fn write<'a>(&mut self, entries: impl Iterator<Item = (u32, &'a [u8])>) -> Result<()> {
         let frame = &mut self.frame;
         frame.clear();
@@ -122,7 +136,7 @@ impl JournalWriter {
         header.extend_from_slice(&((frame.len() - FRAME_HEADER_BYTES) as u32).to_be_bytes());
         header.extend_from_slice(&[0; 4]);
         header.extend_from_slice(&count.to_be_bytes());
-        for field in [self.number, self.before, self.position] {
+        for field in [self.number, self.before, self.synced] {
             header.extend_from_slice(&field.to_be_bytes());
         }
         if let Some(place) = frame.get_mut(..FRAME_HEADER_BYTES) {
@@ -133,7 +147,6 @@ impl JournalWriter {
             place.copy_from_slice(&crc.to_be_bytes());
         }
         self.file.write_at(frame, self.position).map_err(Error::io("write", &self.path))?;
-        self.file.sync().map_err(Error::io("sync", &self.path))?;
         self.position += frame.len() as u64;
         Ok(())
     }

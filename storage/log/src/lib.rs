@@ -44,14 +44,16 @@ mod ticket;
 mod topic;
 mod watch;
 
-pub use embedded::{EmbeddedLog, Flusher, LogOptions};
+pub use embedded::{EmbeddedLog, Flusher, LogOptions, TransactionInfo, TransactionState};
 pub use error::{Error, ErrorKind, Result};
 pub use fetch::{AbortedTransaction, Fetched, Isolation};
 pub use group::GroupOffset;
 pub use io::{Disk, File, Io, Memory};
 pub use log::{Log, Producer, WriteBatch};
 pub use murmur::partition_for_key;
+pub use partition::{PartitionOffsets, TimedOffset};
+pub use producer_state::ProducerInfo;
 pub use range::read_all;
 pub use ticket::{Promise, Ticket};
-pub use topic::{TopicConfig, TopicInfo, TopicPartition, TopicSpec};
+pub use topic::{CleanupPolicy, SettingType, TopicConfig, TopicInfo, TopicPartition, TopicSetting, TopicSpec};
 pub use watch::Watch;

@@ -26,7 +26,8 @@ pub struct WriteBatch {
 /// A partitioned, durable log.
 ///
 /// # Contract
-/// - *Never blocks on others*: a fetch returns what is there, an append returns a ticket. A fetch from which
+/// - *Never blocks on others*: a fetch returns what is there, an append returns a ticket; it waits only while very
+///   much is on its way to the disk, so that a slow disk slows down who writes and memory stays bounded. A fetch from which
 ///   nothing came says so by its next offset; what comes later wakes the watchers.
 /// - *Order*: within a partition, records are read in the order of their appends, offsets only grow.
 /// - *Durability*: after a ticket's success the records survive a crash; readers see no record that

@@ -4,15 +4,16 @@ mod compact;
 mod cover;
 mod read;
 mod restore;
+mod times;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 
 use crate::checkpoint::PartitionCheckpoint;
-use crate::producer_state::{Check, ProducerStates};
+use crate::producer_state::{Check, ProducerInfo, ProducerStates};
 use crate::record::{BatchHeader, ControlType, set_base_offset, split_batch};
 use crate::segment::{Segment, Unsynced};
 use crate::watch::Watchers;
@@ -20,6 +21,7 @@ use crate::{Error, Io, Result, TopicConfig, TopicPartition};
 
 pub(crate) use compact::Compacted;
 use cover::Cover;
+pub use times::{PartitionOffsets, TimedOffset};
 
 /// A partition of the embedded log.
 #[derive(Debug)]
@@ -28,7 +30,8 @@ pub(crate) struct Partition {
     pub(crate) id: u32,
     pub(crate) name: TopicPartition,
     pub(crate) dir: PathBuf,
-    config: TopicConfig,
+    /// Replaced as a whole when the topic is altered.
+    config: RwLock<Arc<TopicConfig>>,
     /// Changed by appends and retention, read by fetches: a mutex, held for a look-up or one write.
     state: Mutex<State>,
     /// Raised by the journal's writer alone once appends are durable.
@@ -49,6 +52,8 @@ struct State {
     producers: ProducerStates,
     log_start_offset: i64,
     next_offset: i64,
+    /// How often compaction has made aborted transactions be forgotten.
+    compactions: u64,
 }
 
 /// A batch that is in its segment but not yet in the journal.
@@ -59,6 +64,29 @@ pub(crate) struct Placed {
     /// How far the partition may be read once the batch is durable.
     pub(crate) end_offset: i64,
     pub(crate) stable_offset: i64,
+    /// `None`: it must be on disk before it is acknowledged.
+    pub(crate) slack: Option<Slack>,
+}
+
+/// How long a batch may wait for the disk after it was acknowledged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Slack {
+    pub(crate) batches: i64,
+    pub(crate) ms: i64,
+}
+
+impl Slack {
+    /// Where only a number of batches is given, the last ones wait so long.
+    const DEFAULT_MS: i64 = 1_000;
+
+    fn of(config: &TopicConfig, header: &BatchHeader) -> Option<Self> {
+        // A transaction that is committed must be whole.
+        if !config.is_relaxed() || header.is_transactional() {
+            return None;
+        }
+        let batches = if config.flush_messages > 1 { config.flush_messages } else { i64::MAX };
+        Some(Self { batches, ms: if config.flush_ms > 0 { config.flush_ms } else { Self::DEFAULT_MS } })
+    }
 }
 
 /// What an append did.
@@ -71,14 +99,19 @@ pub(crate) enum Placement {
 
 impl Partition {
     /// A partition without records.
-    pub(crate) fn empty(id: u32, name: TopicPartition, dir: PathBuf, config: TopicConfig) -> Self {
-        let state =
-            State { segments: Vec::new(), producers: ProducerStates::default(), log_start_offset: 0, next_offset: 0 };
+    pub(crate) fn empty(id: u32, name: TopicPartition, dir: PathBuf, config: Arc<TopicConfig>) -> Self {
+        let state = State {
+            segments: Vec::new(),
+            producers: ProducerStates::default(),
+            log_start_offset: 0,
+            next_offset: 0,
+            compactions: 0,
+        };
         Self {
             id,
             name,
             dir,
-            config,
+            config: RwLock::new(config),
             state: Mutex::new(state),
             high_watermark: AtomicI64::new(0),
             last_stable_offset: AtomicI64::new(0),
@@ -87,6 +120,14 @@ impl Partition {
             deleted: AtomicBool::new(false),
             damaged_base: AtomicI64::new(i64::MAX),
         }
+    }
+
+    pub(crate) fn config(&self) -> Arc<TopicConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn configure(&self, config: &Arc<TopicConfig>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(config);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -102,8 +143,8 @@ impl Partition {
             None => return Err(Error::corrupt(format!("it is cut off after {} bytes", batch.len()))),
         };
         let mut state = self.state();
-        if let Check::Duplicate(last_offset) = state.producers.check(&header, &self.name)? {
-            return Ok(publish(Placement::Duplicate(last_offset - i64::from(header.last_offset_delta))));
+        if let Check::Duplicate(base_offset) = state.producers.check(&header, &self.name)? {
+            return Ok(publish(Placement::Duplicate(base_offset)));
         }
         let base_offset = state.next_offset;
         set_base_offset(&mut batch, base_offset);
@@ -138,7 +179,7 @@ impl Partition {
 
     /// Gives up the records before an offset; their segments go with the next checkpoint.
     pub(crate) fn delete_records(&self, before: i64) -> Result<()> {
-        if self.config.compact {
+        if !self.config().is_deleted() {
             let reason = "of a compacted topic no records are deleted but those with a newer one".to_owned();
             return Err(Error::InvalidTopic { topic: self.name.topic.to_string(), reason });
         }
@@ -189,18 +230,39 @@ impl Partition {
         (checkpoint, is_new)
     }
 
+    /// What is known of its producers, by id.
+    pub(crate) fn producers(&self) -> Vec<ProducerInfo> {
+        self.state().producers.infos().collect()
+    }
+
+    /// Forgets the producers that have written nothing since this time.
+    pub(crate) fn expire_producers(&self, before_ms: i64) {
+        self.state().producers.expire(before_ms);
+    }
+
     /// Takes segments out of the partition that its retention no longer keeps; the caller removes
-    /// their files once a checkpoint without them is durable.
-    pub(crate) fn expire(&self, now_ms: i64) -> Vec<PathBuf> {
-        let TopicConfig { retention_ms, retention_bytes, compact, .. } = self.config;
+    /// their files once a checkpoint without them is durable. None while segments are rewritten.
+    pub(crate) fn expire(&self, io: &dyn Io, now_ms: i64) -> Result<Vec<PathBuf>> {
+        let Ok(_nobody_rewrites) = self.rewriting.try_lock() else { return Ok(Vec::new()) };
+        let config = self.config();
+        let oldest_ms = if config.retention_ms >= 0 { now_ms.saturating_sub(config.retention_ms) } else { i64::MIN };
         let mut state = self.state();
-        let mut size: u64 = state.segments.iter().map(|segment| segment.size_bytes).sum();
         let mut expired = Vec::new();
+        if !config.is_deleted() {
+            return Ok(expired);
+        }
+        let too_old = |segment: &Segment| segment.max_timestamp_ms < oldest_ms;
+        // The active segment goes, too, when all is too old: another one takes its place.
+        if state.segments.iter().all(too_old) && state.segments.last().is_some_and(|active| active.size_bytes > 0) {
+            let next_offset = state.next_offset;
+            state.segments.push(Segment::create(io, &self.dir, next_offset)?);
+        }
+        let mut size: u64 = state.segments.iter().map(|segment| segment.size_bytes).sum();
+        let stable_offset = state.stable_offset();
         while let [oldest, next, ..] = state.segments.as_slice() {
-            let too_old = retention_ms >= 0 && oldest.max_timestamp_ms < now_ms.saturating_sub(retention_ms);
-            let too_much = retention_bytes >= 0 && size - oldest.size_bytes >= retention_bytes as u64;
+            let too_much = config.retention_bytes >= 0 && size - oldest.size_bytes >= config.retention_bytes as u64;
             let given_up = next.base_offset <= state.log_start_offset;
-            if compact || !(too_old || too_much || given_up) {
+            if !(too_old(oldest) || too_much || given_up) || next.base_offset > stable_offset {
                 break;
             }
             size -= oldest.size_bytes;
@@ -209,7 +271,7 @@ impl Partition {
         }
         let start = state.log_start_offset;
         state.producers.forget_before(start);
-        expired
+        Ok(expired)
     }
 }
 
@@ -222,9 +284,11 @@ impl State {
         // Whatever can be refused is refused before anything is written.
         let commits =
             if header.is_control() { ControlType::of(&batch)?.map(|kind| kind == ControlType::Commit) } else { None };
-        let segment_bytes = partition.config.segment_bytes;
-        let full =
-            |segment: &Segment| segment.size_bytes + batch.len() as u64 > segment_bytes && segment.size_bytes > 0;
+        let config = partition.config();
+        let full = |segment: &Segment| {
+            let too_large = segment.size_bytes + batch.len() as u64 > config.segment_bytes;
+            segment.size_bytes > 0 && (too_large || segment.spans(header.max_timestamp_ms, config.roll_ms()))
+        };
         if self.segments.last().is_none_or(full) {
             let segment = Segment::create(io, &partition.dir, header.base_offset)?;
             self.segments.push(segment);
@@ -232,13 +296,14 @@ impl State {
         if let Some(active) = self.segments.last_mut() {
             active.append(&header, &batch)?;
         }
-        self.producers.note(&header, commits);
+        self.producers.note(&header, commits, io.now_ms());
         self.next_offset = header.next_offset();
         Ok(Placed {
             base_offset: header.base_offset,
             bytes: batch,
             end_offset: self.next_offset,
             stable_offset: self.stable_offset(),
+            slack: Slack::of(&config, &header),
         })
     }
 }

@@ -1,16 +1,21 @@
 //! What a partition knows of its producers: sequence numbers and open transactions.
 
+mod recent;
+
 use std::collections::BTreeMap;
 
 use crate::codec::{Decoder, Encode};
 use crate::record::{BatchHeader, NO_PRODUCER_ID};
-use crate::{AbortedTransaction, Error, Result, TopicPartition};
+use crate::{AbortedTransaction, Error, Producer, Result, TopicPartition};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use recent::{Recent, is_before};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct State {
     epoch: i16,
-    last_sequence: i32,
-    last_offset: i64,
+    recent: Recent,
+    /// When it last wrote, by the log's clock; records may be of any age.
+    last_used_ms: i64,
     /// The first offset of its open transaction.
     open_since: Option<i64>,
 }
@@ -20,8 +25,21 @@ struct State {
 pub(crate) enum Check {
     /// It is the next one.
     Next,
-    /// It was appended before, with its last record at this offset.
+    /// It is one of the last five, appended at this offset.
     Duplicate(i64),
+}
+
+/// A producer as a partition knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerInfo {
+    /// Its id and epoch.
+    pub producer: Producer,
+    /// The sequence number of its last record, -1 if none is known.
+    pub last_sequence: i32,
+    /// When it last wrote, in ms by the log's clock.
+    pub last_used_ms: i64,
+    /// The first offset of its open transaction.
+    pub open_since: Option<i64>,
 }
 
 /// The producers of one partition (KIP-98).
@@ -32,43 +50,48 @@ pub(crate) struct ProducerStates {
 }
 
 impl ProducerStates {
-    /// Decides whether a batch may be appended.
+    /// Decides whether a batch may be appended. A producer that is not known may start anywhere: what was
+    /// known of it may have expired.
     pub(crate) fn check(&self, header: &BatchHeader, partition: &TopicPartition) -> Result<Check> {
         let Some(state) = self.producers.get(&header.producer_id) else { return Ok(Check::Next) };
+        let (id, found) = (header.producer_id, header.base_sequence);
         if header.producer_epoch < state.epoch {
-            return Err(Error::Fenced { id: header.producer_id, epoch: header.producer_epoch });
+            return Err(Error::Fenced { id, epoch: header.producer_epoch });
         }
-        if header.producer_epoch > state.epoch || header.base_sequence < 0 || state.last_sequence < 0 {
+        if header.is_control() || found < 0 {
             return Ok(Check::Next);
         }
-        let last_sequence = add_sequence(header.base_sequence, header.last_offset_delta);
-        if last_sequence == state.last_sequence {
-            return Ok(Check::Duplicate(state.last_offset));
+        let is_known = header.producer_epoch == state.epoch;
+        if is_known && let Some(base_offset) = state.recent.find(header) {
+            return Ok(Check::Duplicate(base_offset));
         }
-        let expected = add_sequence(state.last_sequence, 1);
-        if header.base_sequence == expected {
-            return Ok(Check::Next);
+        let expected = if is_known { state.recent.expected() } else { 0 };
+        let partition = partition.clone();
+        if found == expected {
+            Ok(Check::Next)
+        } else if is_known && is_before(found, expected) {
+            Err(Error::DuplicateSequence { id, partition, found, expected })
+        } else {
+            Err(Error::OutOfOrderSequence { id, partition, found, expected })
         }
-        Err(Error::OutOfOrderSequence {
-            id: header.producer_id,
-            partition: partition.clone(),
-            found: header.base_sequence,
-            expected,
-        })
     }
 
     /// Takes note of an appended batch; `commits` is what a control batch says.
-    pub(crate) fn note(&mut self, header: &BatchHeader, commits: Option<bool>) {
+    pub(crate) fn note(&mut self, header: &BatchHeader, commits: Option<bool>, now_ms: i64) {
         if header.producer_id == NO_PRODUCER_ID {
             return;
         }
-        let state = self.producers.entry(header.producer_id).or_insert(State {
+        let state = self.producers.entry(header.producer_id).or_insert_with(|| State {
             epoch: header.producer_epoch,
-            last_sequence: -1,
-            last_offset: -1,
+            recent: Recent::default(),
+            last_used_ms: now_ms,
             open_since: None,
         });
-        state.epoch = header.producer_epoch;
+        if header.producer_epoch != state.epoch {
+            state.epoch = header.producer_epoch;
+            state.recent.clear();
+        }
+        state.last_used_ms = now_ms;
         if header.is_control() {
             if let (Some(first_offset), Some(false)) = (state.open_since, commits) {
                 self.aborted.push(AbortedTransaction {
@@ -81,12 +104,26 @@ impl ProducerStates {
             return;
         }
         if header.base_sequence >= 0 {
-            state.last_sequence = add_sequence(header.base_sequence, header.last_offset_delta);
+            state.recent.push(header);
         }
-        state.last_offset = header.last_offset();
         if header.is_transactional() && state.open_since.is_none() {
             state.open_since = Some(header.base_offset);
         }
+    }
+
+    /// Forgets the producers that have written nothing since this time, unless their transaction is open.
+    pub(crate) fn expire(&mut self, before_ms: i64) {
+        self.producers.retain(|_, state| state.open_since.is_some() || state.last_used_ms > before_ms);
+    }
+
+    /// All that is known of the producers, by id.
+    pub(crate) fn infos(&self) -> impl Iterator<Item = ProducerInfo> + '_ {
+        self.producers.iter().map(|(&id, state)| ProducerInfo {
+            producer: Producer { id, epoch: state.epoch },
+            last_sequence: state.recent.last_sequence().unwrap_or(-1),
+            last_used_ms: state.last_used_ms,
+            open_since: state.open_since,
+        })
     }
 
     /// The first offset of the oldest open transaction.
@@ -105,9 +142,11 @@ impl ProducerStates {
         self.aborted.iter().filter(overlaps).copied().collect()
     }
 
-    /// Forgets aborted transactions whose records are gone.
-    pub(crate) fn forget_before(&mut self, log_start_offset: i64) {
-        self.aborted.retain(|aborted| aborted.last_offset >= log_start_offset);
+    /// Forgets aborted transactions whose records, all before this offset, are gone; whether there were any.
+    pub(crate) fn forget_before(&mut self, offset: i64) -> bool {
+        let before = self.aborted.len();
+        self.aborted.retain(|aborted| aborted.last_offset >= offset);
+        self.aborted.len() < before
     }
 
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
@@ -115,9 +154,9 @@ impl ProducerStates {
         for (id, state) in &self.producers {
             out.put_i64(*id);
             out.put_i16(state.epoch);
-            out.put_i32(state.last_sequence);
-            out.put_i64(state.last_offset);
+            out.put_i64(state.last_used_ms);
             out.put_i64(state.open_since.unwrap_or(-1));
+            state.recent.encode(out);
         }
         out.put_i32(self.aborted.len() as i32);
         for aborted in &self.aborted {
@@ -128,16 +167,25 @@ impl ProducerStates {
     }
 
     pub(crate) fn decode(from: &mut Decoder<'_>) -> Result<Self> {
+        Self::decode_by(from, |from| {
+            let (epoch, last_used_ms, open_since) = (from.i16()?, from.i64()?, from.i64()?);
+            Ok(State { epoch, last_used_ms, open_since: known(open_since), recent: Recent::decode(from)? })
+        })
+    }
+
+    /// Version 2 of checkpoints: of the batches only the end of the last one, and not when it came.
+    pub(crate) fn decode_v2(from: &mut Decoder<'_>, now_ms: i64) -> Result<Self> {
+        Self::decode_by(from, |from| {
+            let (epoch, recent) = (from.i16()?, Recent::decode_last(from)?);
+            Ok(State { epoch, recent, last_used_ms: now_ms, open_since: known(from.i64()?) })
+        })
+    }
+
+    fn decode_by(from: &mut Decoder<'_>, state: impl Fn(&mut Decoder<'_>) -> Result<State>) -> Result<Self> {
         let mut states = Self::default();
         for _ in 0..from.count()? {
             let id = from.i64()?;
-            let state = State {
-                epoch: from.i16()?,
-                last_sequence: from.i32()?,
-                last_offset: from.i64()?,
-                open_since: Some(from.i64()?).filter(|&offset| offset >= 0),
-            };
-            states.producers.insert(id, state);
+            states.producers.insert(id, state(from)?);
         }
         for _ in 0..from.count()? {
             states.aborted.push(AbortedTransaction {
@@ -150,9 +198,8 @@ impl ProducerStates {
     }
 }
 
-/// Sequence numbers wrap around to 0 after `i32::MAX`.
-fn add_sequence(sequence: i32, delta: i32) -> i32 {
-    sequence.wrapping_add(delta) & i32::MAX
+fn known(offset: i64) -> Option<i64> {
+    Some(offset).filter(|&offset| offset >= 0)
 }
 
 #[cfg(test)]
@@ -165,29 +212,68 @@ mod tests {
         BatchHeader::parse(&batch).unwrap()
     }
 
-    fn data(offset: i64, sequence: i32) -> BatchHeader {
-        let mut builder = BatchBuilder::new().with_producer(7, 0, sequence).transactional();
+    fn data_of(epoch: i16, offset: i64, sequence: i32) -> BatchHeader {
+        let mut builder = BatchBuilder::new().with_producer(7, epoch, sequence).transactional();
         builder.push(0, None, None);
         builder.push(0, None, None);
         header(offset, builder.finish().unwrap())
     }
 
+    fn data(offset: i64, sequence: i32) -> BatchHeader {
+        data_of(0, offset, sequence)
+    }
+
     #[test]
-    fn a_repeated_batch_is_a_duplicate_and_a_gap_is_refused() {
+    fn any_of_the_last_five_batches_is_a_duplicate_an_older_one_and_a_gap_are_refused() {
         let partition = TopicPartition::new("t", 0);
         let mut states = ProducerStates::default();
-        states.note(&data(0, 0), None);
-        assert_eq!(states.check(&data(2, 0), &partition).unwrap(), Check::Duplicate(1));
-        assert_eq!(states.check(&data(2, 2), &partition).unwrap(), Check::Next);
-        assert!(matches!(states.check(&data(2, 5), &partition), Err(Error::OutOfOrderSequence { .. })));
+        for batch in 0..7 {
+            states.note(&data(10 * i64::from(batch), 2 * batch), None, 0);
+        }
+        for batch in 2..7 {
+            let offset = 10 * i64::from(batch);
+            assert_eq!(states.check(&data(99, 2 * batch), &partition).unwrap(), Check::Duplicate(offset));
+        }
+        for old in [0, 2, 5] {
+            let refused = states.check(&data(99, old), &partition);
+            assert!(matches!(refused, Err(Error::DuplicateSequence { .. })), "{refused:?}");
+        }
+        assert_eq!(states.check(&data(99, 14), &partition).unwrap(), Check::Next);
+        assert!(matches!(states.check(&data(99, 16), &partition), Err(Error::OutOfOrderSequence { .. })));
+    }
+
+    #[test]
+    fn a_new_epoch_starts_at_sequence_0_and_fences_the_old_one() {
+        let partition = TopicPartition::new("t", 0);
+        let mut states = ProducerStates::default();
+        states.note(&data(0, i32::MAX), None, 0);
+        assert_eq!(states.check(&data(2, 1), &partition).unwrap(), Check::Next);
+        assert!(matches!(states.check(&data_of(1, 2, 1), &partition), Err(Error::OutOfOrderSequence { .. })));
+        assert_eq!(states.check(&data_of(1, 2, 0), &partition).unwrap(), Check::Next);
+        states.note(&data_of(1, 2, 0), None, 0);
+        assert!(matches!(states.check(&data(4, 1), &partition), Err(Error::Fenced { .. })));
+        assert_eq!(states.check(&data_of(1, 4, 0), &partition).unwrap(), Check::Duplicate(2));
+    }
+
+    #[test]
+    fn a_producer_is_forgotten_once_it_is_idle_and_has_no_open_transaction() {
+        let mut states = ProducerStates::default();
+        states.note(&data(0, 0), None, 100);
+        states.expire(100);
+        assert_eq!(states.infos().count(), 1);
+        states.note(&header(2, control_batch(ControlType::Commit, 7, 0, 0).unwrap()), Some(true), 200);
+        states.expire(199);
+        assert_eq!(states.infos().count(), 1);
+        states.expire(200);
+        assert_eq!(states.infos().count(), 0);
     }
 
     #[test]
     fn an_aborted_transaction_is_remembered_until_its_records_are_gone() {
         let mut states = ProducerStates::default();
-        states.note(&data(10, 0), None);
+        states.note(&data(10, 0), None, 0);
         assert_eq!(states.first_open_offset(), Some(10));
-        states.note(&header(12, control_batch(ControlType::Abort, 7, 0, 0).unwrap()), Some(false));
+        states.note(&header(12, control_batch(ControlType::Abort, 7, 0, 0).unwrap()), Some(false), 0);
         assert_eq!(states.first_open_offset(), None);
         assert_eq!(states.aborted_between(0, 100).len(), 1);
         let mut encoded = Vec::new();

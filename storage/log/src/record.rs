@@ -6,6 +6,7 @@ mod control;
 mod header;
 mod reader;
 mod retain;
+mod rewrite;
 mod varint;
 
 pub use builder::BatchBuilder;
@@ -15,3 +16,4 @@ pub(crate) use header::crc_matches;
 pub use header::{BatchHeader, HEADER_BYTES, NO_PRODUCER_ID, set_base_offset, split_batch};
 pub use reader::{BatchReader, HeaderIter, Record};
 pub(crate) use retain::retain_records;
+pub(crate) use rewrite::{Rewrite, rewrite};

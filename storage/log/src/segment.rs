@@ -22,6 +22,8 @@ const INDEX_INTERVAL_BYTES: u64 = 4096;
 struct IndexEntry {
     base_offset: i64,
     position: u64,
+    /// The greatest time of all batches before it.
+    max_timestamp_before_ms: i64,
 }
 
 /// A run of record batches in one file, named by its first offset.
@@ -37,6 +39,8 @@ pub(crate) struct Segment {
     pub(crate) size_bytes: u64,
     pub(crate) next_offset: i64,
     pub(crate) max_timestamp_ms: i64,
+    /// The time of its first batch.
+    pub(crate) first_timestamp_ms: Option<i64>,
     pub(crate) compacted: Option<Compacted>,
     /// How many of its bytes were not synced.
     unsynced_bytes: u64,
@@ -57,6 +61,40 @@ impl Unsynced {
     pub(crate) fn sync(&self) -> Result<()> {
         self.file.sync().map_err(Error::io("sync", &self.path))
     }
+}
+
+/// A segment to look through beside its partition's appends.
+#[derive(Debug)]
+pub(crate) struct Look {
+    file: Arc<dyn File>,
+    pub(crate) path: PathBuf,
+    /// Where to start.
+    pub(crate) position: u64,
+    pub(crate) size_bytes: u64,
+    pub(crate) max_timestamp_ms: i64,
+}
+
+impl Look {
+    pub(crate) fn header_at(&self, position: u64) -> Result<BatchHeader> {
+        header_at(&*self.file, &self.path, position)
+            .map_err(|error| Error::damaged(&self.path, position, error.to_string()))
+    }
+
+    pub(crate) fn batch_at(&self, position: u64, header: &BatchHeader) -> Result<Vec<u8>> {
+        let available = self.size_bytes.saturating_sub(position);
+        if header.size_bytes as u64 > available {
+            return Err(Error::damaged(&self.path, position, "a batch is longer than its file"));
+        }
+        let mut batch = vec![0; header.size_bytes];
+        self.file.read_at(&mut batch, position).map_err(Error::io("read", &self.path))?;
+        Ok(batch)
+    }
+}
+
+fn header_at(file: &dyn File, path: &Path, position: u64) -> Result<BatchHeader> {
+    let mut bytes = [0; HEADER_BYTES];
+    file.read_at(&mut bytes, position).map_err(Error::io("read", path))?;
+    BatchHeader::parse(&bytes)
 }
 
 /// The file of the segment that starts at this offset.
@@ -109,6 +147,7 @@ impl Segment {
             size_bytes: 0,
             next_offset: base_offset,
             max_timestamp_ms: i64::MIN,
+            first_timestamp_ms: None,
             compacted: None,
             unsynced_bytes: 0,
             is_new: true,
@@ -152,9 +191,7 @@ impl Segment {
     }
 
     fn header_at(&self, position: u64) -> Result<BatchHeader> {
-        let mut bytes = [0; HEADER_BYTES];
-        self.file.read_at(&mut bytes, position).map_err(Error::io("read", &self.path))?;
-        BatchHeader::parse(&bytes)
+        header_at(&*self.file, &self.path, position)
     }
 
     /// Appends a batch that has its base offset.
@@ -167,18 +204,48 @@ impl Segment {
 
     fn note(&mut self, header: &BatchHeader) {
         if self.index.is_empty() || self.size_bytes - self.indexed_bytes >= INDEX_INTERVAL_BYTES {
-            self.index.push(IndexEntry { base_offset: header.base_offset, position: self.size_bytes });
+            self.index.push(IndexEntry {
+                base_offset: header.base_offset,
+                position: self.size_bytes,
+                max_timestamp_before_ms: self.max_timestamp_ms,
+            });
             self.indexed_bytes = self.size_bytes;
         }
         self.size_bytes += header.size_bytes as u64;
         self.next_offset = header.next_offset();
+        self.first_timestamp_ms.get_or_insert(header.max_timestamp_ms);
         self.max_timestamp_ms = self.max_timestamp_ms.max(header.max_timestamp_ms);
+    }
+
+    /// Whether a record of this time lies so far behind its first one.
+    pub(crate) fn spans(&self, timestamp_ms: i64, ms: i64) -> bool {
+        self.first_timestamp_ms.is_some_and(|first| timestamp_ms.saturating_sub(first) >= ms)
     }
 
     /// A position at or before the batch that holds `offset`.
     pub(crate) fn position_of(&self, offset: i64) -> u64 {
         let after = self.index.partition_point(|entry| entry.base_offset <= offset);
         after.checked_sub(1).and_then(|at| self.index.get(at)).map_or(0, |entry| entry.position)
+    }
+
+    /// Where to look for the first record of this time or later; `None` if all are older.
+    pub(crate) fn look_for_time(&self, timestamp_ms: i64) -> Option<Look> {
+        if self.max_timestamp_ms < timestamp_ms {
+            return None;
+        }
+        let after = self.index.partition_point(|entry| entry.max_timestamp_before_ms < timestamp_ms);
+        let entry = after.checked_sub(1).and_then(|at| self.index.get(at));
+        Some(Look { position: entry.map_or(0, |entry| entry.position), ..self.look_from_start() })
+    }
+
+    pub(crate) fn look_from_start(&self) -> Look {
+        Look {
+            file: Arc::clone(&self.file),
+            path: self.path.clone(),
+            position: 0,
+            size_bytes: self.size_bytes,
+            max_timestamp_ms: self.max_timestamp_ms,
+        }
     }
 
     /// Makes the file durable and cuts what lies behind the last whole batch.

@@ -1,9 +1,18 @@
 //! Topics and what they are made of.
 
+mod config;
+mod setting;
+
 use std::fmt;
 use std::sync::Arc;
 
 use crate::{Error, Result};
+
+pub use config::{CleanupPolicy, TopicConfig};
+pub use setting::{SettingType, TopicSetting};
+
+/// A topic cannot have more partitions.
+pub(crate) const PARTITIONS_MAX: i32 = 10_000;
 
 /// One partition of one topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,33 +37,6 @@ impl fmt::Display for TopicPartition {
     }
 }
 
-/// A topic's settings, by Kafka's names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicConfig {
-    /// `cleanup.policy` contains `compact`: only the newest record of each key is kept.
-    pub compact: bool,
-    /// `retention.ms`: older segments are deleted; -1 keeps them for ever.
-    pub retention_ms: i64,
-    /// `retention.bytes` of a partition; -1 is no limit.
-    pub retention_bytes: i64,
-    /// `segment.bytes`: when a partition starts its next file.
-    pub segment_bytes: u64,
-    /// `delete.retention.ms`: how long compaction keeps tombstones.
-    pub delete_retention_ms: i64,
-}
-
-impl Default for TopicConfig {
-    fn default() -> Self {
-        Self {
-            compact: false,
-            retention_ms: 7 * 24 * 3_600_000,
-            retention_bytes: -1,
-            segment_bytes: 1 << 30,
-            delete_retention_ms: 24 * 3_600_000,
-        }
-    }
-}
-
 /// What a new topic is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpec {
@@ -76,7 +58,7 @@ impl TopicSpec {
     /// The same topic with compaction instead of retention.
     #[must_use]
     pub fn compacted(mut self) -> Self {
-        self.config.compact = true;
+        self.config.cleanup_policy = CleanupPolicy::Compact;
         self.kept_for_ever().in_small_segments()
     }
 
@@ -103,8 +85,9 @@ impl TopicSpec {
         if let Some(bad) = self.name.chars().find(|&c| !legal(c)) {
             return refuse(format!("its name contains {bad:?}; letters, digits, '.', '_' and '-' are allowed"));
         }
-        if !(1..=10_000).contains(&self.partitions) {
-            return refuse(format!("it cannot have {} partitions; 1 to 10000 are allowed", self.partitions));
+        if !(1..=PARTITIONS_MAX).contains(&self.partitions) {
+            let reason = format!("it cannot have {} partitions; 1 to {PARTITIONS_MAX} are allowed", self.partitions);
+            return refuse(reason);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millstream_log::{TopicConfig, TopicSpec};
+use millstream_log::{CleanupPolicy, TopicConfig, TopicSpec};
 use millstream_plan::{
     Column, Node, Op, Output, QueryPlan, Relation, Source, check_strict, column_type, plan_query, plan_source,
 };
@@ -11,8 +11,20 @@ use millstream_sql::{Diagnostic, SqlType, Statement, Value};
 
 use super::{Engine, State, replace};
 use crate::command::Command;
-use crate::query::{PersistentQuery, QueryStatus};
+use crate::names;
+use crate::query::{PersistentQuery, QueryStatus, delete_if_there};
 use crate::{Result, Settings};
+
+/// What is still to be done of what a command deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deletions {
+    /// All: the command was just given.
+    Now,
+    /// Perhaps some: the last process ended between the command and its effect.
+    Unfinished,
+    /// Nothing: it was carried out before.
+    Done,
+}
 
 /// What a statement does, found out without doing it.
 pub(super) enum Change {
@@ -76,7 +88,12 @@ impl Engine {
             _ => {}
         }
         let offset = self.commands.append(&Command { statement: text.to_owned(), settings: settings.clone() })?;
-        self.carry_out(&mut state, change, text, settings, offset, true)
+        let deletes = matches!(change, Change::Terminate(_) | Change::Drop { .. });
+        let message = self.carry_out(&mut state, change, text, settings, offset, Deletions::Now)?;
+        if deletes {
+            self.commands.note_carried_out(offset + 1)?;
+        }
+        Ok(message)
     }
 
     /// Finds out what a statement does.
@@ -249,11 +266,9 @@ impl Engine {
             Value::Integer(ms) => Some(ms),
             _ => None,
         });
-        let config = TopicConfig {
-            compact: source.is_table() && source.window.is_none(),
-            retention_ms: retention_ms.unwrap_or(-1),
-            ..TopicConfig::default()
-        };
+        let is_compacted = source.is_table() && source.window.is_none();
+        let cleanup_policy = if is_compacted { CleanupPolicy::Compact } else { CleanupPolicy::Delete };
+        let config = TopicConfig { cleanup_policy, retention_ms: retention_ms.unwrap_or(-1), ..TopicConfig::default() };
         self.log.create_topic(&TopicSpec { name: source.topic.clone(), partitions: source.partitions, config })?;
         Ok(())
     }
@@ -266,7 +281,7 @@ impl Engine {
         text: &str,
         settings: &Settings,
         offset: i64,
-        live: bool,
+        deletions: Deletions,
     ) -> Result<String> {
         match change {
             Change::Nothing(message) => Ok(message),
@@ -287,7 +302,7 @@ impl Engine {
                     state.catalog.insert(Arc::new(Source::clone(&sink)));
                 }
                 let dormant = PersistentQuery::dormant(&id, text, QueryPlan::clone(&plan), settings, &self.service_id);
-                let query = if live {
+                let query = if deletions == Deletions::Now {
                     let started = self.launch(settings).start(&id, text, *plan, &sink, QueryStatus::Running);
                     // The command is written, so a query that cannot be started is there and says why.
                     started.unwrap_or_else(|error| {
@@ -308,7 +323,7 @@ impl Engine {
             }
             Change::Terminate(ids) => {
                 for id in &ids {
-                    self.terminate(state, id, live)?;
+                    self.terminate(state, id, deletions)?;
                 }
                 Ok(format!("terminated: {}", list(&ids)))
             }
@@ -322,15 +337,12 @@ impl Engine {
             }
             Change::Drop { name, query, delete_topic } => {
                 if let Some(id) = &query {
-                    self.terminate(state, id, live)?;
+                    self.terminate(state, id, deletions)?;
                 }
                 state.catalog.remove(&name);
                 self.tables.forget(&name);
-                if let Some(topic) = delete_topic.filter(|_| live) {
-                    match self.log.delete_topic(&topic) {
-                        Ok(()) | Err(millstream_log::Error::UnknownTopic(_)) => {}
-                        Err(error) => return Err(error.into()),
-                    }
+                if let Some(topic) = delete_topic.filter(|_| deletions != Deletions::Done) {
+                    delete_if_there(&*self.log, &topic)?;
                 }
                 Ok(format!("{name} dropped"))
             }
@@ -346,14 +358,14 @@ impl Engine {
         }
     }
 
-    fn terminate(&self, state: &mut State, id: &str, live: bool) -> Result<()> {
-        if let Some(query) = state.queries.remove(id) {
-            query.stop();
-            if live {
-                query.clean_up(&*self.log)?;
-            }
+    fn terminate(&self, state: &mut State, id: &str, deletions: Deletions) -> Result<()> {
+        let Some(query) = state.queries.remove(id) else { return Ok(()) };
+        query.stop();
+        match deletions {
+            Deletions::Now => query.clean_up(&*self.log),
+            Deletions::Unfinished => query.clean_up_topics(&*self.log, &names::internal_prefix(&self.service_id, id)),
+            Deletions::Done => Ok(()),
         }
-        Ok(())
     }
 }
 

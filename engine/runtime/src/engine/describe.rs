@@ -32,7 +32,7 @@ impl Engine {
             let partitions = if source.partitions == 1 { "partition" } else { "partitions" };
             detail("topic", format!("{} ({} {partitions})", source.topic, source.partitions));
             if let Some(topic) = self.log.topic(&source.topic)? {
-                let retention = match (topic.config.compact, topic.config.retention_ms) {
+                let retention = match (topic.config.is_compacted(), topic.config.retention_ms) {
                     (true, _) => "the newest record of each key".to_owned(),
                     (_, ..0) => "for ever".to_owned(),
                     (_, ms) => format!("{ms} ms"),

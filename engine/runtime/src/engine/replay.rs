@@ -5,6 +5,7 @@ use millstream_log::WriteBatch;
 use millstream_sql::parse_statement;
 
 use super::Engine;
+use super::change::Deletions;
 use crate::Result;
 use crate::query::PersistentQuery;
 
@@ -12,7 +13,11 @@ impl Engine {
     /// Carries every command out again, then starts the queries that are left.
     pub(super) fn replay(&self) -> Result<()> {
         let mut state = self.state();
+        let carried_out = self.commands.carried_out()?;
+        let mut next_offset = 0;
         for (offset, command) in self.commands.read()? {
+            next_offset = offset + 1;
+            let unfinished = carried_out.is_some_and(|carried_out| offset >= carried_out);
             let statement = parse_statement(&command.statement)?;
             // What was planned once is planned again against the same catalog, except for what the log has lost
             // since, such as a topic that was deleted.
@@ -23,7 +28,11 @@ impl Engine {
                     continue;
                 }
             };
-            self.carry_out(&mut state, change, &command.statement, &command.settings, offset, false)?;
+            let deletions = if unfinished { Deletions::Unfinished } else { Deletions::Done };
+            self.carry_out(&mut state, change, &command.statement, &command.settings, offset, deletions)?;
+        }
+        if carried_out != Some(next_offset) {
+            self.commands.note_carried_out(next_offset)?;
         }
         let dormant: Vec<String> = state.queries.keys().cloned().collect();
         for id in dormant {

@@ -2,29 +2,42 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::transactions::STATE_TOPIC;
+use super::admit::{check_batch, check_records, convert};
+use super::coordinator::{DEFAULT_TIMEOUT_MS, STATE_TOPIC};
 use super::{EmbeddedLog, Inner, locked};
 use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
 use crate::partition::{Partition, Placement};
-use crate::record::{BatchHeader, crc_matches};
 use crate::{
-    Error, Fetched, GroupOffset, Isolation, Log, Producer, Result, Ticket, TopicInfo, TopicPartition, TopicSpec, Watch,
-    WriteBatch,
+    Error, Fetched, GroupOffset, Isolation, Log, PartitionOffsets, Producer, ProducerInfo, Result, Ticket, TimedOffset,
+    TopicInfo, TopicPartition, TopicSpec, TransactionInfo, Watch, WriteBatch,
 };
 
+/// A batch that was placed.
+pub(super) struct InQueue {
+    pub(super) base_offset: i64,
+    /// What must be durable for it to be.
+    pub(super) sequence: u64,
+    /// Whether it had not been appended before.
+    is_new: bool,
+}
+
 impl Inner {
-    fn partition(&self, name: &TopicPartition) -> Result<Arc<Partition>> {
+    pub(super) fn partition(&self, name: &TopicPartition) -> Result<Arc<Partition>> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         topics.partition(name).map(Arc::clone)
     }
 
     /// Puts a batch into its segment and the queue; the caller holds `unit`.
-    pub(super) fn place(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<(i64, u64)> {
+    pub(super) fn place(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<InQueue> {
         self.gate.check()?;
         let partition = self.partition(to)?;
         let placed = partition.append(&*self.options.io, batch, |placement| match placement {
-            Placement::New(placed) => (placed.base_offset, self.queue.push(&partition, placed)),
-            Placement::Duplicate(base_offset) => (base_offset, self.queue.sequence()),
+            Placement::New(placed) => {
+                InQueue { base_offset: placed.base_offset, sequence: self.queue.push(&partition, placed), is_new: true }
+            }
+            Placement::Duplicate(base_offset) => {
+                InQueue { base_offset, sequence: self.queue.sequence(), is_new: false }
+            }
         });
         if let Err(error @ Error::Io { .. }) = &placed {
             // A partial write may lie in the segment: nothing may follow it before a recovery.
@@ -48,20 +61,25 @@ impl Inner {
 
     pub(super) fn append_batch(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Ticket<i64>> {
         let header = check_batch(&batch)?;
+        let config = self.partition(to)?.config();
+        let now_ms = self.options.io.now_ms();
+        check_records(&header, &batch, to, &config, now_ms)?;
+        let batch = convert(&header, batch, &config, now_ms)?;
+        self.wait_for_room();
         let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
+        let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
         // Held until the batch is placed, or the transaction could end between the two.
-        let mut coordinator = if header.is_transactional() {
-            let coordinator = locked(&self.coordinator);
-            coordinator.check_epoch(Producer { id: header.producer_id, epoch: header.producer_epoch })?;
-            Some(coordinator)
-        } else {
-            None
-        };
-        let (base_offset, sequence) = self.place(to, batch)?;
-        if let Some(coordinator) = &mut coordinator {
-            coordinator.note_append(header.producer_id, to);
+        let mut coordinator = header.is_transactional().then(|| locked(&self.coordinator));
+        if let Some(coordinator) = &coordinator {
+            coordinator.expect(producer)?;
         }
-        Ok(Ticket::new(Arc::clone(&self.gate), sequence, base_offset))
+        let placed = self.place(to, batch)?;
+        if let Some(coordinator) = &mut coordinator
+            && placed.is_new
+        {
+            self.note_partitions(coordinator, producer, std::slice::from_ref(to))?;
+        }
+        Ok(Ticket::new(Arc::clone(&self.gate), placed.sequence, placed.base_offset))
     }
 
     /// Forgets offsets, in memory and on disk.
@@ -72,7 +90,7 @@ impl Inner {
         let tombstones = tombstones_batch(readers, self.options.io.now_ms())?;
         let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         let mut groups = locked(&self.groups);
-        let (_, sequence) = self.place(&TopicPartition::new(OFFSETS_TOPIC, 0), tombstones)?;
+        let sequence = self.place(&TopicPartition::new(OFFSETS_TOPIC, 0), tombstones)?.sequence;
         for (group, partition) in readers {
             groups.forget(group, partition);
         }
@@ -81,22 +99,6 @@ impl Inner {
         self.flush_if_inline()?;
         self.ticket(sequence).wait()
     }
-}
-
-/// Refuses batches that could not be read back.
-fn check_batch(batch: &[u8]) -> Result<BatchHeader> {
-    let header = BatchHeader::parse(batch)?;
-    if header.is_control() {
-        return Err(Error::corrupt("it is a transaction marker, which only the log itself writes"));
-    }
-    if header.record_count == 0 || header.last_offset_delta != header.record_count - 1 {
-        return Err(Error::corrupt("its count of records does not fit its offsets"));
-    }
-    header.compression()?;
-    if !batch.get(..header.size_bytes).is_some_and(|whole| crc_matches(&header, whole)) {
-        return Err(Error::corrupt("its CRC does not match"));
-    }
-    Ok(header)
 }
 
 /// Refuses a group's name that its record cannot hold.
@@ -109,7 +111,7 @@ fn check_group(group: &str) -> Result<()> {
 }
 
 /// Refuses to touch the topics that the log keeps for itself.
-fn check_public(topic: &str) -> Result<()> {
+pub(super) fn check_public(topic: &str) -> Result<()> {
     if [OFFSETS_TOPIC, STATE_TOPIC].contains(&topic) {
         let reason = "the log keeps it for itself".to_owned();
         return Err(Error::InvalidTopic { topic: topic.to_owned(), reason });
@@ -117,27 +119,141 @@ fn check_public(topic: &str) -> Result<()> {
     Ok(())
 }
 
+/// Positions, as Kafka's ListOffsets has them.
+impl EmbeddedLog {
+    /// The first offset, the last stable one, and the high watermark.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`].
+    pub fn partition_offsets(&self, partition: &TopicPartition) -> Result<PartitionOffsets> {
+        Ok(self.inner.partition(partition)?.all_offsets())
+    }
+
+    /// The first record, in the order of offsets, whose time is `timestamp_ms` or later; `None` if there is none.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`], [`Error::Damaged`], or the disk's.
+    pub fn offset_for_time(
+        &self,
+        partition: &TopicPartition,
+        timestamp_ms: i64,
+        isolation: Isolation,
+    ) -> Result<Option<TimedOffset>> {
+        self.inner.partition(partition)?.offset_for_time(timestamp_ms, isolation)
+    }
+
+    /// The first record of the greatest time; `None` if there is no record.
+    ///
+    /// # Errors
+    /// As [`EmbeddedLog::offset_for_time`].
+    pub fn offset_of_greatest_time(
+        &self,
+        partition: &TopicPartition,
+        isolation: Isolation,
+    ) -> Result<Option<TimedOffset>> {
+        self.inner.partition(partition)?.offset_of_greatest_time(isolation)
+    }
+}
+
 /// Transactions of producers outside, which only the log's own broker side has: a client of a cluster has
 /// no producer ids to hand out.
 impl EmbeddedLog {
-    /// Makes a producer for a transactional id, fencing earlier ones and aborting what they left open.
+    /// Makes a producer for a transactional id, fencing earlier ones and aborting what they left open. Its
+    /// transactions may be open for a minute.
     ///
     /// # Errors
     /// The disk's.
     pub fn init_producer(&self, transactional_id: &str) -> Result<Producer> {
-        self.inner.make_producer(transactional_id)
+        self.init_transactional_producer(transactional_id, DEFAULT_TIMEOUT_MS, None)
     }
 
-    /// Ends the producer's transaction: the batches it appended, marked transactional, and `offsets`
-    /// count or do not.
+    /// The same with another `transaction.timeout.ms`. A producer that says who it is, as `current`, gets the next
+    /// epoch only if nobody else has taken over meanwhile (KIP-360).
+    ///
+    /// # Errors
+    /// [`Error::InvalidTransactionTimeout`], [`Error::Fenced`], or the disk's.
+    pub fn init_transactional_producer(
+        &self,
+        transactional_id: &str,
+        timeout_ms: i64,
+        current: Option<Producer>,
+    ) -> Result<Producer> {
+        self.inner.make_producer(transactional_id, timeout_ms, current)
+    }
+
+    /// Adds partitions to the producer's transaction, which begins by that. An append of a transactional batch adds
+    /// its partition by itself.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`], [`Error::UnknownTopic`], [`Error::UnknownPartition`], or the disk's.
+    pub fn add_partitions(&self, producer: Producer, partitions: &[TopicPartition]) -> Result<Ticket> {
+        partitions.iter().try_for_each(|partition| check_public(&partition.topic))?;
+        self.inner.add_partitions(producer, partitions)
+    }
+
+    /// Adds offsets of groups to the producer's transaction: they count once it is committed, and until it ends
+    /// [`EmbeddedLog::is_group_offset_pending`] says so.
     ///
     /// # Errors
     /// [`Error::Fenced`], or the disk's.
+    pub fn add_offsets(&self, producer: Producer, offsets: &[GroupOffset]) -> Result<Ticket> {
+        offsets.iter().try_for_each(|offset| check_group(&offset.group))?;
+        self.inner.add_offsets(producer, offsets)
+    }
+
+    /// Whether an open transaction is about to move a group's offset in a partition.
+    #[must_use]
+    pub fn is_group_offset_pending(&self, group: &str, partition: &TopicPartition) -> bool {
+        locked(&self.inner.groups).is_pending(group, partition)
+    }
+
+    /// Every transactional id with its state, by name.
+    #[must_use]
+    pub fn transactions(&self) -> Vec<TransactionInfo> {
+        locked(&self.inner.coordinator).all().cloned().collect()
+    }
+
+    /// A transactional id with its state; `None` if nobody has used it, or not for long.
+    #[must_use]
+    pub fn transaction(&self, transactional_id: &str) -> Option<TransactionInfo> {
+        locked(&self.inner.coordinator).get(transactional_id).cloned()
+    }
+
+    /// Makes an idempotent producer without transactions: its batches, numbered from 0 on in each partition, may
+    /// be sent again and are stored once.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn init_idempotent_producer(&self) -> Result<Producer> {
+        self.inner.make_idempotent_producer()
+    }
+
+    /// The producers that a partition knows, by id.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`].
+    pub fn producers(&self, partition: &TopicPartition) -> Result<Vec<ProducerInfo>> {
+        Ok(self.inner.partition(partition)?.producers())
+    }
+
+    /// Ends the producer's transaction: the batches it appended, marked transactional, what was added to it, and
+    /// `offsets` count or do not. Whoever knows the producer's id and epoch may end it, also after a restart of the
+    /// log. To be asked again is no error.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`], [`Error::InvalidTransactionState`] if it has ended in the other way, or the disk's.
     pub fn end_transaction(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket> {
-        for offset in offsets {
-            check_group(&offset.group)?;
-        }
-        self.inner.end(producer, commit, offsets)
+        offsets.iter().try_for_each(|offset| check_group(&offset.group))?;
+        Ok(self.inner.end(producer, commit, offsets, false)?.0)
+    }
+
+    /// The same, and gives the producer its next epoch, so that an end that arrives late cannot end the next
+    /// transaction (KIP-890, version 2 of transactions).
+    ///
+    /// # Errors
+    /// As [`EmbeddedLog::end_transaction`].
+    pub fn end_transaction_and_bump(&self, producer: Producer, commit: bool) -> Result<(Ticket, Producer)> {
+        self.inner.end(producer, commit, &[], true)
     }
 }
 
@@ -213,19 +329,24 @@ impl Log for EmbeddedLog {
 
     fn write(&self, batch: WriteBatch) -> Result<Ticket> {
         let inner = &self.inner;
+        inner.wait_for_room();
         let unit = inner.unit.read().unwrap_or_else(PoisonError::into_inner);
         // Nothing may fail half-way, so everything that can be refused is refused first.
-        for (partition, bytes) in &batch.batches {
+        let mut batches = Vec::with_capacity(batch.batches.len());
+        for (partition, bytes) in batch.batches {
             check_public(&partition.topic)?;
-            inner.partition(partition)?;
-            if check_batch(bytes)?.is_transactional() {
+            let config = inner.partition(&partition)?.config();
+            let header = check_batch(&bytes)?;
+            if header.is_transactional() {
                 return Err(Error::corrupt("an atomic write takes no transactional batch"));
             }
+            let bytes = convert(&header, bytes, &config, inner.options.io.now_ms())?;
+            batches.push((partition, bytes));
         }
         for offset in &batch.offsets {
             check_group(&offset.group)?;
         }
-        for (partition, bytes) in batch.batches {
+        for (partition, bytes) in batches {
             inner.place(&partition, bytes).inspect_err(|error| inner.gate.fail(error))?;
         }
         inner.place_offsets(&batch.offsets).inspect_err(|error| inner.gate.fail(error))?;

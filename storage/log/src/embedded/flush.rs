@@ -1,8 +1,9 @@
 //! From placed batches to durable ones: the queue, the journal's writer and the checkpoint.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle, ThreadId};
+use std::time::{Duration, Instant};
 
 use super::compaction::Sealed;
 use super::{Flusher, Inner, locked};
@@ -12,6 +13,9 @@ use crate::partition::{Partition, Placed};
 use crate::segment::{SLICE_BYTES, Unsynced};
 use crate::{Error, Result, Ticket};
 
+/// How often the clock is looked at where nothing else happens.
+const CLOCK_TICK: Duration = Duration::from_secs(1);
+
 /// Batches on their way to the journal.
 #[derive(Debug)]
 pub(super) struct JournalQueue {
@@ -19,6 +23,10 @@ pub(super) struct JournalQueue {
     state: Mutex<QueueState>,
     /// Wakes the journal's writer.
     filled: Condvar,
+    /// Wakes appends that wait for the disk.
+    emptied: Condvar,
+    /// The journal's thread, which must never wait for itself.
+    thread: OnceLock<ThreadId>,
     /// Held while a frame is written.
     writer: Mutex<JournalWriter>,
 }
@@ -26,25 +34,72 @@ pub(super) struct JournalQueue {
 #[derive(Debug, Default)]
 struct QueueState {
     batches: Vec<(Arc<Partition>, Placed)>,
+    /// The bytes of batches that are queued or being written.
+    waiting_bytes: u64,
     /// The number of the newest batch; the first one is 1.
     sequence: u64,
+    /// What was written but not synced; changed with the writer held.
+    unsynced: Option<Unflushed>,
     closed: bool,
+}
+
+/// Batches that were acknowledged before they are on disk, as their topics allow.
+#[derive(Debug, Clone, Copy)]
+struct Unflushed {
+    batches: i64,
+    batches_max: i64,
+    due_ms: i64,
+}
+
+/// What the journal's thread is to do.
+enum Due {
+    Write,
+    Sync,
+    End,
 }
 
 impl JournalQueue {
     pub(super) fn new(writer: JournalWriter) -> Self {
-        Self { state: Mutex::default(), filled: Condvar::new(), writer: Mutex::new(writer) }
+        Self {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+            thread: OnceLock::new(),
+            writer: Mutex::new(writer),
+        }
     }
 
     /// Queues a batch; its number is what its ticket waits for.
     pub(super) fn push(&self, partition: &Arc<Partition>, placed: Placed) -> u64 {
         let mut state = locked(&self.state);
+        state.waiting_bytes += placed.bytes.len() as u64;
         state.batches.push((Arc::clone(partition), placed));
         state.sequence += 1;
         let sequence = state.sequence;
         drop(state);
         self.filled.notify_one();
         sequence
+    }
+
+    /// Waits while more than so many bytes are on their way to the disk. Refusing them instead would fail queries and
+    /// producers for a disk that is merely slow, and keeping them would take all memory; whoever waits slows down what
+    /// makes the records. A callback on the journal's own thread does not wait.
+    pub(super) fn wait_for_room(&self, bytes_max: u64, has_stopped: impl Fn() -> bool) {
+        let mut state = locked(&self.state);
+        while state.waiting_bytes > bytes_max && self.thread.get() != Some(&thread::current().id()) && !has_stopped() {
+            // A failure of the log is noticed by looking again.
+            let waited = self.emptied.wait_timeout(state, CLOCK_TICK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// So many bytes are no longer on their way.
+    fn note_written(&self, batches: &[(Arc<Partition>, Placed)]) {
+        let bytes: u64 = batches.iter().map(|(_, placed)| placed.bytes.len() as u64).sum();
+        let mut state = locked(&self.state);
+        state.waiting_bytes = state.waiting_bytes.saturating_sub(bytes);
+        drop(state);
+        self.emptied.notify_all();
     }
 
     /// The number of the newest batch.
@@ -58,16 +113,26 @@ impl JournalQueue {
         self.filled.notify_all();
     }
 
-    /// Blocks until there is something to write; false once the queue is closed and empty.
-    fn wait(&self) -> bool {
+    /// Blocks until there is something to do.
+    fn wait(&self, now_ms: impl Fn() -> i64) -> Due {
         let mut state = locked(&self.state);
-        while state.batches.is_empty() {
-            if state.closed {
-                return false;
+        loop {
+            if !state.batches.is_empty() {
+                return Due::Write;
             }
-            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+            if state.closed {
+                return Due::End;
+            }
+            let wait_ms = state.unsynced.map(|unsynced| unsynced.due_ms - now_ms());
+            state = match wait_ms {
+                Some(..=0) => return Due::Sync,
+                Some(ms) => {
+                    let waited = self.filled.wait_timeout(state, Duration::from_millis(ms.unsigned_abs()));
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
         }
-        true
     }
 
     fn take(&self) -> (Vec<(Arc<Partition>, Placed)>, u64) {
@@ -93,6 +158,8 @@ struct CheckpointerState {
     unsynced_bytes: u64,
     /// Whether a checkpoint is being written.
     busy: bool,
+    /// When retention was last looked after, by the log's clock.
+    kept_house_ms: i64,
     closed: bool,
 }
 
@@ -125,8 +192,14 @@ pub(super) fn start(inner: &Arc<Inner>) -> Result<Vec<JoinHandle<()>>> {
     };
     let journal = spawn("journal", |inner| {
         let _closing = Closing(inner);
-        while inner.queue.wait() {
-            if inner.flush().is_err() {
+        let _ = inner.queue.thread.set(thread::current().id());
+        loop {
+            let done = match inner.queue.wait(|| inner.options.io.now_ms()) {
+                Due::Write => inner.flush(),
+                Due::Sync => inner.sync_journal(),
+                Due::End => break,
+            };
+            if done.is_err() {
                 break;
             }
         }
@@ -152,6 +225,11 @@ impl Inner {
     /// A ticket for the batches up to a number.
     pub(super) fn ticket(&self, sequence: u64) -> Ticket {
         Ticket::new(Arc::clone(&self.gate), sequence, ())
+    }
+
+    /// Waits while too much is on its way to the disk. To be called before anything is locked.
+    pub(super) fn wait_for_room(&self) {
+        self.queue.wait_for_room(self.options.queue_bytes_max, || self.gate.check().is_err());
     }
 
     /// Makes the queue durable now if nobody else does.
@@ -198,21 +276,51 @@ impl Inner {
         Ok(())
     }
 
-    /// Writes one frame. A failure stops the log while the writer is still held, so that nobody writes
-    /// over the broken frame.
+    /// Writes one frame and makes it durable, unless all its batches may wait for that. A failure stops the
+    /// log while the writer is still held, so that nobody writes over the broken frame.
     fn write_frame(&self, writer: &mut JournalWriter, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {
         let entries = batches.iter().map(|(partition, placed)| (partition.id, &*placed.bytes));
-        writer.write(entries).inspect_err(|error| self.gate.fail(error))
+        let written = writer.write(entries).inspect_err(|error| self.gate.fail(error));
+        let written = written.and_then(|()| self.sync_if_due(writer, batches));
+        self.queue.note_written(batches);
+        written
+    }
+
+    fn sync_if_due(&self, writer: &mut JournalWriter, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {
+        let slack = batches.iter().map(|(_, placed)| placed.slack).collect::<Option<Vec<_>>>();
+        if let Some(slack) = slack {
+            let now_ms = self.options.io.now_ms();
+            let mut state = locked(&self.queue.state);
+            let unsynced =
+                state.unsynced.get_or_insert(Unflushed { batches: 0, batches_max: i64::MAX, due_ms: i64::MAX });
+            unsynced.batches += slack.len() as i64;
+            for slack in slack {
+                unsynced.batches_max = unsynced.batches_max.min(slack.batches);
+                unsynced.due_ms = unsynced.due_ms.min(now_ms.saturating_add(slack.ms));
+            }
+            if unsynced.batches < unsynced.batches_max && unsynced.due_ms > now_ms {
+                return Ok(());
+            }
+        }
+        writer.sync().inspect_err(|error| self.gate.fail(error))?;
+        locked(&self.queue.state).unsynced = None;
+        Ok(())
+    }
+
+    /// Makes durable what was acknowledged before it was.
+    pub(super) fn sync_journal(&self) -> Result<()> {
+        let mut writer = locked(&self.queue.writer);
+        self.gate.check()?;
+        writer.sync().inspect_err(|error| self.gate.fail(error))?;
+        locked(&self.queue.state).unsynced = None;
+        Ok(())
     }
 
     /// Starts the next journal and hands the checkpoint for the old one to its thread, unless that is
     /// still busy: then the journal grows on.
     fn retire(&self, writer: &mut JournalWriter) -> Result<()> {
         if self.options.flusher == Flusher::Inline {
-            let next = self.create_journal(writer.number() + 1)?;
-            let capture = self.capture(writer, next)?;
-            let sealed = self.complete(capture)?;
-            return self.compact(sealed);
+            return self.retire_inline(writer);
         }
         let mut due = locked(&self.checkpointer.due);
         if due.captured.is_none()
@@ -223,6 +331,13 @@ impl Inner {
             self.checkpointer.wake.notify_all();
         }
         Ok(())
+    }
+
+    fn retire_inline(&self, writer: &mut JournalWriter) -> Result<()> {
+        let next = self.create_journal(writer.number() + 1)?;
+        let capture = self.capture(writer, next)?;
+        let sealed = self.complete(capture)?;
+        self.compact(sealed)
     }
 
     fn create_journal(&self, number: u64) -> Result<JournalWriter> {
@@ -242,7 +357,8 @@ impl Inner {
             self.gate.raise(sequence);
         }
         let io = &*self.options.io;
-        writer.retire_for(next);
+        writer.retire_for(next)?;
+        locked(&self.queue.state).unsynced = None;
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let now_ms = io.now_ms();
         let mut capture = Capture {
@@ -252,7 +368,8 @@ impl Inner {
             expired: Vec::new(),
         };
         for partition in topics.partitions() {
-            capture.expired.extend(partition.expire(now_ms));
+            capture.expired.extend(partition.expire(io, now_ms)?);
+            partition.expire_producers(now_ms.saturating_sub(self.options.producer_id_expiration_ms));
             let (checkpoint, is_new) = partition.checkpoint();
             if is_new {
                 capture.dirs.push(partition.dir.clone());
@@ -293,6 +410,8 @@ impl Inner {
 
     fn run_checkpointer(&self) {
         let mut number = locked(&self.queue.writer).number();
+        let mut looked = Instant::now();
+        locked(&self.checkpointer.due).kept_house_ms = self.options.io.now_ms();
         let mut due = locked(&self.checkpointer.due);
         loop {
             if let Some(capture) = due.captured.take() {
@@ -314,10 +433,50 @@ impl Inner {
                 due = locked(&self.checkpointer.due);
             } else if due.closed {
                 return;
+            } else if self.is_house_due(&due)
+                && let Some(next) = due.next.take()
+            {
+                due.kept_house_ms = self.options.io.now_ms();
+                drop(due);
+                self.gate.fail_on(self.retire_early(next));
+                due = locked(&self.checkpointer.due);
+            } else if looked.elapsed() >= CLOCK_TICK && self.gate.check().is_ok() {
+                drop(due);
+                self.gate.fail_on(self.abort_overdue());
+                looked = Instant::now();
+                due = locked(&self.checkpointer.due);
             } else {
-                due = self.checkpointer.wake.wait(due).unwrap_or_else(PoisonError::into_inner);
+                let waited = self.checkpointer.wake.wait_timeout(due, CLOCK_TICK);
+                due = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
         }
+    }
+
+    fn is_house_due(&self, due: &CheckpointerState) -> bool {
+        let since_ms = self.options.io.now_ms().saturating_sub(due.kept_house_ms);
+        since_ms >= self.options.retention_check_interval_ms && self.gate.check().is_ok()
+    }
+
+    /// Writes a checkpoint before the journal is full, since that is when retention and compaction are done.
+    fn retire_early(&self, next: JournalWriter) -> Result<()> {
+        let mut writer = locked(&self.queue.writer);
+        let capture = self.capture(&mut writer, next)?;
+        drop(writer);
+        self.complete(capture).map(|sealed| self.compactor.start(sealed))
+    }
+
+    /// Does what is to be done from time to time, on this thread.
+    pub(super) fn keep_house(&self) -> Result<()> {
+        self.abort_overdue()?;
+        self.flush()?;
+        self.sync_journal()?;
+        let mut due = locked(&self.checkpointer.due);
+        if self.options.flusher == Flusher::Thread || !self.is_house_due(&due) {
+            return Ok(());
+        }
+        due.kept_house_ms = self.options.io.now_ms();
+        drop(due);
+        self.retire_inline(&mut locked(&self.queue.writer))
     }
 
     /// Syncs the segments that were written to most. A checkpoint that is captured meanwhile counts them as

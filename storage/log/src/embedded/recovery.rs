@@ -7,9 +7,9 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::compaction::Compactor;
+use super::coordinator::{Coordinator, STATE_TOPIC};
 use super::flush::{Checkpointer, JournalQueue};
 use super::topics::{Topics, partitions_dir};
-use super::transactions::{self, Coordinator};
 use super::{Inner, LogOptions};
 use crate::checkpoint::Checkpoint;
 use crate::gate::Gate;
@@ -58,7 +58,7 @@ pub(super) fn open(options: LogOptions) -> Result<Inner> {
     inner.checkpoint_now()?;
     *super::locked(&inner.groups) = read_groups(&inner)?;
     *super::locked(&inner.coordinator) = Coordinator::read(&inner)?;
-    inner.abort_open_transactions()?;
+    inner.abort_unknown_transactions()?;
     Ok(inner)
 }
 
@@ -75,7 +75,7 @@ fn initialise(io: &dyn Io, options: &LogOptions) -> Result<u64> {
     }
     Checkpoint::default().write(io, &dir.join("checkpoint"))?;
     let mut topics = Topics::default();
-    for internal in [OFFSETS_TOPIC, transactions::STATE_TOPIC] {
+    for internal in [OFFSETS_TOPIC, STATE_TOPIC] {
         topics.insert(dir, &TopicSpec::new(internal, 1).compacted());
     }
     topics.write(io, dir)?;
@@ -147,7 +147,22 @@ fn remove_orphans(io: &dyn Io, options: &LogOptions, topics: &Topics) -> Result<
 
 fn read_groups(inner: &Inner) -> Result<GroupOffsets> {
     let mut groups = GroupOffsets::default();
-    inner.for_each_batch(OFFSETS_TOPIC, |batch| groups.replay(batch))?;
+    let topics = inner.topics.read().unwrap_or_else(PoisonError::into_inner);
+    let partition = topics.partition(&TopicPartition::new(OFFSETS_TOPIC, 0))?;
+    let mut offset = partition.offsets().0;
+    // Beyond the first open transaction, too: what is pending must be known.
+    loop {
+        let fetched = partition.fetch(&inner.buffers, offset, FETCH_BYTES, Isolation::ReadUncommitted)?;
+        for batch in fetched.all_batches() {
+            let (header, batch) = batch?;
+            groups.replay(&header, batch)?;
+        }
+        if fetched.next_offset == offset {
+            break;
+        }
+        offset = fetched.next_offset;
+    }
+    drop(topics);
     // A crash may have come between the deletion of a topic and that of its readers' offsets.
     let topics = inner.topics.read().unwrap_or_else(PoisonError::into_inner);
     groups.retain(|partition| topics.partition(partition).is_ok());
@@ -196,9 +211,12 @@ mod tests {
     fn two_journals(io: &Memory) -> JournalWriter {
         let mut writer = JournalWriter::create(io, &dir(), 1).unwrap();
         writer.write([(7, &b"first"[..])].into_iter()).unwrap();
+        writer.sync().unwrap();
         writer.write([(7, &b"second"[..])].into_iter()).unwrap();
-        writer.retire_for(JournalWriter::create(io, &dir(), 2).unwrap());
+        writer.sync().unwrap();
+        writer.retire_for(JournalWriter::create(io, &dir(), 2).unwrap()).unwrap();
         writer.write([(7, &b"third"[..])].into_iter()).unwrap();
+        writer.sync().unwrap();
         writer
     }
 
@@ -249,7 +267,7 @@ mod tests {
         let io = Memory::new();
         let mut writer = two_journals(&io);
         recycle_before(&io, &dir(), 2, 1 << 20).unwrap();
-        writer.retire_for(JournalWriter::create(&io, &dir(), 3).unwrap());
+        writer.retire_for(JournalWriter::create(&io, &dir(), 3).unwrap()).unwrap();
         assert_eq!(entries(&io, 3).0, Vec::<String>::new());
         assert!(io.read(&journal_path(&dir(), 3)).unwrap().is_some_and(|content| !content.is_empty()));
         writer.write([(7, &b"fourth"[..])].into_iter()).unwrap();

@@ -1,20 +1,20 @@
 //! The registry of topics, one small file that is replaced as a whole.
 //!
 //! ```text
-//! "MST2" | CRC-32C u32 | next partition id i32 | topics i32 | topic*
-//! topic   name | first partition id i32 | partitions i32 | compact i16
-//!         | retention ms i64 | retention bytes i64 | segment bytes i64 | delete retention ms i64
+//! "MST3" | CRC-32C u32 | next partition id i32 | topics i32 | topic*
+//! topic   name | partitions i32 | partition id i32 * | settings i32 | (name | value)*
 //! ```
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::codec::{Decoder, Encode, seal, unseal};
+use crate::codec::{Decoder, Encode, seal, unseal, unseal_v2};
 use crate::partition::Partition;
-use crate::{Error, Io, Result, TopicConfig, TopicInfo, TopicPartition, TopicSpec};
+use crate::{CleanupPolicy, Error, Io, Result, TopicConfig, TopicInfo, TopicPartition, TopicSpec};
 
-const MAGIC: [u8; 4] = *b"MST2";
+const MAGIC: [u8; 4] = *b"MST3";
+const MAGIC_2: [u8; 4] = *b"MST2";
 
 /// All topics of a log.
 #[derive(Debug, Default)]
@@ -27,7 +27,6 @@ pub(super) struct Topics {
 #[derive(Debug)]
 struct Topic {
     info: TopicInfo,
-    first_id: u32,
     partitions: Vec<Arc<Partition>>,
 }
 
@@ -46,11 +45,42 @@ fn folder(partition: &TopicPartition, id: u32) -> String {
     format!("{name}-{}.{id}", partition.partition)
 }
 
+fn decode_topic(from: &mut Decoder<'_>) -> Result<(TopicSpec, Vec<u32>)> {
+    let name = from.string()?;
+    let ids = (0..from.count()?).map(|_| Ok(from.i32()? as u32)).collect::<Result<Vec<_>>>()?;
+    let mut spec = TopicSpec::new(name, ids.len() as i32);
+    for _ in 0..from.count()? {
+        let (name, value) = (from.string()?, from.string()?);
+        spec.config.set(&name, &value)?;
+    }
+    Ok((spec, ids))
+}
+
+/// Version 2: partitions with consecutive ids, and five settings.
+fn decode_topic_v2(from: &mut Decoder<'_>) -> Result<(TopicSpec, Vec<u32>)> {
+    let name = from.string()?;
+    let first_id = from.i32()? as u32;
+    let partitions = from.i32()?;
+    let cleanup_policy = if from.i16()? != 0 { CleanupPolicy::Compact } else { CleanupPolicy::Delete };
+    let config = TopicConfig {
+        cleanup_policy,
+        retention_ms: from.i64()?,
+        retention_bytes: from.i64()?,
+        segment_bytes: from.i64()? as u64,
+        delete_retention_ms: from.i64()?,
+        ..TopicConfig::default()
+    };
+    let ids = (first_id..first_id.saturating_add(partitions.unsigned_abs())).collect();
+    Ok((TopicSpec { name, partitions, config }, ids))
+}
+
 impl Topics {
     pub(super) fn read(io: &dyn Io, dir: &Path) -> Result<Option<Self>> {
         let path = path(dir);
         let Some(sealed) = io.read(&path).map_err(Error::io("read", &path))? else { return Ok(None) };
-        let decoded = unseal(MAGIC, &sealed).and_then(|content| Self::decode(dir, content));
+        let content = if sealed.starts_with(&MAGIC_2) { unseal_v2(MAGIC_2, &sealed) } else { unseal(MAGIC, &sealed) };
+        let topic = if sealed.starts_with(&MAGIC_2) { decode_topic_v2 } else { decode_topic };
+        let decoded = content.and_then(|content| Self::decode(dir, content, topic));
         decoded.map(Some).map_err(|error| Error::damaged(&path, 0, error.to_string()))
     }
 
@@ -63,37 +93,30 @@ impl Topics {
         out.put_i32(self.next_id as i32);
         out.put_i32(self.by_name.len() as i32);
         for topic in self.by_name.values() {
-            let TopicConfig { compact, retention_ms, retention_bytes, segment_bytes, delete_retention_ms } =
-                topic.info.config;
             out.put_string(&topic.info.name);
-            out.put_i32(topic.first_id as i32);
             out.put_i32(topic.info.partitions);
-            out.put_i16(i16::from(compact));
-            out.put_i64(retention_ms);
-            out.put_i64(retention_bytes);
-            out.put_i64(segment_bytes as i64);
-            out.put_i64(delete_retention_ms);
+            topic.partitions.iter().for_each(|partition| out.put_i32(partition.id as i32));
+            let settings: Vec<_> = topic.info.config.changed().collect();
+            out.put_i32(settings.len() as i32);
+            for (setting, value) in settings {
+                out.put_string(setting.name);
+                out.put_string(&value);
+            }
         }
         out
     }
 
-    fn decode(dir: &Path, content: &[u8]) -> Result<Self> {
+    fn decode(
+        dir: &Path,
+        content: &[u8],
+        topic: fn(&mut Decoder<'_>) -> Result<(TopicSpec, Vec<u32>)>,
+    ) -> Result<Self> {
         let mut from = Decoder::new(content);
         let next_id = from.i32()? as u32;
         let mut topics = Self::default();
         for _ in 0..from.count()? {
-            let name = from.string()?;
-            let first_id = from.i32()? as u32;
-            let partitions = from.i32()?;
-            let config = TopicConfig {
-                compact: from.i16()? != 0,
-                retention_ms: from.i64()?,
-                retention_bytes: from.i64()?,
-                segment_bytes: from.i64()? as u64,
-                delete_retention_ms: from.i64()?,
-            };
-            topics.next_id = first_id;
-            topics.insert(dir, &TopicSpec { name, partitions, config });
+            let (spec, ids) = topic(&mut from)?;
+            topics.insert_as(dir, &spec, &ids);
         }
         topics.next_id = next_id;
         if from.is_empty() { Ok(topics) } else { Err(Error::corrupt("bytes follow its end")) }
@@ -101,19 +124,61 @@ impl Topics {
 
     /// Adds a topic without records.
     pub(super) fn insert(&mut self, dir: &Path, spec: &TopicSpec) -> TopicInfo {
-        let info =
-            TopicInfo { name: spec.name.as_str().into(), partitions: spec.partitions, config: spec.config.clone() };
-        let first_id = self.next_id;
-        let mut partitions = Vec::new();
-        for name in info.topic_partitions() {
-            let dir = partitions_dir(dir).join(folder(&name, self.next_id));
-            let partition = Arc::new(Partition::empty(self.next_id, name, dir, info.config.clone()));
-            self.by_id.insert(self.next_id, Arc::clone(&partition));
-            partitions.push(partition);
-            self.next_id += 1;
+        let ids = self.take_ids(spec.partitions);
+        self.insert_as(dir, spec, &ids)
+    }
+
+    fn take_ids(&mut self, count: i32) -> Vec<u32> {
+        let first = self.next_id;
+        self.next_id += count.unsigned_abs();
+        (first..self.next_id).collect()
+    }
+
+    fn insert_as(&mut self, dir: &Path, spec: &TopicSpec, ids: &[u32]) -> TopicInfo {
+        let info = TopicInfo { name: spec.name.as_str().into(), partitions: 0, config: spec.config.clone() };
+        let name = Arc::clone(&info.name);
+        self.by_name.insert(Arc::clone(&name), Topic { info, partitions: Vec::new() });
+        self.grow(dir, &name, ids);
+        TopicInfo { name, partitions: spec.partitions, config: spec.config.clone() }
+    }
+
+    /// Gives a topic more partitions, which are returned; none if there is no such topic.
+    pub(super) fn add_partitions(&mut self, dir: &Path, name: &str, count: i32) -> Vec<Arc<Partition>> {
+        let ids = self.take_ids(count);
+        self.grow(dir, name, &ids)
+    }
+
+    fn grow(&mut self, dir: &Path, name: &str, ids: &[u32]) -> Vec<Arc<Partition>> {
+        let Some(topic) = self.by_name.get_mut(name) else { return Vec::new() };
+        let config = Arc::new(topic.info.config.clone());
+        let mut added = Vec::new();
+        for &id in ids {
+            let name = TopicPartition::new(Arc::clone(&topic.info.name), topic.info.partitions);
+            let dir = partitions_dir(dir).join(folder(&name, id));
+            let partition = Arc::new(Partition::empty(id, name, dir, Arc::clone(&config)));
+            self.by_id.insert(id, Arc::clone(&partition));
+            topic.partitions.push(Arc::clone(&partition));
+            topic.info.partitions += 1;
+            added.push(partition);
         }
-        self.by_name.insert(Arc::clone(&info.name), Topic { info: info.clone(), first_id, partitions });
-        info
+        added
+    }
+
+    /// Takes the newest partitions of a topic away again.
+    pub(super) fn shrink(&mut self, name: &str, partitions: i32) {
+        let Some(topic) = self.by_name.get_mut(name) else { return };
+        for partition in topic.partitions.drain(partitions.unsigned_abs() as usize..) {
+            self.by_id.remove(&partition.id);
+        }
+        topic.info.partitions = partitions;
+    }
+
+    /// Gives a topic other settings.
+    pub(super) fn configure(&mut self, name: &str, config: TopicConfig) {
+        let Some(topic) = self.by_name.get_mut(name) else { return };
+        let shared = Arc::new(config.clone());
+        topic.partitions.iter().for_each(|partition| partition.configure(&shared));
+        topic.info.config = config;
     }
 
     pub(super) fn remove(&mut self, name: &str) -> Option<Vec<Arc<Partition>>> {

@@ -1,111 +1,54 @@
-//! Transactional producers: their ids and epochs, and where their transactions are open.
+//! Transactions of producers: begun by what is added to them, ended by one frame of the journal.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
+use super::coordinator::{Coordinator, STATE_TOPIC, TransactionInfo, TransactionState};
 use super::{Inner, locked};
-use crate::codec::{Decoder, Encode};
+use crate::group::{OFFSETS_TOPIC, transactional_offsets_batch};
 use crate::record::{BatchBuilder, ControlType, control_batch};
 use crate::{Error, GroupOffset, Producer, Result, Ticket, TopicPartition};
 
-/// The topic that remembers which transactional id has which producer id and epoch.
-pub(super) const STATE_TOPIC: &str = "__transaction_state";
-
-const VALUE_VERSION: i16 = 0;
-
-/// Who may write transactions, and where they are doing so.
-#[derive(Debug, Default)]
-pub(super) struct Coordinator {
-    producers: HashMap<String, Producer>,
-    epochs: HashMap<i64, i16>,
-    /// The partitions with an open transaction, by producer id.
-    open: HashMap<i64, BTreeSet<TopicPartition>>,
-    next_id: i64,
-}
-
-impl Coordinator {
-    pub(super) fn read(inner: &Inner) -> Result<Self> {
-        let mut coordinator = Self::default();
-        inner.for_each_batch(STATE_TOPIC, |batch| {
-            for record in batch.iter() {
-                let record = record?;
-                let (Some(key), Some(value)) = (record.key, record.value) else { continue };
-                let mut value = Decoder::new(value);
-                value.i16()?;
-                let producer = Producer { id: value.i64()?, epoch: value.i16()? };
-                coordinator.insert(String::from_utf8_lossy(key).into_owned(), producer);
-            }
-            Ok(())
-        })?;
-        Ok(coordinator)
-    }
-
-    fn insert(&mut self, transactional_id: String, producer: Producer) {
-        self.next_id = self.next_id.max(producer.id + 1);
-        self.epochs.insert(producer.id, producer.epoch);
-        self.producers.insert(transactional_id, producer);
-    }
-
-    /// Notes that a transactional batch was appended.
-    pub(super) fn note_append(&mut self, producer_id: i64, partition: &TopicPartition) {
-        let open = self.open.entry(producer_id).or_default();
-        if !open.contains(partition) {
-            open.insert(partition.clone());
-        }
-    }
-
-    /// Forgets that transactions are open in a topic that is gone.
-    pub(super) fn forget_topic(&mut self, topic: &str) {
-        for open in self.open.values_mut() {
-            open.retain(|partition| &*partition.topic != topic);
-        }
-    }
-
-    /// Gives the producer of this id its next epoch, so that whoever had it is fenced; `None` if nobody
-    /// made it by a transactional id.
-    fn bump(&mut self, producer_id: i64) -> Option<(String, Producer)> {
-        let (name, earlier) = self.producers.iter().find(|(_, producer)| producer.id == producer_id)?;
-        let (name, earlier) = (name.clone(), *earlier);
-        Some((name.clone(), self.successor(name, earlier)))
-    }
-
-    fn successor(&mut self, transactional_id: String, earlier: Producer) -> Producer {
-        let producer = match earlier.epoch.checked_add(1) {
-            Some(epoch) => Producer { id: earlier.id, epoch },
-            None => {
-                self.epochs.remove(&earlier.id);
-                Producer { id: self.next_id, epoch: 0 }
-            }
-        };
-        self.insert(transactional_id, producer);
-        producer
-    }
-
-    pub(super) fn check_epoch(&self, producer: Producer) -> Result<()> {
-        match self.epochs.get(&producer.id) {
-            Some(&epoch) if epoch == producer.epoch => Ok(()),
-            _ => Err(Error::Fenced { id: producer.id, epoch: producer.epoch }),
-        }
-    }
-}
-
 impl Inner {
-    pub(super) fn make_producer(&self, transactional_id: &str) -> Result<Producer> {
+    pub(super) fn make_producer(
+        &self,
+        transactional_id: &str,
+        timeout_ms: i64,
+        current: Option<Producer>,
+    ) -> Result<Producer> {
+        let max = self.options.transaction_timeout_ms_max;
+        if !(1..=max).contains(&timeout_ms) {
+            return Err(Error::InvalidTransactionTimeout { found: timeout_ms, max });
+        }
         let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         let mut coordinator = locked(&self.coordinator);
-        let producer = match coordinator.producers.get(transactional_id).copied() {
-            Some(earlier) => {
-                self.end_everywhere(&mut coordinator, earlier, false, &[])?;
-                coordinator.successor(transactional_id.to_owned(), earlier)
+        let now_ms = self.options.io.now_ms();
+        let found = coordinator.get(transactional_id).cloned();
+        if let Some(Producer { id, epoch }) = current {
+            // Also one whose epoch the log has moved on by itself, when it aborted its transaction.
+            let may = |info: &TransactionInfo| {
+                info.producer.id == id && (info.producer.epoch == epoch || info.last_epoch == epoch)
+            };
+            if !found.as_ref().is_some_and(may) {
+                return Err(Error::Fenced { id, epoch });
+            }
+        }
+        let mut info = match found {
+            Some(mut info) => {
+                if info.state == TransactionState::Ongoing {
+                    self.end_everywhere(&mut info, false, &[])?;
+                }
+                coordinator.succeed(self, &mut info).inspect_err(|error| self.gate.fail(error))?;
+                info
             }
             None => {
-                let producer = Producer { id: coordinator.next_id, epoch: 0 };
-                coordinator.insert(transactional_id.to_owned(), producer);
-                producer
+                let producer = Producer { id: coordinator.take_id(self)?, epoch: 0 };
+                TransactionInfo::new(transactional_id.to_owned(), producer, timeout_ms, now_ms)
             }
         };
+        (info.state, info.timeout_ms) = (TransactionState::Empty, timeout_ms);
+        let producer = info.producer;
         // Placed under the coordinator's lock, so that the records are in the order of the epochs.
-        let ticket = self.place_producer(transactional_id, producer)?;
+        let ticket = self.keep(&mut coordinator, info)?;
         drop(coordinator);
         drop(unit);
         self.flush_if_inline()?;
@@ -113,40 +56,131 @@ impl Inner {
         Ok(producer)
     }
 
-    fn place_producer(&self, transactional_id: &str, producer: Producer) -> Result<Ticket> {
-        let mut value = Vec::new();
-        value.put_i16(VALUE_VERSION);
-        value.put_i64(producer.id);
-        value.put_i16(producer.epoch);
-        let mut batch = BatchBuilder::new();
-        batch.push(self.options.io.now_ms(), Some(transactional_id.as_bytes()), Some(&value));
-        let (_, sequence) = self.place(&TopicPartition::new(STATE_TOPIC, 0), batch.finish()?)?;
-        Ok(self.ticket(sequence))
+    /// Makes a producer that is idempotent but has no transactions.
+    pub(super) fn make_idempotent_producer(&self) -> Result<Producer> {
+        self.gate.check()?;
+        let id = locked(&self.coordinator).take_id(self).inspect_err(|error| self.gate.fail(error))?;
+        Ok(Producer { id, epoch: 0 })
     }
 
-    pub(super) fn end(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket> {
+    /// Puts what has become of a transactional id on its way to the disk, and remembers it.
+    fn keep(&self, coordinator: &mut Coordinator, mut info: TransactionInfo) -> Result<Ticket> {
+        info.changed_ms = self.options.io.now_ms();
+        let ticket = self.place_state(&info.transactional_id, Some(&info.encode()))?;
+        coordinator.insert(info);
+        Ok(ticket)
+    }
+
+    fn place_state(&self, transactional_id: &str, value: Option<&[u8]>) -> Result<Ticket> {
+        let mut batch = BatchBuilder::new();
+        batch.push(self.options.io.now_ms(), Some(transactional_id.as_bytes()), value);
+        let placed = self.place(&TopicPartition::new(STATE_TOPIC, 0), batch.finish()?);
+        // What belongs to it is placed already, or is to follow.
+        let placed = placed.inspect_err(|error| self.gate.fail(error))?;
+        Ok(self.ticket(placed.sequence))
+    }
+
+    /// Adds partitions to the producer's transaction, which begins with the first. The caller holds `unit`.
+    pub(super) fn note_partitions(
+        &self,
+        coordinator: &mut MutexGuard<'_, Coordinator>,
+        producer: Producer,
+        partitions: &[TopicPartition],
+    ) -> Result<Ticket> {
+        let info = coordinator.expect(producer)?;
+        let is_ongoing = info.state == TransactionState::Ongoing;
+        if is_ongoing && partitions.iter().all(|partition| info.partitions.contains(partition)) {
+            return Ok(self.ticket(self.queue.sequence()));
+        }
+        let mut info = info.clone();
+        if !is_ongoing {
+            info.state = TransactionState::Ongoing;
+            info.started_ms = self.options.io.now_ms();
+            info.partitions.clear();
+        }
+        info.partitions.extend(partitions.iter().cloned());
+        self.keep(coordinator, info)
+    }
+
+    pub(super) fn add_partitions(&self, producer: Producer, partitions: &[TopicPartition]) -> Result<Ticket> {
+        partitions.iter().try_for_each(|partition| self.partition(partition).map(drop))?;
+        let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
+        let ticket = self.note_partitions(&mut locked(&self.coordinator), producer, partitions)?;
+        drop(unit);
+        self.flush_if_inline()?;
+        Ok(ticket)
+    }
+
+    pub(super) fn add_offsets(&self, producer: Producer, offsets: &[GroupOffset]) -> Result<Ticket> {
         let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         let mut coordinator = locked(&self.coordinator);
-        coordinator.check_epoch(producer)?;
-        let ticket = self.end_everywhere(&mut coordinator, producer, commit, offsets)?;
+        let topic = TopicPartition::new(OFFSETS_TOPIC, 0);
+        let mut ticket = self.note_partitions(&mut coordinator, producer, std::slice::from_ref(&topic))?;
+        if !offsets.is_empty() {
+            let batch = transactional_offsets_batch(offsets, producer, self.options.io.now_ms())?;
+            let mut groups = locked(&self.groups);
+            ticket = self.ticket(self.place(&topic, batch)?.sequence);
+            groups.set_pending(producer.id, offsets);
+        }
         drop(coordinator);
         drop(unit);
         self.flush_if_inline()?;
         Ok(ticket)
     }
 
-    /// Writes the markers and the offsets as one unit of the journal, whose frame is the commit point.
-    /// The caller holds `unit`.
-    fn end_everywhere(
+    /// Ends a transaction; with `bump` its producer gets the next epoch by that, so that an end that comes late
+    /// cannot end the next transaction (KIP-890).
+    pub(super) fn end(
         &self,
-        coordinator: &mut Coordinator,
         producer: Producer,
         commit: bool,
         offsets: &[GroupOffset],
-    ) -> Result<Ticket> {
+        bump: bool,
+    ) -> Result<(Ticket, Producer)> {
+        let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
+        let mut coordinator = locked(&self.coordinator);
+        let ended = TransactionState::ended(commit);
+        if let Some(info) = coordinator.of(producer.id)
+            && bump
+            && info.last_epoch == producer.epoch
+            && info.state == ended
+        {
+            // It is asked once more.
+            return Ok((self.ticket(self.queue.sequence()), info.producer));
+        }
+        let mut info = coordinator.expect(producer)?.clone();
+        let asked_again = info.state == ended && offsets.is_empty() && !bump;
+        let contrary = TransactionState::ended(!commit);
+        let contradicts = info.state == contrary && (commit || !bump) && offsets.is_empty();
+        if contradicts {
+            return Err(Error::InvalidTransactionState {
+                transactional_id: info.transactional_id,
+                action: if commit { "committed" } else { "aborted" },
+                state: info.state,
+            });
+        }
+        let is_empty = info.state == TransactionState::Empty && offsets.is_empty() && !bump;
+        let mut ticket = self.ticket(self.queue.sequence());
+        if !asked_again && !is_empty {
+            self.end_everywhere(&mut info, commit, offsets)?;
+            if bump {
+                coordinator.succeed(self, &mut info).inspect_err(|error| self.gate.fail(error))?;
+            }
+            ticket = self.keep(&mut coordinator, info.clone())?;
+        }
+        drop(coordinator);
+        drop(unit);
+        self.flush_if_inline()?;
+        Ok((ticket, info.producer))
+    }
+
+    /// Places the markers and the offsets; with the state, which the caller places, they are one unit of the journal,
+    /// whose frame is the commit point. The caller holds `unit`.
+    fn end_everywhere(&self, info: &mut TransactionInfo, commit: bool, offsets: &[GroupOffset]) -> Result<()> {
         let kind = if commit { ControlType::Commit } else { ControlType::Abort };
-        let marker = control_batch(kind, producer.id, producer.epoch, self.options.io.now_ms())?;
-        for partition in coordinator.open.remove(&producer.id).unwrap_or_default() {
+        let Producer { id, epoch } = info.producer;
+        let marker = control_batch(kind, id, epoch, self.options.io.now_ms())?;
+        for partition in std::mem::take(&mut info.partitions) {
             match self.place(&partition, marker.clone()) {
                 // The topic was deleted under the transaction.
                 Ok(_) | Err(Error::UnknownTopic(_) | Error::UnknownPartition(_)) => {}
@@ -157,33 +191,67 @@ impl Inner {
                 }
             }
         }
+        locked(&self.groups).end(id, commit);
         if commit {
             self.place_offsets(offsets).inspect_err(|error| self.gate.fail(error))?;
         }
-        Ok(self.ticket(self.queue.sequence()))
+        info.state = TransactionState::ended(commit);
+        Ok(())
     }
 
-    /// Aborts the transactions that the last process left open, and fences their producers: one that comes
-    /// back must not take the rest of a transaction for the whole.
-    pub(super) fn abort_open_transactions(&self) -> Result<()> {
+    /// Aborts the transactions that have been open for too long, fencing their producers, and forgets ids that
+    /// nobody has used for long.
+    pub(super) fn abort_overdue(&self) -> Result<()> {
+        self.gate.check()?;
+        let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
+        let mut coordinator = locked(&self.coordinator);
+        let now_ms = self.options.io.now_ms();
+        let is_open = |info: &&TransactionInfo| info.state == TransactionState::Ongoing;
+        let overdue = coordinator.all().filter(is_open);
+        let overdue: Vec<_> =
+            overdue.filter(|info| now_ms.saturating_sub(info.started_ms) >= info.timeout_ms).cloned().collect();
+        for mut info in overdue {
+            self.end_everywhere(&mut info, false, &[])?;
+            coordinator.succeed(self, &mut info).inspect_err(|error| self.gate.fail(error))?;
+            self.keep(&mut coordinator, info)?;
+        }
+        let expired_ms = now_ms.saturating_sub(self.options.transactional_id_expiration_ms);
+        let unused = coordinator.all().filter(|info| !is_open(info) && info.changed_ms <= expired_ms);
+        for name in unused.map(|info| info.transactional_id.clone()).collect::<Vec<_>>() {
+            self.place_state(&name, None)?;
+            coordinator.remove(&name);
+        }
+        drop(coordinator);
+        drop(unit);
+        self.flush_if_inline()
+    }
+
+    /// Aborts the transactions that are open in partitions but nowhere else, as earlier versions left them, and
+    /// fences their producers: one that comes back must not take the rest of a transaction for the whole.
+    pub(super) fn abort_unknown_transactions(&self) -> Result<()> {
         let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
         let mut coordinator = locked(&self.coordinator);
-        let mut open = Vec::new();
+        let mut unknown = Vec::new();
         for partition in topics.partitions() {
-            open.extend(partition.open_producers().into_iter().map(|producer| (partition.name.clone(), producer)));
+            let open = partition.open_producers().into_iter().filter(|(id, epoch)| {
+                let known = coordinator.expect(Producer { id: *id, epoch: *epoch });
+                !known.is_ok_and(|info| {
+                    info.state == TransactionState::Ongoing && info.partitions.contains(&partition.name)
+                })
+            });
+            unknown.extend(open.map(|producer| (partition.name.clone(), producer)));
         }
         drop(topics);
-        let mut producers = BTreeSet::new();
-        for (partition, (id, epoch)) in open {
+        for (partition, (id, epoch)) in unknown {
             // The marker has the epoch that this partition knows, which may be older than elsewhere.
             let marker = control_batch(ControlType::Abort, id, epoch, self.options.io.now_ms())?;
             self.place(&partition, marker)?;
-            producers.insert(id);
-        }
-        for id in producers {
-            if let Some((transactional_id, producer)) = coordinator.bump(id) {
-                self.place_producer(&transactional_id, producer)?;
+            if let Some(mut info) = coordinator.of(id).cloned()
+                && info.producer.epoch == epoch
+            {
+                coordinator.succeed(self, &mut info)?;
+                self.keep(&mut coordinator, info)?;
             }
         }
         drop(coordinator);

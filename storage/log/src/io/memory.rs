@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Error, Result};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,6 +19,8 @@ pub struct Memory {
     faults: Arc<Mutex<Faults>>,
     /// Whether to remember what a crash would lose; costs a copy of every write.
     crashes: bool,
+    /// How far its clock is ahead.
+    ahead_ms: Arc<AtomicI64>,
 }
 
 #[derive(Debug, Default)]
@@ -120,6 +123,11 @@ impl Memory {
         faults.once = true;
     }
 
+    /// Lets so much time pass at once.
+    pub fn advance_clock(&self, by_ms: i64) {
+        self.ahead_ms.fetch_add(by_ms, Ordering::Relaxed);
+    }
+
     /// The number of writes, syncs and renames so far.
     #[must_use]
     pub fn operations(&self) -> u64 {
@@ -130,7 +138,7 @@ impl Memory {
     /// says what survives. It is given the number of possibilities and returns one of them.
     #[must_use]
     pub fn crash(&self, mut choose: impl FnMut(usize) -> usize) -> Self {
-        let after = Self::with_crashes();
+        let after = Self { ahead_ms: Arc::clone(&self.ahead_ms), ..Self::with_crashes() };
         let state = locked(&self.state);
         let mut names = BTreeMap::new();
         let unsynced_names = state
@@ -279,7 +287,8 @@ impl Io for Memory {
     }
 
     fn now_ms(&self) -> i64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        now_ms + self.ahead_ms.load(Ordering::Relaxed)
     }
 }
 

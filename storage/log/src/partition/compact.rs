@@ -2,7 +2,8 @@
 //!
 //! The segments that were not compacted yet tell the newest offset of each key that they hold; then every
 //! segment up to there is rewritten without the records that have a newer one. Offsets never change. A
-//! tombstone stays for `delete.retention.ms` after it was compacted first, so that slow readers see it.
+//! tombstone stays for `delete.retention.ms` after it was compacted first, so that slow readers see it; so does
+//! a transaction's marker. What was aborted goes at once, and then its entry among the aborted transactions.
 //!
 //! A rewritten segment takes the place of its first source by a rename and covers the offsets of all of
 //! them; a crash may leave the other sources behind it, which the next start removes ([`Cover`]).
@@ -14,7 +15,7 @@ use std::sync::atomic::Ordering;
 use super::{Cover, Partition};
 use crate::record::{BatchHeader, BatchReader, HEADER_BYTES, crc_matches, retain_records};
 use crate::segment::{SLICE_BYTES, Segment};
-use crate::{AbortedTransaction, Error, File, Io, Result};
+use crate::{AbortedTransaction, Error, File, Io, Result, TopicConfig};
 
 /// How much memory the keys of one compaction may take; what lies beyond is for the next.
 const KEY_BYTES_MAX: usize = 64 << 20;
@@ -42,6 +43,7 @@ struct Source {
     file: Arc<dyn File>,
     size_bytes: u64,
     compacted: Option<Compacted>,
+    first_timestamp_ms: i64,
 }
 
 /// What becomes of a run of segments.
@@ -74,33 +76,48 @@ impl Partition {
         if stop() {
             return Ok(());
         }
-        let sources = self.sources(sealed_before);
+        let config = self.config();
+        let now_ms = io.now_ms();
+        let sources = self.sources(sealed_before, &config, now_ms);
         let bytes = |of: &mut dyn Iterator<Item = &Source>| of.map(|source| source.size_bytes).sum::<u64>();
-        let dirty = bytes(&mut sources.iter().filter(|source| source.compacted.is_none()));
-        if dirty < dirty_bytes_min.max(1) || dirty < bytes(&mut sources.iter()) / 2 {
+        let mut waiting = sources.iter().filter(|source| source.compacted.is_none());
+        let is_overdue = waiting
+            .clone()
+            .any(|source| now_ms.saturating_sub(source.first_timestamp_ms) > config.max_compaction_lag_ms);
+        let dirty = bytes(&mut waiting);
+        let due = u128::from(bytes(&mut sources.iter())) * u128::from(config.min_cleanable_dirty_ppm) / 1_000_000;
+        if dirty == 0 || !is_overdue && (dirty < dirty_bytes_min || u128::from(dirty) < due) {
             return Ok(());
         }
         let Some(newest) = self.newest(&sources, &stop)? else { return Ok(()) };
-        let now_ms = io.now_ms();
         let due: Vec<_> = sources.iter().filter(|source| source.next_offset <= newest.end).collect();
         for rewrite in self.rewrites(&due, now_ms) {
             if !self.rewrite(io, &rewrite, &newest, &stop)? {
                 return Ok(());
             }
         }
+        // Nothing of the transactions that were aborted before is left.
+        let mut state = self.state();
+        if state.producers.forget_before(newest.end) {
+            state.compactions += 1;
+        }
         Ok(())
     }
 
     /// The segments before an offset whose every transaction is known, durably, to have ended.
-    fn sources(&self, sealed_before: i64) -> Vec<Source> {
+    fn sources(&self, sealed_before: i64, config: &TopicConfig, now_ms: i64) -> Vec<Source> {
         let state = self.state();
-        if !self.config.compact {
+        if !config.is_compacted() {
             return Vec::new();
         }
         let limit = sealed_before.min(self.last_stable_offset.load(Ordering::Acquire));
         let damaged_base = self.damaged_base.load(Ordering::Acquire);
         let sealed = state.segments.iter().filter(|segment| segment.next_offset <= limit);
-        let sealed = sealed.take_while(|segment| segment.base_offset < damaged_base);
+        let newest_ms = now_ms.saturating_sub(config.min_compaction_lag_ms);
+        let too_young = |segment: &Segment| config.min_compaction_lag_ms > 0 && segment.max_timestamp_ms > newest_ms;
+        let sealed = sealed.take_while(|segment| {
+            segment.base_offset < damaged_base && (segment.compacted.is_some() || !too_young(segment))
+        });
         sealed
             .map(|segment| Source {
                 base_offset: segment.base_offset,
@@ -109,6 +126,7 @@ impl Partition {
                 file: Arc::clone(&segment.file),
                 size_bytes: segment.size_bytes,
                 compacted: segment.compacted,
+                first_timestamp_ms: segment.first_timestamp_ms.unwrap_or(i64::MAX),
             })
             .collect()
     }
@@ -164,8 +182,9 @@ impl Partition {
 
     /// Joins neighbours of one hour.
     fn rewrites<'a>(&self, sources: &[&'a Source], now_ms: i64) -> Vec<Rewrite<'a>> {
-        let kept_ms = self.config.delete_retention_ms;
-        let joined_bytes_max = self.config.segment_bytes.max(JOINED_BYTES_MIN);
+        let config = self.config();
+        let kept_ms = config.delete_retention_ms;
+        let joined_bytes_max = config.segment_bytes.max(JOINED_BYTES_MIN);
         let mut rewrites: Vec<Rewrite<'_>> = Vec::new();
         for &source in sources {
             let compacted = match source.compacted {
@@ -198,10 +217,12 @@ impl Partition {
                 let without_tombstones = rewrite.compacted == Compacted::WithoutTombstones;
                 let aborted = newest.is_aborted(header);
                 let kept = retain_records(&reader, batch, must_stay, |record| {
-                    header.is_control()
-                        || !aborted
-                            && newest.keeps(record.key, record.offset)
-                            && !(without_tombstones && record.value.is_none())
+                    if header.is_control() {
+                        return !without_tombstones || newest.is_needed(header);
+                    }
+                    !aborted
+                        && newest.keeps(record.key, record.offset)
+                        && !(without_tombstones && record.value.is_none())
                 })?;
                 if let Some(kept) = kept {
                     segment.append(&BatchHeader::parse(&kept)?, &kept)?;
@@ -245,6 +266,11 @@ impl Rewrite<'_> {
 impl Newest {
     fn keeps(&self, key: Option<&[u8]>, offset: i64) -> bool {
         key.and_then(|key| self.offsets.get(key)).is_none_or(|&newest| offset >= newest)
+    }
+
+    /// Whether a marker ends a transaction whose records may still be there.
+    fn is_needed(&self, marker: &BatchHeader) -> bool {
+        self.aborted.iter().any(|aborted| aborted.last_offset == marker.base_offset)
     }
 
     fn is_aborted(&self, header: &BatchHeader) -> bool {

@@ -1,7 +1,7 @@
 //! Which segments a rewritten one takes the place of.
 //!
 //! ```text
-//! "MSR1" | CRC-32C u32 | end offset i64 | segments i32 | base offset i64 *
+//! "MSR2" | CRC-32C u32 | end offset i64 | segments i32 | base offset i64 *
 //! ```
 //!
 //! Written before the rewritten segment gets its name, removed after the segments that it covers are: without
@@ -9,11 +9,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::codec::{Decoder, Encode, seal, unseal};
+use crate::codec::{Decoder, Encode, seal, unseal, unseal_v2};
 use crate::segment::Segment;
 use crate::{Error, Io, Result};
 
-const MAGIC: [u8; 4] = *b"MSR1";
+const MAGIC: [u8; 4] = *b"MSR2";
+const MAGIC_1: [u8; 4] = *b"MSR1";
 const SUFFIX: &str = ".covers";
 
 /// What the segment of a base offset covers.
@@ -58,7 +59,8 @@ impl Cover {
         for base_offset in names.iter().filter_map(|name| name.strip_suffix(SUFFIX)?.parse().ok()) {
             let path = Self::path(dir, base_offset);
             let Some(sealed) = io.read(&path).map_err(Error::io("read", &path))? else { continue };
-            covers.extend(unseal(MAGIC, &sealed).and_then(|content| Self::decode(base_offset, content)));
+            let content = unseal(MAGIC, &sealed).or_else(|_| unseal_v2(MAGIC_1, &sealed));
+            covers.extend(content.and_then(|content| Self::decode(base_offset, content)));
         }
         Ok(covers)
     }

@@ -28,10 +28,28 @@ impl Partition {
         bytes_max: usize,
         isolation: Isolation,
     ) -> Result<Fetched> {
+        loop {
+            if let Some(fetched) = self.fetch_once(buffers, offset, bytes_max, isolation)? {
+                return Ok(fetched);
+            }
+        }
+    }
+
+    /// `None` if compaction has made aborted transactions be forgotten meanwhile, of which the bytes may still hold
+    /// records.
+    fn fetch_once(
+        &self,
+        buffers: &Arc<Buffers>,
+        offset: i64,
+        bytes_max: usize,
+        isolation: Isolation,
+    ) -> Result<Option<Fetched>> {
         let high_watermark = self.high_watermark.load(Ordering::Acquire);
         let last_stable_offset = self.last_stable_offset.load(Ordering::Acquire);
         let limit = if isolation == Isolation::ReadCommitted { last_stable_offset } else { high_watermark };
-        let log_start_offset = self.state().log_start_offset;
+        let state = self.state();
+        let (log_start_offset, compactions) = (state.log_start_offset, state.compactions);
+        drop(state);
         if offset < log_start_offset || offset > high_watermark {
             return Err(Error::OffsetOutOfRange {
                 partition: self.name.clone(),
@@ -72,8 +90,7 @@ impl Partition {
         if isolation == Isolation::ReadCommitted && !fetched.bytes.is_empty() {
             fetched.aborted = state.producers.aborted_between(offset, fetched.next_offset);
         }
-        drop(state);
-        Ok(fetched)
+        Ok(Some(fetched).filter(|_| state.compactions == compactions))
     }
 
     fn place_of(&self, offset: i64) -> Option<Place> {

@@ -23,7 +23,7 @@ pub(super) const LENGTH_PREFIX_BYTES: usize = 12;
 pub(super) const CRC_AT: usize = 17;
 pub(super) const CRC_COVERS_FROM: usize = 21;
 
-const TIMESTAMP_TYPE_BIT: i16 = 1 << 3;
+pub(super) const TIMESTAMP_TYPE_BIT: i16 = 1 << 3;
 pub(super) const TRANSACTIONAL_BIT: i16 = 1 << 4;
 pub(super) const CONTROL_BIT: i16 = 1 << 5;
 

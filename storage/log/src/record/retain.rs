@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::header::{CRC_AT, CRC_COVERS_FROM, LENGTH_PREFIX_BYTES};
+use super::rewrite::put;
 use super::{BatchReader, HEADER_BYTES, Record};
 use crate::Result;
 
@@ -19,11 +20,13 @@ pub(crate) fn retain_records<'a>(
 ) -> Result<Option<Cow<'a, [u8]>>> {
     let mut records = Vec::new();
     let mut count = 0i32;
+    let mut max_timestamp_ms = -1i64;
     for record in reader.iter_raw() {
         let (record, raw) = record?;
         if keep(&record) {
             records.extend_from_slice(raw);
             count += 1;
+            max_timestamp_ms = max_timestamp_ms.max(record.timestamp_ms);
         }
     }
     if count == reader.header().record_count && (count > 0 || must_stay) {
@@ -35,15 +38,10 @@ pub(crate) fn retain_records<'a>(
     let mut kept = batch.get(..HEADER_BYTES).unwrap_or_default().to_vec();
     kept.extend_from_slice(&reader.header().compression()?.compress(&records)?);
     let length = (kept.len() - LENGTH_PREFIX_BYTES) as i32;
-    put(&mut kept, 8, length.to_be_bytes());
-    put(&mut kept, 57, count.to_be_bytes());
+    put(&mut kept, 8, &length.to_be_bytes());
+    put(&mut kept, 35, &max_timestamp_ms.to_be_bytes());
+    put(&mut kept, 57, &count.to_be_bytes());
     let crc = crc_fast::crc32_iscsi(kept.get(CRC_COVERS_FROM..).unwrap_or_default());
-    put(&mut kept, CRC_AT, crc.to_be_bytes());
+    put(&mut kept, CRC_AT, &crc.to_be_bytes());
     Ok(Some(Cow::Owned(kept)))
-}
-
-fn put(bytes: &mut [u8], at: usize, field: [u8; 4]) {
-    if let Some(place) = bytes.get_mut(at..at + 4) {
-        place.copy_from_slice(&field);
-    }
 }

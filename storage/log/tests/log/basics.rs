@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use millstream_log::{
-    EmbeddedLog, Error, GroupOffset, Isolation, Log, LogOptions, TopicPartition, TopicSpec, WriteBatch,
+    Disk, EmbeddedLog, Error, GroupOffset, Isolation, Log, LogOptions, TopicPartition, TopicSpec, WriteBatch,
 };
 
 use super::{batch, read, threaded};
@@ -14,7 +14,7 @@ fn records_groups_and_topics_survive_a_restart() {
     let partition = TopicPartition::new("t", 1);
     {
         let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
-        log.create_topic(&TopicSpec::new("t", 2)).unwrap();
+        log.create_topic(&TopicSpec::new("t", 2).kept_for_ever()).unwrap();
         log.append(&partition, batch(&["a", "b"])).unwrap().wait().unwrap();
         let offset = GroupOffset { group: "g".to_owned(), partition: partition.clone(), offset: 2 };
         let batches = vec![(partition.clone(), batch(&["c"]))];
@@ -40,7 +40,7 @@ fn a_second_process_is_told_who_owns_the_directory() {
 #[test]
 fn a_fetch_inside_a_batch_returns_the_whole_batch_and_at_least_one() {
     let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
-    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
     let partition = TopicPartition::new("t", 0);
     let large = "x".repeat(10_000);
     for _ in 0..3 {
@@ -71,7 +71,7 @@ fn a_partition_of_many_segments_reads_as_one() {
 #[test]
 fn damaged_batches_are_refused() {
     let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
-    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
     let partition = TopicPartition::new("t", 0);
     let good = batch(&["a"]);
     for position in 8..good.len() {
@@ -89,7 +89,7 @@ fn damaged_batches_are_refused() {
 fn a_reader_at_the_tail_is_woken() {
     let dir = tempfile::tempdir().unwrap();
     let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
-    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
     let partition = TopicPartition::new("t", 0);
     let woken = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&woken);
@@ -122,4 +122,38 @@ fn old_segments_are_deleted_when_a_journal_is_retired() {
     let (start, end) = log.offsets(&partition).unwrap();
     assert!(start > 100 && end == 200, "{start}..{end}");
     assert_eq!(read(&log, &partition, Isolation::ReadCommitted).len() as i64, end - start);
+}
+
+#[test]
+fn appends_wait_for_a_slow_disk_instead_of_filling_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Disk::with_sync_delay(Duration::from_millis(30));
+    let log = EmbeddedLog::open(LogOptions { io: Arc::new(disk), queue_bytes_max: 100_000, ..threaded(dir.path()) });
+    let log = log.unwrap();
+    log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    let value = "x".repeat(20_000);
+    let mut tickets = std::collections::VecDeque::new();
+    for _ in 0..60 {
+        tickets.push_back(log.append(&partition, batch(&[&value])).unwrap());
+        tickets.retain(|ticket| ticket.poll().is_none());
+        assert!(tickets.len() <= 14, "{} batches wait for the disk", tickets.len());
+    }
+    // A callback on the journal's own thread may append: it must not wait for itself.
+    let log = Arc::new(log);
+    let (done, appended) = std::sync::mpsc::channel();
+    let again = Arc::clone(&log);
+    let last = log.append(&partition, batch(&[&value])).unwrap();
+    for _ in 0..6 {
+        log.append(&partition, batch(&[&value])).unwrap();
+    }
+    last.on_complete(move |_| {
+        let all: Vec<_> =
+            (0..8).map(|_| again.append(&TopicPartition::new("t", 0), batch(&["y".repeat(20_000)])).unwrap()).collect();
+        done.send(all).unwrap();
+    });
+    for ticket in appended.recv_timeout(Duration::from_secs(20)).unwrap() {
+        ticket.wait().unwrap();
+    }
+    assert_eq!(read(&log, &partition, Isolation::ReadCommitted).len(), 75);
 }

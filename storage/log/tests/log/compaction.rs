@@ -238,3 +238,33 @@ fn records_that_are_given_up_go_with_the_next_checkpoint() {
     assert_eq!(records(&log).first().map(|(offset, _, _)| *offset), Some(400));
     assert!(segments(&disk) < before / 3, "{} of {before} segments are left", segments(&disk));
 }
+
+#[test]
+fn what_was_aborted_and_the_markers_of_transactions_go_away() {
+    let disk = Memory::new();
+    let log = EmbeddedLog::open(small(&disk)).unwrap();
+    let mut spec = spec();
+    spec.config.delete_retention_ms = 0;
+    log.create_topic(&spec).unwrap();
+    let producer = log.init_producer("p").unwrap();
+    let transaction = |sequence: i32, commit: bool| {
+        let mut batch = BatchBuilder::new().with_producer(producer.id, producer.epoch, sequence).transactional();
+        batch.push(0, Some(b"k"), Some(if commit { b"good" } else { b"gone" }));
+        log.append(&partition(), batch.finish().unwrap()).unwrap();
+        log.end_transaction(producer, commit, &[]).unwrap();
+    };
+    (0..100).for_each(|number| transaction(number, number % 2 == 0));
+    (0..1_000).for_each(|number| _ = put(&log, number).unwrap());
+    // Markers stay for an hour at least, as tombstones do.
+    disk.advance_clock(3 * 3_600_000);
+    (0..4_000).for_each(|number| _ = put(&log, number).unwrap());
+    let fetched = log.fetch(&partition(), 0, 1 << 20, Isolation::ReadCommitted).unwrap();
+    assert!(fetched.aborted.is_empty(), "{} aborted transactions are remembered", fetched.aborted.len());
+    let of_producer =
+        |batch: &millstream_log::record::BatchHeader| batch.producer_id == producer.id && batch.record_count > 0;
+    let left = fetched.all_batches().filter(|batch| of_producer(&batch.as_ref().unwrap().0)).count();
+    assert!(left < 10, "{left} batches of transactions are left");
+    let all = records(&log);
+    assert!(all.iter().all(|(_, _, value)| value.as_deref() != Some("gone")));
+    assert_eq!(all.iter().filter(|(_, key, _)| key == "k").count(), 1);
+}

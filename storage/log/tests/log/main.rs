@@ -4,6 +4,10 @@
 mod basics;
 mod compaction;
 mod crash;
+mod earlier_versions;
+mod idempotence;
+mod settings;
+mod times;
 mod transactions;
 
 use std::sync::Arc;

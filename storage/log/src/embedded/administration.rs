@@ -1,0 +1,74 @@
+//! Changes of topics that are there, and what is to be done from time to time.
+
+use std::sync::PoisonError;
+
+use super::EmbeddedLog;
+use super::api::check_public;
+use super::topics::partitions_dir;
+use crate::topic::PARTITIONS_MAX;
+use crate::{Error, Log, Result, TopicConfig, TopicInfo};
+
+impl EmbeddedLog {
+    /// Changes a topic's settings, durably; they hold for what is appended from then on, and for retention and
+    /// compaction of all there is. If `change` fails, nothing is changed.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], what `change` returns, or the disk's.
+    pub fn alter_topic(&self, name: &str, change: impl FnOnce(&mut TopicConfig) -> Result<()>) -> Result<TopicInfo> {
+        check_public(name)?;
+        let inner = &self.inner;
+        inner.gate.check()?;
+        let mut topics = inner.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let mut info = topics.info(name).cloned().ok_or_else(|| Error::UnknownTopic(name.to_owned()))?;
+        change(&mut info.config)?;
+        topics.configure(name, info.config.clone());
+        let written = topics.write(&*inner.options.io, &inner.options.dir);
+        // Whether the old or the new settings are on disk is not known then.
+        written.inspect_err(|error| inner.gate.fail(error))?;
+        Ok(info)
+    }
+
+    /// Gives a topic more partitions, durably. Records stay where they are: those of one key may be in two
+    /// partitions from then on.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::InvalidPartitions`] if that is no more than it has, or the disk's.
+    pub fn create_partitions(&self, name: &str, count: i32) -> Result<TopicInfo> {
+        check_public(name)?;
+        let inner = &self.inner;
+        inner.gate.check()?;
+        let (io, dir) = (&*inner.options.io, &inner.options.dir);
+        let mut topics = inner.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let before = topics.info(name).ok_or_else(|| Error::UnknownTopic(name.to_owned()))?.partitions;
+        let refuse = |reason| Err(Error::InvalidPartitions { topic: name.to_owned(), asked: count, reason });
+        if count <= before {
+            return refuse(format!("it has {before}, and partitions can only be added"));
+        }
+        if count > PARTITIONS_MAX {
+            return refuse(format!("{PARTITIONS_MAX} are the most"));
+        }
+        let added = topics.add_partitions(dir, name, count - before);
+        let made = added.iter().try_for_each(|partition| {
+            io.remove_dir(&partition.dir).map_err(Error::io("clear", &partition.dir))?;
+            io.create_dir(&partition.dir).map_err(Error::io("create", &partition.dir))
+        });
+        let root = partitions_dir(dir);
+        let made = made.and_then(|()| io.sync_dir(&root).map_err(Error::io("sync", &root)));
+        if let Err(error) = made {
+            topics.shrink(name, before);
+            return Err(error);
+        }
+        topics.write(io, dir).inspect_err(|error| inner.gate.fail(error))?;
+        drop(topics);
+        self.topic(name)?.ok_or_else(|| Error::UnknownTopic(name.to_owned()))
+    }
+
+    /// Does what is due by the clock: aborts overdue transactions, syncs what was acknowledged before it was on
+    /// disk, deletes and compacts old segments. The log's threads do it by themselves; with [`super::Flusher::Inline`] somebody must call it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn keep_house(&self) -> Result<()> {
+        self.inner.keep_house()
+    }
+}
