@@ -17,6 +17,9 @@ use crate::memory;
 
 /// Opens the log in the data directory.
 pub(crate) fn open_log(arguments: &Arguments) -> Result<EmbeddedLog> {
+    // The log keeps a file of every partition open, and the usual soft limit is 1024. Where more is not allowed, what
+    // cannot be opened says so.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     EmbeddedLog::open(LogOptions::on_disk(&arguments.data)).map_err(|error| Failure::unavailable(error.to_string()))
 }
 

@@ -7,6 +7,7 @@
 mod command;
 mod engine;
 mod error;
+mod feeder;
 mod history;
 mod input;
 mod lanes;
@@ -23,6 +24,7 @@ mod scan;
 mod settings;
 mod sink;
 mod source_table;
+mod stage;
 mod tail;
 mod task;
 mod timer;

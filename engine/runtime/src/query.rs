@@ -1,7 +1,6 @@
 //! A persistent query: its tasks and what is known of them.
 
-use std::collections::{HashMap, VecDeque};
-use std::ops::Range;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use millstream_exec::{Context, Leaf, Pipeline, SinkEncoder};
 use millstream_log::{GroupOffset, Log, TopicPartition, TopicSpec, WriteBatch};
 use millstream_plan::{Node, Op, QueryPlan, Source};
 
+use crate::feeder::{Feeder, connect};
 use crate::input::Input;
 use crate::lanes::Lanes;
 use crate::materialized::Tables;
@@ -19,9 +19,9 @@ use crate::patience::Patience;
 use crate::pool::{Handle, Pool};
 use crate::processing_log::ProcessingLog;
 use crate::sink::Sink;
+use crate::stage::{Stage, is_one_way, lanes_of, stages, width};
 use crate::task::{Changelog, Task};
 use crate::timer::Timer;
-use crate::upstream::Upstream;
 use crate::{PartitionLag, Result, Settings};
 
 /// What a query does at the moment.
@@ -117,66 +117,6 @@ pub(crate) struct Launch<'a> {
     pub(crate) tables: &'a Arc<Tables>,
     pub(crate) service_id: &'a str,
     pub(crate) settings: &'a Settings,
-}
-
-/// A sub-topology: a plan down to its leaves, and where its rows go.
-struct Stage<'a> {
-    root: &'a Node,
-    /// The repartition that the rows go through; `None`: the query's sink.
-    repartition: Option<&'a Node>,
-}
-
-impl Stage<'_> {
-    /// Whether rows go to or come from this stage through the internal topic of a node.
-    fn passes_through(&self, node: &Node) -> bool {
-        let reads = self.root.inputs().into_iter().any(|input| std::ptr::eq(input, node));
-        self.repartition.is_some_and(|own| std::ptr::eq(own, node))
-            || matches!(node.op, Op::Subscriptions { .. }) && reads
-    }
-}
-
-/// Cuts a plan at its repartitions, the sink's part first.
-fn stages(root: &Node) -> Vec<Stage<'_>> {
-    fn below<'a>(node: &'a Node, stages: &mut Vec<Stage<'a>>) {
-        for input in node.inputs() {
-            if let Op::Repartition { input: source, .. } = &input.op {
-                stages.push(Stage { root: source, repartition: Some(input) });
-            }
-            below(input, stages);
-        }
-    }
-    let mut stages = vec![Stage { root, repartition: None }];
-    below(root, &mut stages);
-    stages
-}
-
-/// Whether rows only go through a repartition, and nothing comes back.
-fn is_one_way(node: &Node) -> bool {
-    matches!(node.op, Op::Repartition { to: None, .. })
-}
-
-/// How many tasks a stage has that ends in this node.
-fn width(node: &Node) -> i32 {
-    match node.op {
-        Op::Scan { .. } | Op::Repartition { .. } | Op::Subscriptions { .. } => node.layout().0,
-        _ => node.inputs().into_iter().map(width).max().unwrap_or(1),
-    }
-}
-
-/// The lanes of an internal topic.
-fn lanes_of(node: &Node) -> Lanes {
-    match &node.op {
-        Op::Repartition { input, partitions, .. } if is_one_way(node) => Lanes::between(width(input), *partitions),
-        _ => Lanes::ONE,
-    }
-}
-
-/// What writes a repartition topic.
-struct Feeder {
-    topic: String,
-    lanes: Lanes,
-    /// The places of the tasks that write it.
-    tasks: Range<usize>,
 }
 
 impl Launch<'_> {
@@ -357,41 +297,6 @@ impl Launch<'_> {
         }
         let (start, end) = self.log.offsets(partition)?;
         Ok(if whole || self.settings.from_earliest() { start } else { end })
-    }
-}
-
-/// Lets the readers of repartition topics know which tasks write them, the innermost stages first.
-fn connect(feeders: &[Feeder], tasks: &mut [(Arc<Handle>, Task)]) {
-    // By topic and lane.
-    let mut upstreams: HashMap<(&str, i32), Arc<Upstream>> = HashMap::new();
-    let lanes: HashMap<&str, Lanes> = feeders.iter().map(|feeder| (feeder.topic.as_str(), feeder.lanes)).collect();
-    let upstream_of = |partition: &TopicPartition, upstreams: &HashMap<(&str, i32), Arc<Upstream>>| {
-        let lane = lanes.get(&*partition.topic)?.lane(partition.partition);
-        upstreams.get(&(&*partition.topic, lane)).cloned()
-    };
-    for Feeder { topic, lanes, tasks: writers } in feeders.iter().rev() {
-        let writers = tasks.get_mut(writers.clone()).unwrap_or_default();
-        for lane in 0..lanes.count() {
-            let is_in_lane = |task: &Task| lanes.of(task.partition) == lane;
-            let in_lane = || writers.iter().map(|(_, task)| task).filter(|task| is_in_lane(task));
-            let reads: Vec<&Input> = in_lane().flat_map(|task| &task.inputs).collect();
-            let mut above: Vec<Arc<Upstream>> =
-                reads.iter().filter_map(|input| upstream_of(&input.partition, &upstreams)).collect();
-            above.sort_unstable_by_key(Arc::as_ptr);
-            above.dedup_by(|a, b| Arc::ptr_eq(a, b));
-            let reads = reads.iter().map(|input| (input.partition.clone(), input.position)).collect();
-            let upstream = Upstream::new(in_lane().map(|task| task.partition), reads, above);
-            writers.iter_mut().map(|(_, task)| task).filter(|task| is_in_lane(task)).for_each(|task| {
-                task.feeds = Some(Arc::clone(&upstream));
-            });
-            upstreams.insert((topic, lane), upstream);
-        }
-    }
-    for (handle, task) in tasks.iter_mut().filter(|(_, task)| task.inputs.len() > 1) {
-        for input in &mut task.inputs {
-            input.upstream = upstream_of(&input.partition, &upstreams);
-            input.upstream.iter().for_each(|upstream| upstream.add_reader(handle));
-        }
     }
 }
 

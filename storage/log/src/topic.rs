@@ -69,10 +69,12 @@ impl TopicSpec {
         self
     }
 
-    /// The same topic with its records kept for ever.
+    /// The same topic with its records kept for ever. Where no file is deleted by its age, none need be started by it: a history
+    /// of many years would lie in thousands of files.
     #[must_use]
     pub fn kept_for_ever(mut self) -> Self {
         self.config.retention_ms = -1;
+        self.config.segment_ms = i64::MAX;
         self
     }
 

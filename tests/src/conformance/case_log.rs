@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream_log::record::BatchBuilder;
 use millstream_log::{
-    EmbeddedLog, Error, Fetched, Isolation, Log, LogOptions, Result, Ticket, TopicInfo, TopicPartition, TopicSpec,
-    Watch, WriteBatch, partition_for_key, read_all,
+    CleanupPolicy, EmbeddedLog, Error, Fetched, Isolation, Log, LogOptions, Result, Ticket, TopicInfo, TopicPartition,
+    TopicSpec, Watch, WriteBatch, partition_for_key, read_all,
 };
 
 /// What stands behind the name of the topic that takes what the engine writes to an input topic.
@@ -124,7 +124,10 @@ impl Log for CaseLog {
         if self.is_input(&spec.name) {
             self.inner.create_topic(&TopicSpec::new(format!("{}{WRITTEN}", spec.name), 1).kept_for_ever())?;
         }
-        self.inner.create_topic(spec)
+        // The topics of the cases are plain ones: they also take records without keys, which a compacted topic refuses.
+        let mut plain = spec.clone();
+        plain.config.cleanup_policy = CleanupPolicy::Delete;
+        self.inner.create_topic(&plain)
     }
 
     fn delete_topic(&self, name: &str) -> Result<()> {
