@@ -48,8 +48,45 @@ fn refusals_name_the_thing_and_what_to_do() {
             ["E0227", "X BYTES HEADER"],
         ),
         ("SELECT 9223372036854775808 FROM s EMIT CHANGES;", ["E0109", "9223372036854775808.0"]),
+        ("CREATE SOURCE CONNECTOR c WITH ('connector.class'='x');", ["E0110", "INSERT INTO"]),
+        ("CREATE STREAM o AS SELECT k, CAST(v AS BOOLEAN) FROM s;", ["E0240", "number <> 0"]),
+        ("CREATE STREAM o AS SELECT k, CAST(TO_BYTES(t, 'utf8') AS STRING) FROM s;", ["E0240", "FROM_BYTES"]),
+        ("CREATE STREAM o AS SELECT * FROM s WHERE (v = 1) > (v = 2);", ["E0241", "compare them with ="]),
+        ("CREATE STREAM o WITH (VALUE_DELIMITER='|') AS SELECT * FROM s;", ["E0211", "VALUE_DELIMITER is for"]),
+        ("INSERT INTO s (k, v, k) VALUES ('a', 1, 'b');", ["E0331", "name it once"]),
+        ("SELECT v FROM s PARTITION BY v;", ["E0351", "EMIT CHANGES"]),
+        ("SELECT EXPLODE(ARRAY[1, 2]) FROM s;", ["E0242", "EMIT CHANGES"]),
     ] {
         refused(&format!("{STREAM} {statement}"), &said);
+    }
+}
+
+#[test]
+fn a_join_on_an_expression_asks_for_the_column_that_stands_for_its_key() {
+    let table = "CREATE TABLE t (id INT PRIMARY KEY, w INT) WITH (KAFKA_TOPIC='t', FORMAT='JSON', PARTITIONS=1);";
+    let select = "CREATE STREAM o AS SELECT s.v + 1, w FROM s JOIN t ON s.v + 1 = t.id;";
+    refused(&format!("{STREAM} {table} {select}"), &["E0255", "the key T.ID is missing"]);
+}
+
+#[test]
+fn casts_give_what_the_documentation_says() {
+    let data = TempDir::new().unwrap();
+    for (cast, expected) in [
+        ("CAST('TRUE' AS BOOLEAN)", "true"),
+        ("CAST('yes' AS BOOLEAN)", "false"),
+        ("CAST(1e10 AS STRING)", "\"1.0E10\""),
+        ("CAST(STRUCT(a := 1, b := 'x') AS STRUCT<b STRING, c INT>)", r#"{"B":"x","C":null}"#),
+        ("CAST(ARRAY[STRUCT(a := 1)] AS ARRAY<STRUCT<a STRING>>)", r#"[{"A":"1"}]"#),
+        ("CAST(CAST('2021-02-03T10' AS TIMESTAMP) AS STRING)", "\"2021-02-03T10:00:00.000\""),
+    ] {
+        let statements = format!(
+            "CREATE STREAM IF NOT EXISTS s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', FORMAT='JSON', PARTITIONS=1); \
+             INSERT INTO s VALUES ('a', 1); SET 'auto.offset.reset'='earliest'; \
+             SELECT {cast} AS c FROM s EMIT CHANGES LIMIT 1;"
+        );
+        let output = support::output(data.path(), &["-o", "ndjson", "-e", &statements]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains(&format!("{{\"C\":{expected}}}")), "{cast}: {text}");
     }
 }
 

@@ -18,7 +18,7 @@ mod zone;
 pub use aggregate::{AggregateFunction, GroupStates, Literal, Parameters};
 pub use documentation::{Documentation, Example, Kind};
 pub use overload::{Coercion, Overload, Param, Returns};
-pub use pattern::{Pattern, PatternError};
+pub use pattern::{Pattern, PatternError, parse_time};
 pub use registry::{Registry, registry};
 pub use row_error::{RowErrors, take_row_errors};
 pub use scalar::{ScalarFunction, can_cast, like_pattern, own_cast, time_unit};

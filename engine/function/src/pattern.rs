@@ -2,9 +2,11 @@
 
 mod civil;
 mod format;
+mod instant;
 mod parse;
 
 pub(crate) use civil::DAY_MS;
+pub use instant::parse_time;
 
 /// A compiled pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]

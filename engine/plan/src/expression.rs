@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, SchemaRef, TimeUnit};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr, ExprSchemable, Like, Operator, TryCast};
 use datafusion::prelude::lit;
-use millstream_function::{Param, Pattern, can_cast, like_pattern, own_cast, registry, time_unit};
+use millstream_function::{Param, can_cast, like_pattern, own_cast, parse_time, registry, time_unit};
 use millstream_sql::ast::{BinaryOp, Ident, UnaryOp};
 use millstream_sql::{Diagnostic, Expr as Ast, ExprKind, Span, Value};
 
@@ -126,10 +126,11 @@ impl Resolver<'_> {
                 let place = Ident { name: operand.to_string(), span: ast.span };
                 let target = arrow_type(&column_type(ty, self.catalog, &place)?);
                 let (operand, from) = self.typed(operand)?;
-                let grows = target.is_nested() && !from.is_nested();
-                if from != DataType::Null && (grows || !can_cast(&from, &target)) {
+                if !can_cast(&from, &target) {
                     let message = format!("cannot cast {} to {}", type_name(&from), type_name(&target));
-                    return Err(wrong(message, ast.span, ""));
+                    let mut refusal = wrong(message, ast.span, "");
+                    refusal.help = cast_help(&from, &target).map(str::to_owned);
+                    return Err(refusal);
                 }
                 Ok(match own_cast(&from, &target) {
                     Some(cast) => cast.call(vec![operand]),
@@ -194,9 +195,13 @@ impl Resolver<'_> {
         let place = left.span.to(right.span);
         let (left, right) = self.unified(left, right)?;
         let ty = self.type_of(&left, place)?;
-        if ty.is_nested() && !matches!(op, BinaryOp::Eq | BinaryOp::NotEq) {
+        let has_order = !ty.is_nested() && ty != DataType::Boolean;
+        if !has_order && !matches!(op, BinaryOp::Eq | BinaryOp::NotEq) {
             let message = format!("cannot compare values of type {} with {}", type_name(&ty), op.symbol());
-            let help = "compare them with = or <>, or compare their elements";
+            let help = match ty {
+                DataType::Boolean => "compare them with = or <>",
+                _ => "compare them with = or <>, or compare their elements",
+            };
             return Err(Box::new(Diagnostic::new("E0241", message).at(place, "they have no order").help(help)));
         }
         if ty == DataType::Null {
@@ -497,28 +502,20 @@ fn time_literal(ast: &Ast) -> Option<i64> {
     }
 }
 
-/// A time as users write it, in ms since 1970 UTC: `2013-01-01`, `2013-01-01T10:00`, with seconds,
-/// milliseconds and an offset if wanted.
-#[must_use]
-pub fn parse_time(text: &str) -> Option<i64> {
-    const PATTERNS: [&str; 10] = [
-        "yyyy",
-        "yyyy-MM-dd",
-        "yyyy-MM-dd'T'HH",
-        "yyyy-MM-dd'T'HH:mm",
-        "yyyy-MM-dd'T'HH:mm:ss",
-        "yyyy-MM-dd'T'HH:mm:ss.SSS",
-        "yyyy-MM-dd'T'HH:mmX",
-        "yyyy-MM-dd'T'HH:mm:ssX",
-        "yyyy-MM-dd'T'HH:mm:ss.SSSX",
-        "yyyy-MM",
-    ];
-    let text = text.trim().replacen(' ', "T", 1);
-    // The end of a day is the start of the next.
-    if let Some(day) = text.strip_suffix("T24").or_else(|| text.strip_suffix("T24:00")) {
-        return parse_time(day)?.checked_add(86_400_000);
-    }
-    PATTERNS.iter().find_map(|pattern| Pattern::new(pattern).ok()?.parse(&text).ok())
+/// What does what a cast between these types does not.
+fn cast_help(from: &DataType, to: &DataType) -> Option<&'static str> {
+    use DataType as T;
+    Some(match (from, to) {
+        (T::Binary, T::Utf8) => "use FROM_BYTES(bytes, 'utf8')",
+        (T::Utf8, T::Binary) => "use TO_BYTES(text, 'utf8')",
+        (T::Boolean, to) if to.is_numeric() => "use CASE WHEN condition THEN 1 ELSE 0 END",
+        (from, T::Boolean) if from.is_numeric() => "compare it: number <> 0",
+        (from, T::Timestamp(..)) if from.is_numeric() => "use FROM_UNIXTIME(milliseconds)",
+        (from, T::Date32) if from.is_numeric() => "use FROM_DAYS(days)",
+        (T::Timestamp(..), to) if to.is_numeric() => "use UNIX_TIMESTAMP(timestamp)",
+        (T::Date32, to) if to.is_numeric() => "use UNIX_DATE(date)",
+        _ => return None,
+    })
 }
 
 /// In a condition null counts as false anyway, so `IS TRUE` around its comparisons is needless as long

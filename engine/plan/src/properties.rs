@@ -136,6 +136,11 @@ pub(crate) fn formats(
     value.wrap = boolean(with, "WRAP_SINGLE_VALUE")?.unwrap_or(value.wrap);
     for (name, format) in [("KEY_DELIMITER", &mut key), ("VALUE_DELIMITER", &mut value)] {
         if let (Some(delimiter), Some(property)) = (text(with, name)?, with.get(name)) {
+            if format.kind != FormatKind::Delimited {
+                let message = format!("{name} is for format DELIMITED, this is {}", format.kind);
+                let diagnostic = Diagnostic::new("E0211", message).at(property.name_span, "remove it");
+                return Err(Box::new(diagnostic));
+            }
             let mut chars = delimiter.chars();
             format.delimiter = match (delimiter.to_ascii_uppercase().as_str(), chars.next(), chars.next()) {
                 ("TAB", ..) => '\t',

@@ -1,5 +1,6 @@
 //! Tokens to statements.
 
+mod absent;
 mod cursor;
 mod expression;
 mod query;

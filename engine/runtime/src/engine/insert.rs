@@ -65,6 +65,11 @@ impl Engine {
             let diagnostic = Diagnostic::new("E0203", message).at(unknown.span, "not found");
             return Err(diagnostic.suggest(&unknown.name, &declared).into());
         }
+        let is_repeated = |at: &usize| names.iter().take(*at).any(|name| Some(name) == names.get(*at));
+        if let Some(repeated) = (0..names.len()).find(is_repeated).and_then(|at| insert.columns.get(at)) {
+            let message = format!("column \"{}\" is named twice", repeated.name);
+            return Err(Diagnostic::new("E0331", message).at(repeated.span, "again").help("name it once").into());
+        }
         if names.len() != values.len() {
             let message = format!("expected {} values, found {}", names.len(), values.len());
             let diagnostic = Diagnostic::new("E0331", message).at(place, "");

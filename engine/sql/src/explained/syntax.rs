@@ -56,4 +56,10 @@ pub(super) const EXPLAINED: &[Explained] = &[
         "SELECT 9223372036854775808 AS n FROM orders EMIT CHANGES;",
         "SELECT 9223372036854775808.0 AS n FROM orders EMIT CHANGES;",
     ),
+    explained(
+        "E0110",
+        "The statement is one of ksqlDB's that Millstream has not: connectors, ASSERT and ALTER SYSTEM.",
+        "CREATE SOURCE CONNECTOR drinks WITH ('connector.class'='x');",
+        "CREATE STREAM drinks (id INT KEY, name STRING) WITH (KAFKA_TOPIC='drinks', VALUE_FORMAT='JSON', PARTITIONS=1);",
+    ),
 ];

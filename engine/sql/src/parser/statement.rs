@@ -10,7 +10,7 @@ use crate::ast::{
 };
 use crate::{Diagnostic, Ident, Statement, TokenKind, Value, closest};
 
-pub(super) const STATEMENT_WORDS: [&str; 21] = [
+pub(super) const STATEMENT_WORDS: [&str; 20] = [
     "SELECT",
     "CREATE",
     "INSERT",
@@ -31,10 +31,10 @@ pub(super) const STATEMENT_WORDS: [&str; 21] = [
     "RUN",
     "WITH",
     "VALUES",
-    "ASSERT",
 ];
 
 pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
+    super::absent::refuse(cursor)?;
     if cursor.at(&["SELECT"]) {
         return select(cursor);
     }
@@ -52,7 +52,7 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
         return show(cursor).map(Statement::Show);
     }
     if cursor.accept("DESCRIBE") {
-        return describe(cursor).map(Statement::Describe);
+        return describe(cursor);
     }
     if cursor.accept("EXPLAIN") {
         return explain(cursor).map(Statement::Explain);
@@ -269,13 +269,19 @@ fn show(cursor: &mut Cursor<'_>) -> Result<Show> {
     })
 }
 
-fn describe(cursor: &mut Cursor<'_>) -> Result<Describe> {
+fn describe(cursor: &mut Cursor<'_>) -> Result<Statement> {
     if cursor.accept("FUNCTION") {
-        return Ok(Describe::Function(any_name(cursor, "a function's name")?));
+        return Ok(Statement::Describe(Describe::Function(any_name(cursor, "a function's name")?)));
+    }
+    for (words, show) in [("STREAMS", Show::Streams { extended: true }), ("TABLES", Show::Tables { extended: true })] {
+        if cursor.accept(words) {
+            cursor.accept("EXTENDED");
+            return Ok(Statement::Show(show));
+        }
     }
     let extended = cursor.accept("EXTENDED");
     let name = cursor.ident("the name of a stream or table")?;
-    Ok(Describe::Source { name, extended: cursor.accept("EXTENDED") || extended })
+    Ok(Statement::Describe(Describe::Source { name, extended: cursor.accept("EXTENDED") || extended }))
 }
 
 fn explain(cursor: &mut Cursor<'_>) -> Result<Explain> {
@@ -402,6 +408,7 @@ mod tests {
             "SHOW ALL TOPICS",
             "LIST STREAMS EXTENDED",
             "DESCRIBE a EXTENDED",
+            "DESCRIBE STREAMS EXTENDED",
             "DESCRIBE FUNCTION LEFT",
             "EXPLAIN CTAS_A_1",
             "EXPLAIN SELECT * FROM a EMIT CHANGES",

@@ -40,12 +40,17 @@ pub(super) fn is_key(keys: &[RowKey], expr: &Expr) -> bool {
 
 /// The key of a join's result: what it compares, and what that was equal to before.
 pub(super) fn of_join(left: &[RowKey], condition: &Condition, join: &Join, at: usize) -> Vec<RowKey> {
+    // An expression has no column, so that the other side's stands for the key.
+    let text = match (&condition.left_column, &condition.right_column) {
+        (None, Some(Expr::Column(right))) => right.name.clone(),
+        _ => condition.text.clone(),
+    };
     let mut key = match left {
         [key] if key.equal.contains(&condition.left) => key.clone(),
         _ => RowKey {
             equal: vec![condition.left.clone()],
             columns: condition.left_column.iter().cloned().collect(),
-            text: condition.text.clone(),
+            text,
         },
     };
     if join.kind == JoinKind::Full {

@@ -30,6 +30,11 @@ pub(super) fn refusal(
         }
     }
     if let Some(name) = quoted_after(&message, "Invalid function '") {
+        if registry().table(&name.to_uppercase()).is_some() {
+            let message = format!("table function {} is for queries with EMIT CHANGES", name.to_uppercase());
+            let diagnostic = Diagnostic::new("E0242", message).help("add EMIT CHANGES, or use UNNEST(array)");
+            return Box::new(placed(diagnostic, text, name, ""));
+        }
         let message = format!("function {} does not exist", name.to_uppercase());
         let diagnostic = Diagnostic::new("E0206", message).suggest(&name.to_uppercase(), &registry().names());
         return Box::new(placed(diagnostic, text, name, "not found"));

@@ -18,6 +18,10 @@ pub(crate) fn check(query: &Query, catalog: &Catalog, settings: &Settings) -> Re
     if settings.is_strict() {
         check_strict(query, source, catalog)?;
     }
+    if let Some(expr) = query.partition_by.first() {
+        let message = "PARTITION BY is for queries with EMIT CHANGES, whose rows it gives a key";
+        return refuse(message, expr.span, "remove it, or CREATE STREAM … AS SELECT … PARTITION BY …");
+    }
     let is_off = |name: &str| !settings.is_on(name);
     if query.limit.is_some() && is_off("ksql.query.pull.limit.clause.enabled") {
         return refuse(
