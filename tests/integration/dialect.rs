@@ -54,6 +54,7 @@ fn refusals_name_the_thing_and_what_to_do() {
         ("CREATE STREAM o AS SELECT * FROM s WHERE (v = 1) > (v = 2);", ["E0241", "compare them with ="]),
         ("CREATE STREAM o WITH (VALUE_DELIMITER='|') AS SELECT * FROM s;", ["E0211", "VALUE_DELIMITER is for"]),
         ("INSERT INTO s (k, v, k) VALUES ('a', 1, 'b');", ["E0331", "name it once"]),
+        ("CREATE STREAM o WITH (REPLICAS=0) AS SELECT * FROM s;", ["E0211", "from 1 on"]),
         ("SELECT v FROM s PARTITION BY v;", ["E0351", "EMIT CHANGES"]),
         ("SELECT EXPLODE(ARRAY[1, 2]) FROM s;", ["E0242", "EMIT CHANGES"]),
     ] {

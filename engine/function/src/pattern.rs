@@ -30,7 +30,7 @@ impl Pattern {
     /// Compiles a pattern.
     ///
     /// # Errors
-    /// If it has a letter that is not supported or a quote that is not closed.
+    /// If it has a letter that stands for nothing or a quote that is not closed.
     pub fn new(pattern: &str) -> Result<Self, PatternError> {
         let mut items = Vec::new();
         let mut chars = pattern.chars().peekable();
@@ -54,8 +54,9 @@ impl Pattern {
                     count += 1;
                 }
                 if !"GyuMLdDHkKhmsSnNaEeXxZzVOQqw".contains(c) {
-                    let reason =
-                        format!("the letter {c} in pattern \"{pattern}\" is not supported; put text in quotes");
+                    let reason = format!(
+                        "the letter {c} in pattern \"{pattern}\" stands for no part of a time; put text in quotes"
+                    );
                     return Err(PatternError(reason));
                 }
                 items.push(Item::Field(c, count));

@@ -52,7 +52,7 @@ const PROPERTIES: [&str; 18] = [
     "VALUE_SCHEMA_ID",
 ];
 
-/// Refuses properties that nobody knows.
+/// Refuses properties that nobody knows, and replicas that are none.
 pub(crate) fn check_properties(with: &Properties) -> Result<()> {
     for property in &with.items {
         if !PROPERTIES.contains(&property.name.as_str()) {
@@ -62,6 +62,7 @@ pub(crate) fn check_properties(with: &Properties) -> Result<()> {
             return Err(Box::new(diagnostic.suggest(&property.name, &names)));
         }
     }
+    integer(with, "REPLICAS", 1)?;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Expressions, by precedence climbing.
 
-use super::types::sql_type;
+use super::types::{distinct_names, sql_type};
 use super::{Cursor, Result};
 use crate::ast::{BinaryOp, UnaryOp};
 use crate::{Diagnostic, Expr, ExprKind, Ident, Span, TokenKind, Value};
@@ -317,6 +317,7 @@ fn structure(cursor: &mut Cursor<'_>, start: Span) -> Result<Expr> {
     };
     let fields = if cursor.at(&[")"]) { Vec::new() } else { cursor.list(field)? };
     cursor.expect(")")?;
+    distinct_names(fields.iter().map(|(name, _)| name))?;
     Ok(Expr { kind: ExprKind::Struct(fields), span: cursor.since(start) })
 }
 

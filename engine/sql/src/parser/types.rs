@@ -1,7 +1,9 @@
 //! Types.
 
+use std::collections::BTreeSet;
+
 use super::{Cursor, Result};
-use crate::{Diagnostic, Field, SqlType};
+use crate::{Diagnostic, Field, Ident, SqlType};
 
 const DECIMAL_PRECISION_MAX: i64 = 38;
 
@@ -46,15 +48,26 @@ fn parse(cursor: &mut Cursor<'_>) -> Result<SqlType> {
         }
         "STRUCT" if cursor.accept("<>") => SqlType::Struct(Vec::new()),
         "STRUCT" if cursor.accept("<") => {
-            let fields = cursor.list(|cursor| {
-                let name = cursor.ident("a field's name")?.name;
-                Ok(Field { name, ty: sql_type(cursor)? })
-            })?;
+            let fields = cursor.list(|cursor| Ok((cursor.ident("a field's name")?, sql_type(cursor)?)))?;
             close(cursor)?;
-            SqlType::Struct(fields)
+            distinct_names(fields.iter().map(|(name, _)| name))?;
+            SqlType::Struct(fields.into_iter().map(|(name, ty)| Field { name: name.name, ty }).collect())
         }
         _ => SqlType::Named(name.name),
     })
+}
+
+/// Refuses a struct two of whose fields have one name.
+pub(super) fn distinct_names<'a>(names: impl Iterator<Item = &'a Ident>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(&name.name) {
+            let message = format!("the struct has two fields named \"{}\"", name.name);
+            let diagnostic = Diagnostic::new("E0111", message).at(name.span, "again");
+            return Err(Box::new(diagnostic.help("give it another name")));
+        }
+    }
+    Ok(())
 }
 
 fn close(cursor: &mut Cursor<'_>) -> Result<()> {
@@ -73,4 +86,19 @@ fn decimal(cursor: &mut Cursor<'_>) -> Result<SqlType> {
         return Err(Box::new(Diagnostic::new("E0106", message).at(cursor.since(start), "").help(help)));
     }
     Ok(SqlType::Decimal(precision as u8, scale as u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{parse_expression, parse_type};
+
+    #[test]
+    fn fields_of_a_struct_have_names_of_their_own() {
+        for error in
+            [parse_type("STRUCT<a INT, A INT>").unwrap_err(), parse_expression("STRUCT(a := 1, a := 2)").unwrap_err()]
+        {
+            assert_eq!((error.code, &*error.message), ("E0111", "the struct has two fields named \"A\""));
+        }
+        assert!(parse_type("STRUCT<a INT, `a` INT>").is_ok());
+    }
 }
