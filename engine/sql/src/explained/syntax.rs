@@ -62,4 +62,10 @@ pub(super) const EXPLAINED: &[Explained] = &[
         "CREATE SOURCE CONNECTOR drinks WITH ('connector.class'='x');",
         "CREATE STREAM drinks (id INT KEY, name STRING) WITH (KAFKA_TOPIC='drinks', VALUE_FORMAT='JSON', PARTITIONS=1);",
     ),
+    explained(
+        "E0111",
+        "Two fields of a struct have one name, so that one of them could not be reached.",
+        "SELECT STRUCT(city := 'Bern', city := 'Basel') AS place FROM orders EMIT CHANGES;",
+        "SELECT STRUCT(city := 'Bern', other := 'Basel') AS place FROM orders EMIT CHANGES;",
+    ),
 ];
