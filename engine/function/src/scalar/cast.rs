@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(cast(&values, &DataType::Int32).unwrap().as_primitive::<Int32Type>(), &expected);
         let list = |ty| DataType::List(Arc::new(Field::new("item", ty, true)));
         assert!(own_cast(&list(DataType::Int64), &list(DataType::Int32)).is_some());
-        assert!(own_cast(&list(DataType::Int32), &list(DataType::Int64)).is_none());
+        assert!(own_cast(&DataType::Int32, &DataType::Int64).is_none());
         assert!(can_cast(&list(list(DataType::Int64)), &list(DataType::Utf8)));
     }
 
