@@ -2,6 +2,7 @@
 
 use tempfile::TempDir;
 
+use crate::queries::Session;
 use crate::support;
 
 /// Runs statements of which the last must be refused with all this.
@@ -101,4 +102,22 @@ fn the_strict_dialect_is_asked_for() {
     let no_scans = "SET 'ksql.query.pull.table.scan.enabled' = 'false';";
     refused(&format!("{table} {no_scans} SELECT * FROM t WHERE v > 1;"), &["E0351", "WHERE K ="]);
     support::run(data.path(), &["-e", &format!("{no_scans} SELECT * FROM t WHERE k IN ('a', 'b');")]);
+}
+
+#[test]
+fn assertions_hold_or_stop_a_script() {
+    let mut session = Session::new();
+    session.run("CREATE STREAM s (k STRING KEY) WITH (KAFKA_TOPIC='Events', FORMAT='KAFKA', PARTITIONS=3)");
+    session.run("ASSERT TOPIC 'Events' WITH (PARTITIONS=3, REPLICAS=1)");
+    session.run("ASSERT TOPIC Events TIMEOUT 1 SECOND");
+    session.run("ASSERT NOT EXISTS TOPIC events");
+    session.run("ASSERT NOT EXISTS SCHEMA SUBJECT 'Events-value'");
+    let refused = |session: &mut Session, statement: &str, reason: &str| {
+        let message = session.refusal(&format!("{statement} TIMEOUT 50 MILLISECONDS"));
+        assert!(message.contains(reason), "{message}");
+    };
+    refused(&mut session, "ASSERT TOPIC events", "topic \"events\" does not exist");
+    refused(&mut session, "ASSERT NOT EXISTS TOPIC Events", "topic \"Events\" exists");
+    refused(&mut session, "ASSERT TOPIC Events WITH (PARTITIONS=4)", "has 3 partitions, not 4");
+    refused(&mut session, "ASSERT SCHEMA ID 1", "schema with id 1 does not exist");
 }

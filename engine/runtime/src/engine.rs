@@ -1,5 +1,6 @@
 //! Statements in, results out.
 
+mod assert;
 mod change;
 mod describe;
 mod drive;
@@ -216,6 +217,7 @@ impl Engine {
             Statement::Show(what) => self.show(what, settings).map(Response::Rows),
             Statement::Describe(what) => self.describe(what).map(Response::Rows),
             Statement::Explain(what) => self.explain(what).map(Response::Message),
+            Statement::Assert(assert) => self.assert(assert).map(Response::Message),
             Statement::Print(print) => self.print(print).map(Response::Stream),
             Statement::Set { name, value } => {
                 settings.set(name, value)?;

@@ -11,6 +11,6 @@ pub use expr::{BinaryOp, Expr, ExprKind, Ident, UnaryOp};
 pub use print::quote_if_needed;
 pub use query::{Emit, Join, JoinKind, Query, Relation, SelectItem, Window, WindowKind, Within};
 pub use statement::{
-    AlterSource, ColumnDef, ColumnRole, CreateAs, CreateSource, Describe, Drop, Explain, InsertInto, InsertValues,
-    Print, PrintFrom, Properties, Property, QuerySelection, Show, SourceKind, Statement,
+    AlterSource, Assert, Asserted, ColumnDef, ColumnRole, CreateAs, CreateSource, Describe, Drop, Explain, InsertInto,
+    InsertValues, Print, PrintFrom, Properties, Property, QuerySelection, Show, SourceKind, Statement,
 };

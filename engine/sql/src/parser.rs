@@ -1,6 +1,7 @@
 //! Tokens to statements.
 
 mod absent;
+mod assert;
 mod cursor;
 mod expression;
 mod query;

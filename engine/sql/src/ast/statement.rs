@@ -21,6 +21,7 @@ pub enum Statement {
     Describe(Describe),
     Explain(Explain),
     Print(Print),
+    Assert(Assert),
     Terminate(QuerySelection),
     Pause(QuerySelection),
     Resume(QuerySelection),
@@ -137,6 +138,22 @@ impl Properties {
     pub fn get(&self, name: &str) -> Option<&Property> {
         self.items.iter().find(|property| property.name == name)
     }
+}
+
+/// `ASSERT [NOT EXISTS] …`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Assert {
+    pub what: Asserted,
+    /// Whether it is to be there.
+    pub exists: bool,
+    /// How long to wait until it is so.
+    pub timeout_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asserted {
+    Topic { name: Ident, with: Properties },
+    Schema { subject: Option<String>, id: Option<i64> },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

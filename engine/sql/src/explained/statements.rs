@@ -26,6 +26,12 @@ pub(super) const EXPLAINED: &[Explained] = &[
         "EXPLAIN SELECT item, COUNT(*) FROM orders GROUP BY item EMIT CHANGES;",
     ),
     explained(
+        "E0360",
+        "What ASSERT says did not come true within its TIMEOUT, a second unless told otherwise.",
+        "ASSERT TOPIC nowhere TIMEOUT 10 MILLISECONDS;",
+        "ASSERT NOT EXISTS TOPIC nowhere;",
+    ),
+    explained(
         "E0310",
         "There is no persistent query of this id. SHOW QUERIES lists them.",
         "TERMINATE CTAS_NOTHING_1;",

@@ -58,7 +58,7 @@ pub(super) const EXPLAINED: &[Explained] = &[
     ),
     explained(
         "E0110",
-        "The statement is one of ksqlDB's that Millstream has not: connectors, ASSERT and ALTER SYSTEM.",
+        "The statement is one of ksqlDB's that Millstream has not: connectors and ALTER SYSTEM.",
         "CREATE SOURCE CONNECTOR drinks WITH ('connector.class'='x');",
         "CREATE STREAM drinks (id INT KEY, name STRING) WITH (KAFKA_TOPIC='drinks', VALUE_FORMAT='JSON', PARTITIONS=1);",
     ),

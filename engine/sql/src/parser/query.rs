@@ -161,7 +161,7 @@ fn positive(cursor: &mut Cursor<'_>) -> Result<i64> {
 }
 
 /// `5 MINUTES` in ms.
-fn duration(cursor: &mut Cursor<'_>) -> Result<i64> {
+pub(super) fn duration(cursor: &mut Cursor<'_>) -> Result<i64> {
     let place = cursor.here();
     let count = cursor.integer("a number of units of time")?;
     const UNITS: [(&str, i64); 7] = [

@@ -1,5 +1,6 @@
 //! Statements, by their first words.
 
+use super::assert::assert;
 use super::expression::expression;
 use super::query::query;
 use super::types::sql_type;
@@ -10,12 +11,13 @@ use crate::ast::{
 };
 use crate::{Diagnostic, Ident, Statement, TokenKind, Value, closest};
 
-pub(super) const STATEMENT_WORDS: [&str; 20] = [
+pub(super) const STATEMENT_WORDS: [&str; 21] = [
     "SELECT",
     "CREATE",
     "INSERT",
     "SHOW",
     "LIST",
+    "ASSERT",
     "DESCRIBE",
     "EXPLAIN",
     "PRINT",
@@ -59,6 +61,9 @@ pub(super) fn statement(cursor: &mut Cursor<'_>) -> Result<Statement> {
     }
     if cursor.accept("PRINT") {
         return print(cursor).map(Statement::Print);
+    }
+    if cursor.accept("ASSERT") {
+        return assert(cursor).map(Statement::Assert);
     }
     if cursor.accept("TERMINATE") {
         cursor.accept("QUERY");
@@ -196,7 +201,7 @@ fn column_role(cursor: &mut Cursor<'_>) -> Result<ColumnRole> {
     })
 }
 
-fn properties(cursor: &mut Cursor<'_>) -> Result<Properties> {
+pub(super) fn properties(cursor: &mut Cursor<'_>) -> Result<Properties> {
     let start = cursor.here();
     if !cursor.accept("WITH (") {
         return Ok(Properties::default());
@@ -294,19 +299,24 @@ fn explain(cursor: &mut Cursor<'_>) -> Result<Explain> {
     Ok(Explain::Statement { statement, text })
 }
 
-fn print(cursor: &mut Cursor<'_>) -> Result<Print> {
-    let topic = match cursor.peek() {
+/// The name of something outside the catalog, in quotes or not. Such names are case-sensitive, so that a bare word
+/// is taken as it is written.
+pub(super) fn outer_name(cursor: &mut Cursor<'_>, what: &str) -> Result<Ident> {
+    match cursor.peek() {
         Some(token) if token.kind == TokenKind::String => {
-            let name = cursor.string("a topic")?;
-            Ident { name, span: token.span }
+            let name = cursor.string(what)?;
+            Ok(Ident { name, span: token.span })
         }
-        // Topics' names are case-sensitive, so a bare word is taken as it is written.
         Some(token) if token.kind == TokenKind::Word => {
             cursor.next();
-            Ident { name: cursor.text(token).to_owned(), span: token.span }
+            Ok(Ident { name: cursor.text(token).to_owned(), span: token.span })
         }
-        _ => cursor.ident("a topic")?,
-    };
+        _ => cursor.ident(what),
+    }
+}
+
+fn print(cursor: &mut Cursor<'_>) -> Result<Print> {
+    let topic = outer_name(cursor, "a topic")?;
     let from = print_from(cursor)?;
     let interval = if cursor.accept("INTERVAL") || cursor.accept("SAMPLE") {
         cursor.integer("a number of records")?.unsigned_abs().max(1)
