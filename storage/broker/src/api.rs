@@ -1,0 +1,77 @@
+//! Which requests are understood, in which versions, and who answers them.
+
+mod api_versions;
+mod fetch;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod produce;
+
+use bytes::Bytes;
+use kafka_protocol::messages::ApiKey;
+
+use crate::call::{Call, Hangup, Pending, at_once};
+use crate::shape::{Shape, requests};
+
+/// One kind of request.
+pub(crate) struct Api {
+    pub(crate) key: ApiKey,
+    /// The oldest version that is advertised.
+    pub(crate) advertised_min: i16,
+    pub(crate) min: i16,
+    pub(crate) max: i16,
+    pub(crate) shape: &'static Shape,
+    /// Whether the next request may be taken up before this one is answered.
+    pub(crate) is_pipelined: bool,
+    run: fn(Call, Bytes) -> Pending,
+}
+
+impl Api {
+    const fn new(
+        key: ApiKey,
+        (min, max): (i16, i16),
+        shape: &'static Shape,
+        run: fn(Call, Bytes) -> Pending,
+    ) -> Self {
+        Self { key, advertised_min: min, min, max, shape, is_pipelined: false, run }
+    }
+
+    pub(crate) const fn understands(&self, version: i16) -> bool {
+        self.min <= version && version <= self.max
+    }
+}
+
+/// The versions are those of Kafka 4.1.
+static APIS: &[Api] = &[
+    Api {
+        // Clients that find no version 0 believe that they may not compress (KAFKA-18659).
+        advertised_min: 0,
+        is_pipelined: true,
+        ..Api::new(ApiKey::Produce, (3, 13), &requests::PRODUCE, produce::run)
+    },
+    Api::new(ApiKey::Fetch, (4, 18), &requests::FETCH, fetch::run),
+    Api::new(ApiKey::ListOffsets, (1, 10), &requests::LIST_OFFSETS, |call, body| at_once(&call, body, list_offsets::answer)),
+    Api::new(ApiKey::Metadata, (0, 13), &requests::METADATA, |call, body| at_once(&call, body, metadata::answer)),
+    Api::new(ApiKey::ApiVersions, (0, 4), &requests::API_VERSIONS, api_versions::run),
+    Api::new(ApiKey::InitProducerId, (0, 5), &requests::INIT_PRODUCER_ID, |call, body| at_once(&call, body, init_producer_id::answer)),
+];
+
+/// All kinds of requests.
+pub(crate) fn all() -> &'static [Api] {
+    APIS
+}
+
+/// The kind of request with this key.
+pub(crate) fn find(key: i16) -> Option<&'static Api> {
+    APIS.iter().find(|api| api.key as i16 == key)
+}
+
+/// Answers a request. What is to happen in the order of requests has happened when this returns.
+pub(crate) fn run(call: Call, body: Bytes) -> Pending {
+    if call.api.understands(call.version) || call.api.key == ApiKey::ApiVersions {
+        (call.api.run)(call, body)
+    } else {
+        // As Kafka does: there is no layout in which to say so.
+        Box::pin(std::future::ready(Err(Hangup)))
+    }
+}
