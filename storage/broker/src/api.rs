@@ -2,15 +2,21 @@
 
 mod api_versions;
 mod fetch;
+mod find_coordinator;
+mod group_deletion;
+mod group_list;
 mod init_producer_id;
 mod list_offsets;
+mod membership;
 mod metadata;
+mod offset_commit;
+mod offset_fetch;
 mod produce;
 
 use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
 
-use crate::call::{Call, Hangup, Pending, at_once};
+use crate::call::{Call, Hangup, Pending, at_once, later};
 use crate::shape::{Shape, requests};
 
 /// One kind of request.
@@ -27,12 +33,7 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    const fn new(
-        key: ApiKey,
-        (min, max): (i16, i16),
-        shape: &'static Shape,
-        run: fn(Call, Bytes) -> Pending,
-    ) -> Self {
+    const fn new(key: ApiKey, (min, max): (i16, i16), shape: &'static Shape, run: fn(Call, Bytes) -> Pending) -> Self {
         Self { key, advertised_min: min, min, max, shape, is_pipelined: false, run }
     }
 
@@ -50,10 +51,37 @@ static APIS: &[Api] = &[
         ..Api::new(ApiKey::Produce, (3, 13), &requests::PRODUCE, produce::run)
     },
     Api::new(ApiKey::Fetch, (4, 18), &requests::FETCH, fetch::run),
-    Api::new(ApiKey::ListOffsets, (1, 10), &requests::LIST_OFFSETS, |call, body| at_once(&call, body, list_offsets::answer)),
+    Api::new(ApiKey::ListOffsets, (1, 10), &requests::LIST_OFFSETS, |call, body| {
+        at_once(&call, body, list_offsets::answer)
+    }),
     Api::new(ApiKey::Metadata, (0, 13), &requests::METADATA, |call, body| at_once(&call, body, metadata::answer)),
+    Api::new(ApiKey::OffsetCommit, (2, 9), &requests::OFFSET_COMMIT, |call, body| {
+        later(call, body, offset_commit::answer)
+    }),
+    Api::new(ApiKey::OffsetFetch, (1, 9), &requests::OFFSET_FETCH, |call, body| {
+        at_once(&call, body, offset_fetch::answer)
+    }),
+    Api::new(ApiKey::FindCoordinator, (0, 6), &requests::FIND_COORDINATOR, |call, body| {
+        at_once(&call, body, find_coordinator::answer)
+    }),
+    Api::new(ApiKey::JoinGroup, (0, 9), &requests::JOIN_GROUP, |call, body| later(call, body, membership::join)),
+    Api::new(ApiKey::Heartbeat, (0, 4), &requests::HEARTBEAT, |call, body| at_once(&call, body, membership::heartbeat)),
+    Api::new(ApiKey::LeaveGroup, (0, 5), &requests::LEAVE_GROUP, |call, body| at_once(&call, body, membership::leave)),
+    Api::new(ApiKey::SyncGroup, (0, 5), &requests::SYNC_GROUP, |call, body| later(call, body, membership::sync)),
+    Api::new(ApiKey::DescribeGroups, (0, 6), &requests::DESCRIBE_GROUPS, |call, body| {
+        at_once(&call, body, group_list::describe)
+    }),
+    Api::new(ApiKey::ListGroups, (0, 5), &requests::LIST_GROUPS, |call, body| at_once(&call, body, group_list::list)),
     Api::new(ApiKey::ApiVersions, (0, 4), &requests::API_VERSIONS, api_versions::run),
-    Api::new(ApiKey::InitProducerId, (0, 5), &requests::INIT_PRODUCER_ID, |call, body| at_once(&call, body, init_producer_id::answer)),
+    Api::new(ApiKey::InitProducerId, (0, 5), &requests::INIT_PRODUCER_ID, |call, body| {
+        at_once(&call, body, init_producer_id::answer)
+    }),
+    Api::new(ApiKey::DeleteGroups, (0, 2), &requests::DELETE_GROUPS, |call, body| {
+        at_once(&call, body, group_deletion::groups)
+    }),
+    Api::new(ApiKey::OffsetDelete, (0, 0), &requests::OFFSET_DELETE, |call, body| {
+        at_once(&call, body, group_deletion::offsets)
+    }),
 ];
 
 /// All kinds of requests.
@@ -75,3 +103,6 @@ pub(crate) fn run(call: Call, body: Bytes) -> Pending {
         Box::pin(std::future::ready(Err(Hangup)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,6 +11,7 @@ use tokio::task::block_in_place;
 use crate::BrokerOptions;
 use crate::call::Peer;
 use crate::frame::Budget;
+use crate::groups::Groups;
 use crate::text::text;
 use crate::topic_id::TopicNames;
 
@@ -26,6 +27,7 @@ pub(crate) struct Broker {
     pub(crate) log: Arc<EmbeddedLog>,
     pub(crate) options: BrokerOptions,
     pub(crate) topic_names: TopicNames,
+    pub(crate) groups: Groups,
     /// Memory for requests and for responses to fetches.
     pub(crate) requests: Budget,
     pub(crate) responses: Budget,
@@ -42,6 +44,7 @@ impl Broker {
         Self {
             log,
             topic_names: TopicNames::default(),
+            groups: Groups::new(&options),
             requests: Budget::new(options.requests_bytes_max),
             responses: Budget::new(options.responses_bytes_max),
             options,

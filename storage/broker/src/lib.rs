@@ -24,6 +24,8 @@ mod code;
 mod connection;
 mod error;
 mod frame;
+mod group;
+mod groups;
 mod listener;
 mod options;
 mod shape;

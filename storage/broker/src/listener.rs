@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use crate::broker::Broker;
 use crate::call::Peer;
-use crate::{BrokerOptions, Error, Result, connection};
+use crate::{BrokerOptions, Error, Result, connection, groups};
 
 /// How long to wait when the system has no more file handles to give.
 const EXHAUSTED_DELAY: Duration = Duration::from_millis(100);
@@ -45,6 +45,7 @@ impl Listener {
             .build()
             .map_err(Error::Threads)?;
         let broker = Arc::new(Broker::new(log, options));
+        runtime.spawn(groups::drive(Arc::clone(&broker)));
         let places = Arc::new(Semaphore::new(broker.options.connections_max));
         for socket in sockets {
             let _context = runtime.enter();

@@ -70,4 +70,3 @@ fn described(info: &TopicInfo) -> MetadataResponseTopic {
         .with_is_internal(info.is_internal())
         .with_partitions((0..info.partitions).map(partition).collect())
 }
-

@@ -60,7 +60,8 @@ impl<'a> Reading<'a> {
         for wanted in self.wanted {
             let left = self.bytes_max.saturating_sub(bytes);
             // The first batch comes whole, be it larger than all bounds (KIP-74); once they are reached no other does.
-            let data = self.partition(wanted, if bytes == 0 { Some(left.max(1)) } else { Some(left).filter(|l| *l > 0) });
+            let data =
+                self.partition(wanted, if bytes == 0 { Some(left.max(1)) } else { Some(left).filter(|l| *l > 0) });
             read.is_enough |= data.error_code != 0;
             bytes += data.records.as_ref().map_or(0, Bytes::len);
             read.partitions.push(data);
