@@ -1,17 +1,28 @@
 //! Which requests are understood, in which versions, and who answers them.
 
+mod alter_configs;
 mod api_versions;
+mod cluster;
+mod configs;
+mod delete_records;
 mod fetch;
 mod find_coordinator;
 mod group_deletion;
 mod group_list;
 mod init_producer_id;
+mod leader_epoch;
 mod list_offsets;
 mod membership;
 mod metadata;
 mod offset_commit;
 mod offset_fetch;
 mod produce;
+mod topic_partitions;
+mod topics;
+mod transaction_list;
+mod transaction_offsets;
+mod transaction_partitions;
+mod transactions;
 
 use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
@@ -73,6 +84,11 @@ static APIS: &[Api] = &[
     }),
     Api::new(ApiKey::ListGroups, (0, 5), &requests::LIST_GROUPS, |call, body| at_once(&call, body, group_list::list)),
     Api::new(ApiKey::ApiVersions, (0, 4), &requests::API_VERSIONS, api_versions::run),
+    Api::new(ApiKey::CreateTopics, (2, 7), &requests::CREATE_TOPICS, |call, body| at_once(&call, body, topics::create)),
+    Api::new(ApiKey::DeleteTopics, (1, 6), &requests::DELETE_TOPICS, |call, body| at_once(&call, body, topics::delete)),
+    Api::new(ApiKey::DeleteRecords, (0, 2), &requests::DELETE_RECORDS, |call, body| {
+        at_once(&call, body, delete_records::answer)
+    }),
     Api::new(ApiKey::InitProducerId, (0, 5), &requests::INIT_PRODUCER_ID, |call, body| {
         at_once(&call, body, init_producer_id::answer)
     }),
@@ -81,6 +97,52 @@ static APIS: &[Api] = &[
     }),
     Api::new(ApiKey::OffsetDelete, (0, 0), &requests::OFFSET_DELETE, |call, body| {
         at_once(&call, body, group_deletion::offsets)
+    }),
+    Api::new(ApiKey::CreatePartitions, (0, 3), &requests::CREATE_PARTITIONS, |call, body| {
+        at_once(&call, body, topics::add_partitions)
+    }),
+    Api::new(ApiKey::DescribeConfigs, (1, 4), &requests::DESCRIBE_CONFIGS, |call, body| {
+        at_once(&call, body, configs::describe)
+    }),
+    Api::new(ApiKey::AlterConfigs, (0, 2), &requests::ALTER_CONFIGS, |call, body| {
+        at_once(&call, body, alter_configs::replace)
+    }),
+    Api::new(ApiKey::IncrementalAlterConfigs, (0, 1), &requests::INCREMENTAL_ALTER_CONFIGS, |call, body| {
+        at_once(&call, body, alter_configs::change)
+    }),
+    Api::new(ApiKey::ListConfigResources, (0, 1), &requests::LIST_CONFIG_RESOURCES, |call, body| {
+        at_once(&call, body, configs::list)
+    }),
+    Api::new(ApiKey::DescribeCluster, (0, 2), &requests::DESCRIBE_CLUSTER, |call, body| {
+        at_once(&call, body, cluster::describe)
+    }),
+    Api::new(ApiKey::ListPartitionReassignments, (0, 0), &requests::LIST_PARTITION_REASSIGNMENTS, |call, body| {
+        at_once(&call, body, cluster::reassignments)
+    }),
+    Api::new(ApiKey::OffsetForLeaderEpoch, (2, 4), &requests::OFFSET_FOR_LEADER_EPOCH, |call, body| {
+        at_once(&call, body, leader_epoch::answer)
+    }),
+    Api::new(ApiKey::DescribeTopicPartitions, (0, 0), &requests::DESCRIBE_TOPIC_PARTITIONS, |call, body| {
+        at_once(&call, body, topic_partitions::answer)
+    }),
+    Api::new(ApiKey::AddPartitionsToTxn, (0, 5), &requests::ADD_PARTITIONS_TO_TXN, |call, body| {
+        at_once(&call, body, transaction_partitions::answer)
+    }),
+    Api::new(ApiKey::AddOffsetsToTxn, (0, 4), &requests::ADD_OFFSETS_TO_TXN, |call, body| {
+        at_once(&call, body, transactions::add_offsets)
+    }),
+    Api::new(ApiKey::EndTxn, (0, 5), &requests::END_TXN, |call, body| later(call, body, transactions::end)),
+    Api::new(ApiKey::TxnOffsetCommit, (0, 5), &requests::TXN_OFFSET_COMMIT, |call, body| {
+        later(call, body, transaction_offsets::answer)
+    }),
+    Api::new(ApiKey::DescribeProducers, (0, 0), &requests::DESCRIBE_PRODUCERS, |call, body| {
+        at_once(&call, body, transaction_list::producers)
+    }),
+    Api::new(ApiKey::DescribeTransactions, (0, 0), &requests::DESCRIBE_TRANSACTIONS, |call, body| {
+        at_once(&call, body, transaction_list::describe)
+    }),
+    Api::new(ApiKey::ListTransactions, (0, 2), &requests::LIST_TRANSACTIONS, |call, body| {
+        at_once(&call, body, transaction_list::list)
     }),
 ];
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
     OffsetFetchResponseTopics,
@@ -11,6 +12,7 @@ use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicNam
 use millstream_log::{GroupOffset, TopicPartition};
 
 use crate::call::Call;
+use crate::code::NONE;
 use crate::text::text;
 
 const GROUPS_SINCE: i16 = 8;
@@ -26,6 +28,7 @@ pub(super) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchRes
                 .topics
                 .map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Asked>());
             let topics = positions(call, &group.group_id, asked).into_iter().map(|(name, offsets)| {
+                let batched = |offset| batched(call, request.require_stable, offset);
                 OffsetFetchResponseTopics::default()
                     .with_name(name)
                     .with_partitions(offsets.into_iter().map(batched).collect())
@@ -41,7 +44,7 @@ pub(super) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchRes
     let topics = positions(call, &request.group_id, asked).into_iter().map(|(name, offsets)| {
         OffsetFetchResponseTopic::default()
             .with_name(name)
-            .with_partitions(offsets.into_iter().map(|offset| single(call.version, offset)).collect())
+            .with_partitions(offsets.into_iter().map(|offset| single(call, request.require_stable, offset)).collect())
     });
     OffsetFetchResponse::default().with_topics(topics.collect())
 }
@@ -69,18 +72,35 @@ fn positions(call: &Call, group: &str, asked: Option<Asked>) -> Vec<(TopicName, 
     asked.into_iter().map(of_topic).collect()
 }
 
-fn batched(offset: GroupOffset) -> OffsetFetchResponsePartitions {
+/// The offset as it may be told: one that an open transaction is about to move is not to be relied on (KIP-447).
+fn told(call: &Call, require_stable: bool, offset: GroupOffset) -> (GroupOffset, i16) {
+    if require_stable && call.broker.log.is_group_offset_pending(&offset.group, &offset.partition) {
+        let code = ResponseError::UnstableOffsetCommit.code();
+        return (GroupOffset::new(offset.group, offset.partition, -1), code);
+    }
+    (offset, NONE)
+}
+
+fn batched(call: &Call, require_stable: bool, offset: GroupOffset) -> OffsetFetchResponsePartitions {
+    let (offset, error_code) = told(call, require_stable, offset);
     OffsetFetchResponsePartitions::default()
         .with_partition_index(offset.partition.partition)
         .with_committed_offset(offset.offset)
         .with_committed_leader_epoch(offset.leader_epoch)
         .with_metadata(Some(text(offset.metadata)))
+        .with_error_code(error_code)
 }
 
-fn single(version: i16, offset: GroupOffset) -> OffsetFetchResponsePartition {
+fn single(call: &Call, require_stable: bool, offset: GroupOffset) -> OffsetFetchResponsePartition {
+    let (offset, error_code) = told(call, require_stable, offset);
     let response = OffsetFetchResponsePartition::default()
         .with_partition_index(offset.partition.partition)
         .with_committed_offset(offset.offset)
-        .with_metadata(Some(text(offset.metadata)));
-    if version >= LEADER_EPOCH_SINCE { response.with_committed_leader_epoch(offset.leader_epoch) } else { response }
+        .with_metadata(Some(text(offset.metadata)))
+        .with_error_code(error_code);
+    if call.version >= LEADER_EPOCH_SINCE {
+        response.with_committed_leader_epoch(offset.leader_epoch)
+    } else {
+        response
+    }
 }

@@ -86,8 +86,7 @@ fn start(call: &Call, acks: i16, topic: TopicProduceData) -> Started {
 fn append(call: &Call, partition: &TopicPartition, data: PartitionProduceData) -> Result<Ticket<i64>, Refused> {
     let log = &*call.broker.log;
     let batch = data.records.ok_or(ResponseError::InvalidRecord)?;
-    let info = log.topic(&partition.topic)?.ok_or(ResponseError::UnknownTopicOrPartition)?;
-    check::check(&info, &batch, call.version)?;
+    check::check(&batch, call.version)?;
     // The one copy: the log writes the base offset into it.
     Ok(log.append(partition, check::with_leader_epoch(&batch))?)
 }
@@ -117,7 +116,7 @@ impl Refused {
                 .map(|(index, message)| {
                     BatchIndexAndErrorMessage::default()
                         .with_batch_index(*index)
-                        .with_batch_index_error_message(Some(text(*message)))
+                        .with_batch_index_error_message(Some(text(message.as_str())))
                 })
                 .collect();
         }

@@ -173,6 +173,5 @@ pub(crate) static LIST_TRANSACTIONS: Shape =
 pub(crate) static LIST_PARTITION_REASSIGNMENTS: Shape =
     Shape::new(0, &[fixed(4), structs(&[string(), scalars(&fixed(4))])]);
 pub(crate) static LIST_CONFIG_RESOURCES: Shape = Shape::new(0, &[scalars(&fixed(1)).since(1)]);
-pub(crate) static DESCRIBE_LOG_DIRS: Shape = Shape::new(2, &[structs(&[string(), scalars(&fixed(4))])]);
 pub(crate) static DESCRIBE_TOPIC_PARTITIONS: Shape =
     Shape::new(0, &[structs(&[string()]), fixed(4), optional(&[string(), fixed(4)])]);

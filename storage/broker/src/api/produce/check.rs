@@ -1,14 +1,12 @@
 //! What is refused before it reaches the log.
 
 use kafka_protocol::ResponseError;
-use millstream_log::TopicInfo;
-use millstream_log::record::{BatchHeader, BatchReader, Compression};
+use millstream_log::Error;
+use millstream_log::record::{BatchHeader, Compression};
 
 use crate::broker::LEADER_EPOCH;
 use crate::code::code_of;
 
-/// `max.message.bytes`.
-const BATCH_BYTES_MAX: usize = 1_048_588;
 /// Where the magic byte is, in every format of batches.
 const MAGIC_AT: usize = 16;
 /// Where the epoch of the leader is; the CRC does not cover it.
@@ -21,7 +19,7 @@ pub(super) struct Refused {
     pub(super) code: i16,
     pub(super) message: Option<String>,
     /// The records that are to blame, by their place in the batch.
-    pub(super) records: Vec<(i32, &'static str)>,
+    pub(super) records: Vec<(i32, String)>,
 }
 
 impl From<ResponseError> for Refused {
@@ -30,9 +28,13 @@ impl From<ResponseError> for Refused {
     }
 }
 
-impl From<millstream_log::Error> for Refused {
-    fn from(error: millstream_log::Error) -> Self {
-        Self { code: code_of(&error), message: Some(error.to_string()), records: Vec::new() }
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        let (code, message) = (code_of(&error), Some(error.to_string()));
+        let Error::InvalidRecords { records, reason, .. } = error else {
+            return Self { code, message, records: Vec::new() };
+        };
+        Self { code, message, records: records.into_iter().map(|index| (index, reason.clone())).collect() }
     }
 }
 
@@ -40,8 +42,8 @@ fn refuse(error: ResponseError, message: impl Into<String>) -> Result<(), Refuse
     Err(Refused { code: error.code(), message: Some(message.into()), records: Vec::new() })
 }
 
-/// Refuses what the topic does not take. The log itself checks the CRC.
-pub(super) fn check(topic: &TopicInfo, batch: &[u8], version: i16) -> Result<(), Refused> {
+/// Refuses what cannot be appended as it is. The CRC and the settings of the topic are checked by the log.
+pub(super) fn check(batch: &[u8], version: i16) -> Result<(), Refused> {
     if batch.get(MAGIC_AT).is_some_and(|magic| *magic < 2) {
         let message = "batches of magic 0 and 1 are not taken; they end with Kafka 0.11";
         return refuse(ResponseError::UnsupportedForMessageFormat, message);
@@ -50,29 +52,10 @@ pub(super) fn check(topic: &TopicInfo, batch: &[u8], version: i16) -> Result<(),
     if header.size_bytes < batch.len() {
         return refuse(ResponseError::InvalidRecord, "a partition takes one record batch a request");
     }
-    if header.size_bytes > BATCH_BYTES_MAX {
-        let message = format!("the batch has {} bytes, max.message.bytes is {BATCH_BYTES_MAX}", header.size_bytes);
-        return refuse(ResponseError::MessageTooLarge, message);
-    }
     if header.compression()? == Compression::Zstd && version < ZSTD_SINCE {
         return refuse(ResponseError::UnsupportedCompressionType, "zstd needs version 7 of Produce");
     }
     Ok(())
-}
-
-/// Compaction keeps records by their keys, so each must have one.
-fn check_keys(batch: &[u8]) -> Result<(), Refused> {
-    let mut records = Vec::new();
-    for (index, record) in (0..).zip(BatchReader::new(batch)?.iter()) {
-        if record?.key.is_none() {
-            records.push((index, "a compacted topic cannot take a record without a key"));
-        }
-    }
-    if records.is_empty() {
-        return Ok(());
-    }
-    let message = Some("a compacted topic cannot take records without keys".to_owned());
-    Err(Refused { code: ResponseError::InvalidRecord.code(), message, records })
 }
 
 /// The batch with the epoch of its leader, which producers leave open.
