@@ -32,11 +32,14 @@ async function main () {
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   const values = []
   await new Promise((resolve, reject) => {
-    setTimeout(() => reject(new Error(`only ${values}`)), 20000)
+    const tooLong = setTimeout(() => reject(new Error(`only ${values}`)), 20000)
     consumer.run({
       eachMessage: async ({ message }) => {
         values.push(message.value.toString())
-        if (values.length === 4) setTimeout(resolve, 500)
+        if (values.length === 4) {
+          clearTimeout(tooLong)
+          setTimeout(resolve, 500)
+        }
       }
     })
   })

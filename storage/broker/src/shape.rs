@@ -94,7 +94,8 @@ impl Shape {
         version >= self.flexible_since
     }
 
-    /// Whether `body` is a request of this shape and version, neither shorter nor longer.
+    /// Whether `body` begins with a request of this shape and version. What may follow is ignored, as Kafka does:
+    /// librdkafka asks for the metadata of all topics with some bytes too many.
     pub(crate) fn fits(&self, version: i16, body: &[u8]) -> bool {
         let mut walk = Walk {
             rest: body,
@@ -103,7 +104,7 @@ impl Shape {
             reserved_tags: self.reserved_tags,
             items_left: ITEMS_MAX,
         };
-        walk.fields(self.fields).is_some() && walk.rest.is_empty()
+        walk.fields(self.fields).is_some()
     }
 }
 
