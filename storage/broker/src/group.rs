@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
 
-pub(crate) use coordinator::{Coordinator, Identity, Limits};
+pub(crate) use coordinator::{Coordinator, Identity, Limits, Sync};
 pub(crate) use join::Join;
 use member::Member;
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::call::Call;
 use crate::code::NONE;
-use crate::group::{Answer, Identity, Join, Joined, Synced};
+use crate::group::{Answer, Identity, Join, Joined, Sync, Synced};
 use crate::text::text;
 
 const KNOWN_ID_SINCE: i16 = 4;
@@ -83,12 +83,15 @@ pub(super) async fn sync(call: Call, request: SyncGroupRequest) -> SyncGroupResp
         instance: request.group_instance_id,
         generation: request.generation_id,
     };
-    let protocol = (request.protocol_type, request.protocol_name);
-    let assignments = request.assignments.into_iter().map(|one| (one.member_id, one.assignment)).collect();
+    let sync = Sync {
+        protocol_type: request.protocol_type,
+        protocol: request.protocol_name,
+        assignments: request.assignments.into_iter().map(|one| (one.member_id, one.assignment)).collect(),
+    };
     let (waiter, answer) = oneshot::channel();
     let now_ms = call.broker.log.now_ms();
     call.broker.groups.change(|groups, answers| {
-        groups.sync(&request.group_id.0, &identity, protocol, assignments, now_ms, waiter, answers);
+        groups.sync(&request.group_id.0, &identity, sync, now_ms, waiter, answers);
     });
     let synced = match answer.await {
         Ok(Answer::Synced(synced)) => synced,

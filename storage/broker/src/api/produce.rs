@@ -94,12 +94,11 @@ fn append(call: &Call, partition: &TopicPartition, data: PartitionProduceData) -
 async fn finish(topic: Started) -> TopicProduceResponse {
     let Started { mut response, tickets } = topic;
     for (part, ticket) in response.partition_responses.iter_mut().zip(tickets) {
-        match ticket {
-            Some(ticket) => match settled(ticket).await {
-                Ok(base_offset) => part.base_offset = base_offset,
-                Err(error) => part.error_code = code_of(&error),
-            },
-            None => {}
+        // What was refused has its code already.
+        let Some(ticket) = ticket else { continue };
+        match settled(ticket).await {
+            Ok(base_offset) => part.base_offset = base_offset,
+            Err(error) => part.error_code = code_of(&error),
         }
     }
     response

@@ -71,4 +71,7 @@ fn partition(index: i32) -> DescribeTopicPartitionsResponsePartition {
         .with_leader_epoch(LEADER_EPOCH)
         .with_replica_nodes(node())
         .with_isr_nodes(node())
+        // Null by the definition of the message, but Kafka's own client reads them as lists.
+        .with_eligible_leader_replicas(Some(Vec::new()))
+        .with_last_known_elr(Some(Vec::new()))
 }

@@ -26,6 +26,15 @@ pub(crate) struct Identity {
     pub(crate) generation: i32,
 }
 
+/// What a member says when it asks for its assignment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sync {
+    pub(crate) protocol_type: Option<StrBytes>,
+    pub(crate) protocol: Option<StrBytes>,
+    /// Of the leader: who reads what.
+    pub(crate) assignments: Vec<(StrBytes, Bytes)>,
+}
+
 /// The coordinator of all groups; `W` is what identifies a waiting request.
 #[derive(Debug)]
 pub(crate) struct Coordinator<W> {
@@ -72,21 +81,20 @@ impl<W> Coordinator<W> {
         &mut self,
         group: &StrBytes,
         identity: &Identity,
-        protocol: (Option<StrBytes>, Option<StrBytes>),
-        assignments: Vec<(StrBytes, Bytes)>,
+        sync: Sync,
         now_ms: i64,
         waiter: W,
         answers: &mut Answers<W>,
     ) {
         let checked = self.member_of(group, identity).and_then(|group| {
             let differs = |said: &Option<StrBytes>, is: &Option<StrBytes>| said.is_some() && said != is;
-            if differs(&protocol.0, &group.protocol_type) || differs(&protocol.1, &group.protocol) {
+            if differs(&sync.protocol_type, &group.protocol_type) || differs(&sync.protocol, &group.protocol) {
                 return Err(ResponseError::InconsistentGroupProtocol);
             }
             Ok(group)
         });
         match checked {
-            Ok(group) => group.sync(&identity.member_id, assignments, now_ms, waiter, answers),
+            Ok(group) => group.sync(&identity.member_id, sync.assignments, now_ms, waiter, answers),
             Err(error) => answers.push((waiter, Answer::Synced(Synced::failed(error.code())))),
         }
     }

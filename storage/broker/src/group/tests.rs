@@ -50,10 +50,10 @@ fn stable_pair(groups: &mut Coordinator<usize>) {
     let both = joined(&mut answers);
     assert_eq!(both.len(), 2);
     assert!(both.iter().all(|(_, joined)| joined.generation == 2 && &*joined.leader == "a"));
-    groups.sync(&text("g"), &identity("b", 2), (None, None), Vec::new(), 3, 4, &mut answers);
+    groups.sync(&text("g"), &identity("b", 2), Sync::default(), 3, 4, &mut answers);
     assert!(answers.is_empty(), "the assignment is the leader's to make");
     let assignments = vec![(text("a"), Bytes::from_static(b"0")), (text("b"), Bytes::from_static(b"1"))];
-    groups.sync(&text("g"), &identity("a", 2), (None, None), assignments, 4, 5, &mut answers);
+    groups.sync(&text("g"), &identity("a", 2), Sync { assignments, ..Sync::default() }, 4, 5, &mut answers);
     let of = |waiter: usize, answers: &Answers<usize>| match answers.iter().find(|(other, _)| *other == waiter) {
         Some((_, Answer::Synced(synced))) => synced.assignment.clone(),
         other => panic!("{other:?}"),
@@ -121,14 +121,14 @@ fn an_instance_that_restarts_keeps_its_share_without_a_rebalance() {
     let instance = Some(text("i"));
     groups.join(text("g"), Join { instance: instance.clone(), ..join_of("", "a") }, 0, 1, &mut answers);
     let assignments = vec![(text("a"), Bytes::from_static(b"all"))];
-    groups.sync(&text("g"), &identity("a", 1), (None, None), assignments, 0, 2, &mut answers);
+    groups.sync(&text("g"), &identity("a", 1), Sync { assignments, ..Sync::default() }, 0, 2, &mut answers);
     answers.clear();
     groups.join(text("g"), Join { instance: instance.clone(), ..join_of("", "b") }, 1, 3, &mut answers);
     let back = joined(&mut answers);
     assert_eq!((back[0].1.generation, &*back[0].1.member_id, back[0].1.skip_assignment), (1, "b", true));
     let fenced = Identity { instance, ..identity("a", 1) };
     assert_eq!(groups.heartbeat(&text("g"), &fenced, 2), Err(ResponseError::FencedInstanceId));
-    groups.sync(&text("g"), &identity("b", 1), (None, None), Vec::new(), 2, 4, &mut answers);
+    groups.sync(&text("g"), &identity("b", 1), Sync::default(), 2, 4, &mut answers);
     assert!(matches!(&answers[0].1, Answer::Synced(synced) if &synced.assignment[..] == b"all"));
 }
 
@@ -177,7 +177,7 @@ proptest! {
                     open.insert(waiter);
                     owner.push(client);
                     let identity = identity(&known[client].0, known[client].1);
-                    groups.sync(&text("g"), &identity, (None, None), Vec::new(), now_ms, waiter, &mut answers);
+                    groups.sync(&text("g"), &identity, Sync::default(), now_ms, waiter, &mut answers);
                     waiter += 1;
                 }
                 Step::Heartbeat(client) => {
