@@ -46,8 +46,10 @@ def kafka_python():
 
 def confluent():
     from confluent_kafka import Consumer, Producer, TopicPartition
-    from confluent_kafka.admin import AdminClient
+    from confluent_kafka.admin import AdminClient, NewTopic
 
+    admin = AdminClient({'bootstrap.servers': ADDRESS})
+    admin.create_topics([NewTopic('groups_cf', 3, 1)])['groups_cf'].result(10)
     producer = Producer({'bootstrap.servers': ADDRESS, 'enable.idempotence': True})
     for number in range(100):
         producer.produce('groups_cf', key=str(number), value=str(number))
@@ -90,7 +92,6 @@ def confluent():
     committed = consumer.committed([TopicPartition('groups_cf', 0)], timeout=10)[0]
     check((committed.offset, committed.metadata) == (7, 'a note'), 'librdkafka: metadata of a commit comes back')
     consumer.close()
-    admin = AdminClient({'bootstrap.servers': ADDRESS})
     listed = {group.group_id for group in admin.list_consumer_groups().result(10).valid}
     check({'cf-range', 'cf-meta'} <= listed, f'librdkafka lists groups: {sorted(listed)}')
     described = admin.describe_consumer_groups(['cf-range'])['cf-range'].result(10)
