@@ -13,6 +13,15 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "DIR", default_value = "./millstream-data")]
     pub(crate) data: PathBuf,
 
+    /// Where Kafka clients can connect: HOST:PORT, several with commas between them, or none. Without it a shell and a
+    /// server listen on 127.0.0.1:9092.
+    #[arg(long, global = true, value_name = "ADDRESSES")]
+    pub(crate) listeners: Option<String>,
+
+    /// The address that Kafka clients are told to connect to, where it is not the one they did connect to.
+    #[arg(long, global = true, value_name = "HOST:PORT")]
+    pub(crate) advertised_listener: Option<String>,
+
     /// Run these statements and end; may be repeated.
     #[arg(short = 'e', long = "execute", value_name = "SQL")]
     pub(crate) execute: Vec<String>,
@@ -102,6 +111,8 @@ pub(crate) enum Command {
     Consume(Consume),
     /// List the topics.
     Topics,
+    /// Run queries and serve Kafka clients until interrupted.
+    Server,
 }
 
 #[derive(Debug, Args)]

@@ -88,7 +88,7 @@ fn print(log: &EmbeddedLog, reader: &mut Reader, consume: &Consume, mut left: u6
     if next > reader.position {
         reader.position = next;
         if let Some(group) = &consume.group {
-            let offset = GroupOffset { group: group.clone(), partition: reader.partition.clone(), offset: next };
+            let offset = GroupOffset::new(group.clone(), reader.partition.clone(), next);
             log.write(WriteBatch { batches: Vec::new(), offsets: vec![offset] })?.wait()?;
         }
     }

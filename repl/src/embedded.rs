@@ -1,9 +1,11 @@
 //! The engine in this process, as the shell's session.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use millstream_broker::Listener;
 use millstream_function::registry;
 use millstream_log::{EmbeddedLog, Log, LogOptions};
 use millstream_runtime::{Engine, EngineOptions, Error, Response, RowStream, Settings, StreamEvent};
@@ -13,6 +15,7 @@ use millstream_sql::{Names, Value};
 use crate::arguments::Arguments;
 use crate::demo::Demo;
 use crate::failure::{Failure, Result};
+use crate::kafka::{self, Unasked};
 use crate::memory;
 
 /// Opens the log in the data directory.
@@ -25,7 +28,8 @@ pub(crate) fn open_log(arguments: &Arguments) -> Result<EmbeddedLog> {
 
 /// An engine with the settings of one user.
 pub(crate) struct EmbeddedSession {
-    // Ends before the engine does.
+    // These end before the engine does.
+    listener: Option<Listener>,
     demo: Option<Demo>,
     engine: Engine,
     settings: Settings,
@@ -33,8 +37,9 @@ pub(crate) struct EmbeddedSession {
 }
 
 impl EmbeddedSession {
-    pub(crate) fn open(arguments: &Arguments) -> Result<Self> {
-        let log: Arc<dyn Log> = Arc::new(open_log(arguments)?);
+    pub(crate) fn open(arguments: &Arguments, unasked: Unasked) -> Result<Self> {
+        let embedded = Arc::new(open_log(arguments)?);
+        let log: Arc<dyn Log> = Arc::<EmbeddedLog>::clone(&embedded);
         let spill_directory = arguments.data.join("spill");
         // What a program that was killed has left there is of no use to anybody.
         let _ = std::fs::remove_dir_all(&spill_directory);
@@ -45,7 +50,16 @@ impl EmbeddedSession {
         };
         let engine = Engine::open(log, &options);
         let engine = engine.map_err(|error| Failure::unavailable(error.to_string()))?;
-        Ok(Self { demo: None, engine, settings: Settings::default(), data: arguments.data.clone() })
+        // Clients come last: what they write is read at once.
+        let listener = kafka::listen(arguments, &embedded, unasked)?;
+        Ok(Self { listener, demo: None, engine, settings: Settings::default(), data: arguments.data.clone() })
+    }
+}
+
+impl EmbeddedSession {
+    /// Where Kafka clients can connect.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        self.listener.as_ref().map(Listener::addresses).unwrap_or_default()
     }
 }
 

@@ -5,8 +5,10 @@ mod consume;
 mod demo;
 mod embedded;
 mod failure;
+mod kafka;
 mod memory;
 mod produce;
+mod server;
 mod sql;
 mod topics;
 
@@ -44,6 +46,7 @@ fn run(arguments: &Arguments) -> ExitCode {
         Some(Command::Produce(produce)) => produce::run(arguments, produce),
         Some(Command::Consume(consume)) => consume::run(arguments, consume),
         Some(Command::Topics) => topics::run(arguments),
+        Some(Command::Server) => server::run(arguments),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),

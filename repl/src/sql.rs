@@ -10,6 +10,7 @@ use millstream_shell::{Color, Format, Script, Shell, ShellOptions, interactive, 
 use crate::arguments::{Arguments, ColorChoice};
 use crate::embedded::EmbeddedSession;
 use crate::failure::{Failure, Result};
+use crate::kafka::Unasked;
 
 /// The exit code of a program that was interrupted.
 const INTERRUPTED: i32 = 130;
@@ -18,6 +19,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
     let scripts = scripts(arguments)?;
     let options = options(arguments, scripts.is_none())?;
     let is_interactive = options.is_terminal;
+    // Scripts end soon, and several may run at a time.
+    let unasked = if scripts.is_none() { Unasked::Offer } else { Unasked::Refrain };
     let interrupted = Arc::clone(&options.interrupted);
     // Only the interrupt key is caught: a program that is asked to end by SIGTERM does, and its log survives that.
     let handler = move || {
@@ -27,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
         }
     };
     ctrlc::set_handler(handler).map_err(|error| Failure::new(format!("cannot catch the interrupt key: {error}")))?;
-    let mut shell = Shell::new(Box::new(EmbeddedSession::open(arguments)?), options);
+    let mut shell = Shell::new(Box::new(EmbeddedSession::open(arguments, unasked)?), options);
     for variable in &arguments.variable {
         let (name, value) = variable
             .split_once('=')

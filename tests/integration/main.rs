@@ -11,6 +11,7 @@ mod formats;
 mod functions;
 mod history;
 mod joins;
+mod kafka_clients;
 mod kills;
 mod look_ups;
 mod memory;

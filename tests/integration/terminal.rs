@@ -80,7 +80,12 @@ impl User {
         let mut command = Command::new("sh");
         // A new pseudo-terminal has no size, and the library that opens it turns off the echo.
         command.args(["-c", &format!("stty echo rows {ROWS} cols {COLUMNS}; exec \"$0\" \"$@\"")]);
-        command.arg(env!("CARGO_BIN_EXE_millstream")).arg("--data").arg(self.data()).args(args);
+        command
+            .arg(env!("CARGO_BIN_EXE_millstream"))
+            .arg("--data")
+            .arg(self.data())
+            .args(["--listeners", "none"])
+            .args(args);
         command.current_dir(self.dir()).env("XDG_STATE_HOME", self.state()).env("TERM", "xterm-256color");
         command.env_remove("NO_COLOR").env_remove("PAGER").envs(environment.iter().copied());
         Terminal::run(command)

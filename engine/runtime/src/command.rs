@@ -56,7 +56,7 @@ impl CommandLog {
     /// Everything before an offset is carried out.
     pub(crate) fn note_carried_out(&self, offset: i64) -> Result<()> {
         let (group, partition) = (self.carried_out.clone(), self.partition.clone());
-        let offsets = vec![GroupOffset { group, partition, offset }];
+        let offsets = vec![GroupOffset::new(group, partition, offset)];
         Ok(self.log.write(WriteBatch { batches: Vec::new(), offsets })?.wait()?)
     }
 

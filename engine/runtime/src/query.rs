@@ -182,7 +182,7 @@ impl Launch<'_> {
         for input in tasks.iter().flat_map(|(_, task)| &task.inputs) {
             if self.log.group_offset(group, &input.partition)?.is_none() {
                 let (group, partition) = (group.to_owned(), input.partition.clone());
-                offsets.push(GroupOffset { group, partition, offset: input.position });
+                offsets.push(GroupOffset::new(group, partition, input.position));
             }
         }
         if !offsets.is_empty() {

@@ -170,7 +170,7 @@ impl Task {
             if input.committed != input.position {
                 input.committed = input.position;
                 let (group, partition) = (self.group.clone(), input.partition.clone());
-                write.offsets.push(GroupOffset { group, partition, offset: input.position });
+                write.offsets.push(GroupOffset::new(group, partition, input.position));
             }
         }
         if write.batches.is_empty() && write.offsets.is_empty() {

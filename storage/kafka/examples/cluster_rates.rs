@@ -42,7 +42,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut times = Vec::new();
     for offset in 0..WRITES {
-        let offsets = vec![GroupOffset { group: topic.clone(), partition: partition.clone(), offset: offset as i64 }];
+        let offsets = vec![GroupOffset::new(topic.clone(), partition.clone(), offset as i64)];
         let started = Instant::now();
         log.write(WriteBatch { batches: vec![(partition.clone(), batch(10)?)], offsets })?.wait()?;
         times.push(started.elapsed().as_secs_f64() * 1e3);

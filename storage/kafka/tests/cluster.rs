@@ -85,7 +85,7 @@ fn a_write_moves_batches_and_offsets_together_and_a_fenced_writer_changes_nothin
     let partitions = [0, 1].map(|number| TopicPartition::new(topic.as_str(), number));
     let write = |log: &KafkaLog, value: &str, offset: i64| {
         let batches = partitions.iter().map(|partition| (partition.clone(), batch(&[value]))).collect();
-        let offsets = vec![GroupOffset { group: group.clone(), partition: partitions[0].clone(), offset }];
+        let offsets = vec![GroupOffset::new(group.clone(), partitions[0].clone(), offset)];
         log.write(WriteBatch { batches, offsets }).unwrap().wait()
     };
     write(&old, "first", 1).unwrap();

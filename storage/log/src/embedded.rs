@@ -6,6 +6,7 @@ mod api;
 mod compaction;
 mod coordinator;
 mod flush;
+mod groups;
 mod producer_ids;
 mod recovery;
 mod topics;

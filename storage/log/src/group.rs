@@ -21,19 +21,55 @@ pub struct GroupOffset {
     pub partition: TopicPartition,
     /// The next offset it is to read.
     pub offset: i64,
+    /// The epoch of the leader that the last record was read from, -1 if that is not known.
+    pub leader_epoch: i32,
+    /// Whatever the group wants to keep with it.
+    pub metadata: String,
+}
+
+impl GroupOffset {
+    /// A position without anything kept beside it.
+    #[must_use]
+    pub fn new(group: impl Into<String>, partition: TopicPartition, offset: i64) -> Self {
+        Self { group: group.into(), partition, offset, leader_epoch: -1, metadata: String::new() }
+    }
 }
 
 /// All groups' offsets as of the last commit.
 #[derive(Debug, Default)]
 pub(crate) struct GroupOffsets {
-    groups: HashMap<String, HashMap<TopicPartition, i64>>,
+    groups: HashMap<String, HashMap<TopicPartition, Position>>,
     /// By producer, what its open transaction is to commit.
     pending: HashMap<i64, Vec<GroupOffset>>,
 }
 
+#[derive(Debug)]
+struct Position {
+    offset: i64,
+    leader_epoch: i32,
+    metadata: Box<str>,
+}
+
 impl GroupOffsets {
     pub(crate) fn get(&self, group: &str, partition: &TopicPartition) -> Option<i64> {
-        self.groups.get(group)?.get(partition).copied()
+        Some(self.groups.get(group)?.get(partition)?.offset)
+    }
+
+    /// All that a group has committed.
+    pub(crate) fn of_group(&self, group: &str) -> Vec<GroupOffset> {
+        let whole = |(partition, position): (&TopicPartition, &Position)| GroupOffset {
+            group: group.to_owned(),
+            partition: partition.clone(),
+            offset: position.offset,
+            leader_epoch: position.leader_epoch,
+            metadata: position.metadata.to_string(),
+        };
+        self.groups.get(group).map(|offsets| offsets.iter().map(whole).collect()).unwrap_or_default()
+    }
+
+    /// The groups that have committed anything.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.groups.keys().cloned().collect()
     }
 
     pub(crate) fn set(&mut self, offset: &GroupOffset) {
@@ -41,7 +77,12 @@ impl GroupOffsets {
             Some(group) => group,
             None => self.groups.entry(offset.group.clone()).or_default(),
         };
-        group.insert(offset.partition.clone(), offset.offset);
+        let position = Position {
+            offset: offset.offset,
+            leader_epoch: offset.leader_epoch,
+            metadata: offset.metadata.as_str().into(),
+        };
+        group.insert(offset.partition.clone(), position);
     }
 
     /// Every partition the group has an offset in.
@@ -51,7 +92,7 @@ impl GroupOffsets {
 
     /// Every group and partition that reads the topic.
     pub(crate) fn readers_of(&self, topic: &str) -> Vec<(String, TopicPartition)> {
-        let of_group = |(group, offsets): (&String, &HashMap<TopicPartition, i64>)| {
+        let of_group = |(group, offsets): (&String, &HashMap<TopicPartition, Position>)| {
             let partitions = offsets.keys().filter(|partition| &*partition.topic == topic);
             partitions.map(|partition| (group.clone(), partition.clone())).collect::<Vec<_>>()
         };
@@ -107,7 +148,7 @@ impl GroupOffsets {
             let Some((group, partition)) = record.key.map(decode_key).transpose()?.flatten() else { continue };
             match record.value {
                 Some(value) => {
-                    let offset = GroupOffset { group, partition, offset: decode_value(value)? };
+                    let offset = decode_value(group, partition, value)?;
                     if header.is_transactional() {
                         self.set_pending(header.producer_id, &[offset]);
                     } else {
@@ -137,8 +178,8 @@ fn with_offsets(mut batch: BatchBuilder, offsets: &[GroupOffset], now_ms: i64) -
         let mut value = Vec::new();
         value.put_i16(VALUE_VERSION);
         value.put_i64(offset.offset);
-        value.put_i32(-1);
-        value.put_string("");
+        value.put_i32(offset.leader_epoch);
+        value.put_string(&offset.metadata);
         value.put_i64(now_ms);
         batch.push(now_ms, Some(&encode_key(&offset.group, &offset.partition)), Some(&value));
     }
@@ -174,8 +215,13 @@ fn decode_key(key: &[u8]) -> Result<Option<(String, TopicPartition)>> {
     Ok(Some((group, TopicPartition::new(topic, key.i32()?))))
 }
 
-fn decode_value(value: &[u8]) -> Result<i64> {
+fn decode_value(group: String, partition: TopicPartition, value: &[u8]) -> Result<GroupOffset> {
     let mut value = Decoder::new(value);
-    value.i16()?;
-    value.i64()
+    let version = value.i16()?;
+    let offset = GroupOffset::new(group, partition, value.i64()?);
+    // Before, the value had no epoch.
+    if version < VALUE_VERSION {
+        return Ok(GroupOffset { metadata: value.string()?, ..offset });
+    }
+    Ok(GroupOffset { leader_epoch: value.i32()?, metadata: value.string()?, ..offset })
 }

@@ -83,7 +83,7 @@ impl Inner {
     }
 
     /// Forgets offsets, in memory and on disk.
-    fn forget(&self, readers: &[(String, TopicPartition)]) -> Result<()> {
+    pub(super) fn forget(&self, readers: &[(String, TopicPartition)]) -> Result<()> {
         if readers.is_empty() {
             return Ok(());
         }

@@ -16,7 +16,7 @@ fn records_groups_and_topics_survive_a_restart() {
         let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
         log.create_topic(&TopicSpec::new("t", 2).kept_for_ever()).unwrap();
         log.append(&partition, batch(&["a", "b"])).unwrap().wait().unwrap();
-        let offset = GroupOffset { group: "g".to_owned(), partition: partition.clone(), offset: 2 };
+        let offset = GroupOffset::new("g", partition.clone(), 2);
         let batches = vec![(partition.clone(), batch(&["c"]))];
         log.write(WriteBatch { batches, offsets: vec![offset] }).unwrap().wait().unwrap();
     }

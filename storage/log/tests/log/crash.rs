@@ -41,7 +41,7 @@ fn write_until_failure(disk: &Memory) -> usize {
             let value = format!("{i} {}", "x".repeat(i * 3));
             let batches = ["a", "b"].map(|topic| (TopicPartition::new(topic, 0), batch(&[&value]))).to_vec();
             let partition = TopicPartition::new("a", 0);
-            let offsets = vec![GroupOffset { group: "g".to_owned(), partition, offset: i as i64 + 1 }];
+            let offsets = vec![GroupOffset::new("g", partition, i as i64 + 1)];
             let ticket = log.write(WriteBatch { batches, offsets }).map_err(|error| (i, error))?;
             ticket.wait().map_err(|error| (i, error))?;
         }

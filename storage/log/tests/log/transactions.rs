@@ -29,7 +29,7 @@ fn an_open_transaction_holds_readers_back_and_an_aborted_one_is_skipped() {
     assert_eq!(values(&log, &partition, Isolation::ReadCommitted), ["before"]);
     assert_eq!(values(&log, &partition, Isolation::ReadUncommitted), ["before", "one", "after"]);
 
-    let offset = GroupOffset { group: "g".to_owned(), partition: partition.clone(), offset: 1 };
+    let offset = GroupOffset::new("g", partition.clone(), 1);
     log.end_transaction(producer, true, std::slice::from_ref(&offset)).unwrap().wait().unwrap();
     assert_eq!(values(&log, &partition, Isolation::ReadCommitted), ["before", "one", "after"]);
     assert_eq!(log.group_offset("g", &partition).unwrap(), Some(1));
@@ -64,7 +64,7 @@ fn after_crash(disk: &Memory, log: EmbeddedLog) -> (Memory, EmbeddedLog) {
 }
 
 fn offset(group: &str, partition: &TopicPartition, offset: i64) -> GroupOffset {
-    GroupOffset { group: group.to_owned(), partition: partition.clone(), offset }
+    GroupOffset::new(group, partition.clone(), offset)
 }
 
 #[test]

@@ -1,0 +1,35 @@
+//! `FindCoordinator`: who looks after a group or a transactional id. It is always this broker.
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::find_coordinator_response::Coordinator;
+use kafka_protocol::messages::{BrokerId, FindCoordinatorRequest, FindCoordinatorResponse};
+
+use crate::broker::NODE_ID;
+use crate::call::Call;
+use crate::code::NONE;
+
+const BATCHED_SINCE: i16 = 4;
+/// Groups and transactional ids; what is above belongs to share groups.
+const KEY_TYPES: std::ops::RangeInclusive<i8> = 0..=1;
+
+pub(super) fn answer(call: &Call, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
+    let error_code = if KEY_TYPES.contains(&request.key_type) { NONE } else { ResponseError::InvalidRequest.code() };
+    let (host, port) = call.broker.address(&call.peer);
+    if call.version < BATCHED_SINCE {
+        return FindCoordinatorResponse::default()
+            .with_error_code(error_code)
+            .with_node_id(BrokerId(NODE_ID))
+            .with_host(host)
+            .with_port(port);
+    }
+    let coordinator = |key| {
+        Coordinator::default()
+            .with_key(key)
+            .with_error_code(error_code)
+            .with_node_id(BrokerId(NODE_ID))
+            .with_host(host.clone())
+            .with_port(port)
+    };
+    FindCoordinatorResponse::default()
+        .with_coordinators(request.coordinator_keys.into_iter().map(coordinator).collect())
+}

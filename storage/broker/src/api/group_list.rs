@@ -1,0 +1,96 @@
+//! `ListGroups` and `DescribeGroups`: which groups there are and who is in them.
+
+use std::collections::BTreeMap;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
+use kafka_protocol::messages::list_groups_response::ListedGroup;
+use kafka_protocol::messages::{
+    DescribeGroupsRequest, DescribeGroupsResponse, GroupId, ListGroupsRequest, ListGroupsResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+
+use crate::call::Call;
+use crate::code::NONE;
+use crate::group::{Group, State};
+use crate::groups::Waiter;
+use crate::text::text;
+
+const STATE_SINCE: i16 = 4;
+const TYPE_SINCE: i16 = 5;
+const UNKNOWN_IS_ERROR_SINCE: i16 = 6;
+const GROUP_TYPE: &str = "classic";
+
+pub(super) fn list(call: &Call, request: ListGroupsRequest) -> ListGroupsResponse {
+    // Who only commits offsets makes no group with members, but is one to the tools.
+    let with_offsets = call.broker.log.groups_with_offsets().into_iter().map(text);
+    let mut groups: BTreeMap<StrBytes, (State, StrBytes)> =
+        with_offsets.map(|name| (name, (State::Empty, StrBytes::default()))).collect();
+    call.broker.groups.look(|coordinator| {
+        for (name, group) in coordinator.groups() {
+            let protocol_type = group.protocol_type.clone().unwrap_or_default();
+            groups.insert(name.clone(), (group.state, protocol_type));
+        }
+    });
+    let is_among = |wanted: &[StrBytes], value: &str| {
+        wanted.is_empty() || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(value))
+    };
+    let listed = groups
+        .into_iter()
+        .filter(|(_, (state, _))| is_among(&request.states_filter, state.name()))
+        .filter(|_| is_among(&request.types_filter, GROUP_TYPE))
+        .map(|(name, (state, protocol_type))| {
+            let mut group = ListedGroup::default().with_group_id(GroupId(name)).with_protocol_type(protocol_type);
+            if call.version >= STATE_SINCE {
+                group.group_state = text(state.name());
+            }
+            if call.version >= TYPE_SINCE {
+                group.group_type = text(GROUP_TYPE);
+            }
+            group
+        });
+    ListGroupsResponse::default().with_groups(listed.collect())
+}
+
+pub(super) fn describe(call: &Call, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
+    let describe = |id: GroupId| {
+        let described = call.broker.groups.look(|groups| groups.group(&id.0).map(|g| described(call.version, g)));
+        let described = described.unwrap_or_else(|| {
+            let has_offsets = !call.broker.log.group_offsets(&id).is_empty();
+            let unknown = DescribedGroup::default().with_group_state(text("Dead"));
+            match (has_offsets, call.version >= UNKNOWN_IS_ERROR_SINCE) {
+                (true, _) => DescribedGroup::default().with_group_state(text(State::Empty.name())),
+                (false, true) => unknown
+                    .with_error_code(ResponseError::GroupIdNotFound.code())
+                    .with_error_message(Some(text(format!("Group {} not found.", &**id)))),
+                (false, false) => unknown,
+            }
+        });
+        described.with_group_id(id)
+    };
+    DescribeGroupsResponse::default().with_groups(request.groups.into_iter().map(describe).collect())
+}
+
+fn described(version: i16, group: &Group<Waiter>) -> DescribedGroup {
+    let is_stable = group.state == State::Stable;
+    let protocol = group.protocol.clone().filter(|_| is_stable).unwrap_or_default();
+    let members = group.members.iter().map(|(id, member)| {
+        let described = DescribedGroupMember::default()
+            .with_member_id(id.clone())
+            .with_client_id(member.client_id.clone())
+            .with_client_host(member.client_host.clone());
+        let described =
+            if version >= 4 { described.with_group_instance_id(member.instance.clone()) } else { described };
+        if is_stable {
+            described.with_member_metadata(member.metadata(&protocol)).with_member_assignment(member.assignment.clone())
+        } else {
+            described
+        }
+    });
+    DescribedGroup::default()
+        .with_error_code(NONE)
+        .with_group_state(text(group.state.name()))
+        .with_protocol_type(group.protocol_type.clone().unwrap_or_default())
+        .with_members(members.collect())
+        .with_protocol_data(protocol)
+}

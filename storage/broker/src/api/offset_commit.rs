@@ -1,0 +1,63 @@
+//! `OffsetCommit`: how far a group has come, kept with the engine's own positions.
+
+use std::sync::Arc;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
+use millstream_log::{GroupOffset, Log, TopicPartition, WriteBatch};
+
+use crate::broker::settled;
+use crate::call::Call;
+use crate::code::{NONE, code_of};
+use crate::group::Identity;
+
+/// `offset.metadata.max.bytes`.
+pub(super) const METADATA_BYTES_MAX: usize = 4096;
+
+pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCommitResponse {
+    let log = &call.broker.log;
+    let identity = Identity {
+        member_id: request.member_id,
+        instance: request.group_instance_id,
+        generation: request.generation_id_or_member_epoch,
+    };
+    let group = request.group_id.0;
+    let now_ms = log.now_ms();
+    let allowed = if group.len() > i16::MAX as usize {
+        Err(ResponseError::InvalidGroupId)
+    } else {
+        call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms))
+    };
+    let mut offsets = Vec::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let name: Arc<str> = topic.name.as_str().into();
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for asked in topic.partitions {
+            let partition = TopicPartition::new(Arc::clone(&name), asked.partition_index);
+            let metadata = asked.committed_metadata.map(|metadata| metadata.to_string()).unwrap_or_default();
+            let error_code = match allowed {
+                Err(error) => error.code(),
+                Ok(()) if metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
+                Ok(()) => log.offsets(&partition).map_or_else(|error| code_of(&error), |_| NONE),
+            };
+            if error_code == NONE {
+                let offset = GroupOffset::new(&*group, partition, asked.committed_offset);
+                offsets.push(GroupOffset { leader_epoch: asked.committed_leader_epoch, metadata, ..offset });
+            }
+            let part = OffsetCommitResponsePartition::default().with_partition_index(asked.partition_index);
+            partitions.push(part.with_error_code(error_code));
+        }
+        topics.push(OffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions));
+    }
+    let written = match log.write(WriteBatch { batches: Vec::new(), offsets }) {
+        Ok(ticket) => settled(ticket).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = written {
+        let parts = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        parts.filter(|part| part.error_code == NONE).for_each(|part| part.error_code = code_of(&error));
+    }
+    OffsetCommitResponse::default().with_topics(topics)
+}

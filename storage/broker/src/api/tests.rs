@@ -1,0 +1,186 @@
+//! Every request that is advertised is answered in every version.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{
+    DeleteTopicsRequest, DescribeConfigsRequest, MetadataRequest, ProduceRequest, RequestKind, ResponseKind, TopicName,
+};
+use kafka_protocol::protocol::Encodable;
+use millstream_log::{EmbeddedLog, LogOptions};
+use tokio::runtime::Runtime;
+
+use super::*;
+use crate::BrokerOptions;
+use crate::broker::Broker;
+use crate::call::Peer;
+
+fn broker() -> Arc<Broker> {
+    let log = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
+    Arc::new(Broker::new(log, BrokerOptions::default()))
+}
+
+/// Sends a request and reads the answer, which must be complete and nothing more.
+fn exchange(runtime: &Runtime, broker: &Arc<Broker>, api: &'static Api, version: i16, body: Bytes) -> ResponseKind {
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
+    let call = Call {
+        broker: Arc::clone(broker),
+        api,
+        version,
+        correlation_id: 7,
+        client_id: None,
+        peer: Peer { remote: local, local },
+    };
+    let answer = async move { tokio::spawn(async move { run(call, body).await }).await.unwrap() };
+    let reply = runtime.block_on(answer).unwrap_or_else(|_| panic!("{:?} {version} is not answered", api.key));
+    let mut frame = reply.frame.freeze();
+    assert_eq!(frame.get_i32() as usize, frame.len());
+    assert_eq!(frame.get_i32(), 7);
+    if api.key.response_header_version(version) == 1 {
+        assert_eq!(frame.get_u8(), 0);
+    }
+    let response = ResponseKind::decode(api.key, &mut frame, version).unwrap();
+    assert!(frame.is_empty(), "{:?} {version}: {} bytes are left", api.key, frame.len());
+    response
+}
+
+/// A request with every field at its default.
+fn plain(key: ApiKey, version: i16) -> Bytes {
+    let mut body = BytesMut::new();
+    if key == ApiKey::Produce {
+        // With no acknowledgement asked for there would be no answer.
+        ProduceRequest::default().with_acks(-1).encode(&mut body, version).unwrap();
+        return body.freeze();
+    }
+    macro_rules! encode {
+        ($($kind:ident),*) => {
+            match key {
+                $(ApiKey::$kind => RequestKind::$kind(Default::default()).encode(&mut body, version).unwrap(),)*
+                other => panic!("{other:?} is not in this test"),
+            }
+        };
+    }
+    encode!(
+        Fetch,
+        ListOffsets,
+        Metadata,
+        OffsetCommit,
+        OffsetFetch,
+        FindCoordinator,
+        JoinGroup,
+        Heartbeat,
+        LeaveGroup,
+        SyncGroup,
+        DescribeGroups,
+        ListGroups,
+        ApiVersions,
+        CreateTopics,
+        DeleteTopics,
+        DeleteRecords,
+        InitProducerId,
+        OffsetForLeaderEpoch,
+        AddPartitionsToTxn,
+        AddOffsetsToTxn,
+        EndTxn,
+        TxnOffsetCommit,
+        DescribeConfigs,
+        AlterConfigs,
+        IncrementalAlterConfigs,
+        CreatePartitions,
+        DeleteGroups,
+        OffsetDelete,
+        DescribeCluster,
+        DescribeProducers,
+        DescribeTransactions,
+        ListTransactions,
+        DescribeTopicPartitions,
+        ListPartitionReassignments,
+        ListConfigResources,
+        DescribeLogDirs
+    );
+    body.freeze()
+}
+
+#[test]
+fn every_request_is_answered_in_every_version() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let broker = broker();
+    for api in all() {
+        for version in api.min..=api.max {
+            exchange(&runtime, &broker, api, version, plain(api.key, version));
+        }
+    }
+}
+
+fn encoded(request: &impl Encodable, version: i16) -> Bytes {
+    let mut body = BytesMut::new();
+    request.encode(&mut body, version).unwrap();
+    body.freeze()
+}
+
+/// The life of a topic, by clients of each version.
+#[test]
+fn a_topic_lives_and_dies_in_every_version() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let broker = broker();
+    let send = |key: ApiKey, version: i16, body: Bytes| {
+        let api = find(key as i16).unwrap();
+        exchange(&runtime, &broker, api, version.clamp(api.min, api.max), body)
+    };
+    let name = || TopicName(crate::text::text("t"));
+    for version in 0..=13 {
+        let within = |key: ApiKey| {
+            let api = find(key as i16).unwrap();
+            version.clamp(api.min, api.max)
+        };
+        let metadata = MetadataRequest::default()
+            .with_topics(Some(vec![MetadataRequestTopic::default().with_name(Some(name()))]))
+            .with_allow_auto_topic_creation(true);
+        let at = within(ApiKey::Metadata);
+        let ResponseKind::Metadata(response) = send(ApiKey::Metadata, at, encoded(&metadata, at)) else { panic!() };
+        assert_eq!((response.topics[0].error_code, response.topics[0].partitions.len()), (0, 1), "{version}");
+        let all = MetadataRequest::default().with_topics(if at > 0 { None } else { Some(Vec::new()) });
+        let ResponseKind::Metadata(response) = send(ApiKey::Metadata, at, encoded(&all, at)) else { panic!() };
+        assert_eq!(response.topics.len(), 3);
+
+        let resource = DescribeConfigsResource::default()
+            .with_resource_type(2)
+            .with_resource_name(crate::text::text("t"))
+            .with_configuration_keys(None);
+        let describe = DescribeConfigsRequest::default().with_resources(vec![resource]).with_include_synonyms(true);
+        let at = within(ApiKey::DescribeConfigs);
+        let described = send(ApiKey::DescribeConfigs, at, encoded(&describe, at));
+        let ResponseKind::DescribeConfigs(response) = described else { panic!() };
+        assert!(response.results[0].configs.len() > 25);
+
+        let at = within(ApiKey::DeleteTopics);
+        let request = if at >= 6 {
+            let topic = DeleteTopicState::default().with_name(Some(name()));
+            DeleteTopicsRequest::default().with_topics(vec![topic])
+        } else {
+            DeleteTopicsRequest::default().with_topic_names(vec![name()])
+        };
+        // The second time there is none.
+        for expected in [0, 3] {
+            let deleted = send(ApiKey::DeleteTopics, at, encoded(&request, at));
+            let ResponseKind::DeleteTopics(response) = deleted else { panic!() };
+            assert_eq!(response.responses[0].error_code, expected, "{version}");
+        }
+        let at = within(ApiKey::Metadata);
+        if at >= 4 {
+            let metadata = metadata.with_allow_auto_topic_creation(false);
+            let ResponseKind::Metadata(response) = send(ApiKey::Metadata, at, encoded(&metadata, at)) else { panic!() };
+            assert_eq!(response.topics[0].error_code, 3);
+        }
+        if at >= 12 {
+            let by_id = MetadataRequestTopic::default().with_name(None).with_topic_id(crate::topic_id::topic_id("t"));
+            let metadata = MetadataRequest::default().with_topics(Some(vec![by_id]));
+            let ResponseKind::Metadata(response) = send(ApiKey::Metadata, at, encoded(&metadata, at)) else { panic!() };
+            assert!(response.topics[0].error_code != 0);
+        }
+    }
+}

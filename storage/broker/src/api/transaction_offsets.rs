@@ -1,0 +1,79 @@
+//! `TxnOffsetCommit`: positions of a group that count once the transaction is committed.
+
+use std::sync::Arc;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::txn_offset_commit_response::{
+    TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
+};
+use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
+use millstream_log::{Error, GroupOffset, Log, Producer, TopicPartition};
+
+use super::offset_commit::METADATA_BYTES_MAX;
+use super::transactions::check;
+use crate::broker::settled;
+use crate::call::Call;
+use crate::code::{NONE, code_of};
+use crate::group::Identity;
+
+/// Before, a producer did not say for which member of the group it writes (KIP-447).
+const MEMBER_SINCE: i16 = 3;
+
+pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse {
+    let log = &call.broker.log;
+    let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
+    let group = request.group_id.0;
+    let identity = Identity {
+        member_id: request.member_id,
+        instance: request.group_instance_id,
+        generation: request.generation_id,
+    };
+    let names_member = call.version >= MEMBER_SINCE && (identity.generation >= 0 || !identity.member_id.is_empty());
+    let allowed = check(&call, &request.transactional_id, producer).and_then(|()| {
+        let now_ms = log.now_ms();
+        if names_member {
+            call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms))
+        } else {
+            Ok(())
+        }
+    });
+    let mut offsets = Vec::new();
+    let mut topics = Vec::with_capacity(request.topics.len());
+    for topic in request.topics {
+        let name: Arc<str> = topic.name.as_str().into();
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        for asked in topic.partitions {
+            let partition = TopicPartition::new(Arc::clone(&name), asked.partition_index);
+            let metadata = asked.committed_metadata.map(|metadata| metadata.to_string()).unwrap_or_default();
+            let error_code = match allowed {
+                Err(error) => error.code(),
+                Ok(()) if metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
+                Ok(()) => log.offsets(&partition).map_or_else(|error| code_of(&error), |_| NONE),
+            };
+            if error_code == NONE {
+                let offset = GroupOffset::new(&*group, partition, asked.committed_offset);
+                offsets.push(GroupOffset { leader_epoch: asked.committed_leader_epoch, metadata, ..offset });
+            }
+            let part = TxnOffsetCommitResponsePartition::default().with_partition_index(asked.partition_index);
+            partitions.push(part.with_error_code(error_code));
+        }
+        topics.push(TxnOffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions));
+    }
+    let added = if offsets.is_empty() {
+        Ok(())
+    } else {
+        match log.add_offsets(producer, &offsets) {
+            Ok(ticket) => settled(ticket).await,
+            Err(error) => Err(error),
+        }
+    };
+    if let Err(error) = added {
+        let code = match error {
+            Error::Fenced { .. } => ResponseError::ProducerFenced.code(),
+            error => code_of(&error),
+        };
+        let parts = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
+        parts.filter(|part| part.error_code == NONE).for_each(|part| part.error_code = code);
+    }
+    TxnOffsetCommitResponse::default().with_topics(topics)
+}

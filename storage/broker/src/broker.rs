@@ -1,0 +1,90 @@
+//! What all connections share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use kafka_protocol::protocol::StrBytes;
+use millstream_log::{EmbeddedLog, Log, Result, Ticket, TopicInfo, TopicSpec};
+use tokio::sync::oneshot;
+use tokio::task::block_in_place;
+
+use crate::BrokerOptions;
+use crate::call::Peer;
+use crate::frame::Budget;
+use crate::groups::Groups;
+use crate::text::text;
+use crate::topic_id::TopicNames;
+
+/// The id of the one broker there is.
+pub(crate) const NODE_ID: i32 = 1;
+/// The epoch of the leader of every partition: it never changes.
+pub(crate) const LEADER_EPOCH: i32 = 0;
+/// The id of the cluster of this one broker.
+pub(crate) const CLUSTER_ID: &str = "millstream";
+
+/// The broker behind all connections.
+pub(crate) struct Broker {
+    pub(crate) log: Arc<EmbeddedLog>,
+    pub(crate) options: BrokerOptions,
+    pub(crate) topic_names: TopicNames,
+    pub(crate) groups: Groups,
+    /// Memory for requests and for responses to fetches.
+    pub(crate) requests: Budget,
+    pub(crate) responses: Budget,
+}
+
+impl fmt::Debug for Broker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broker").finish_non_exhaustive()
+    }
+}
+
+impl Broker {
+    pub(crate) fn new(log: Arc<EmbeddedLog>, options: BrokerOptions) -> Self {
+        Self {
+            log,
+            topic_names: TopicNames::default(),
+            groups: Groups::new(&options),
+            requests: Budget::new(options.requests_bytes_max),
+            responses: Budget::new(options.responses_bytes_max),
+            options,
+        }
+    }
+
+    /// The address that this client is to connect to.
+    pub(crate) fn address(&self, peer: &Peer) -> (StrBytes, i32) {
+        match &self.options.advertised {
+            Some((host, port)) => (text(host.as_str()), i32::from(*port)),
+            None => (text(peer.local.ip().to_canonical().to_string()), i32::from(peer.local.port())),
+        }
+    }
+
+    /// The topic of this name, created if clients may do that by naming it.
+    pub(crate) fn topic_or_create(&self, name: &str, may_create: bool) -> Result<TopicInfo> {
+        if let Some(topic) = self.log.topic(name)? {
+            return Ok(topic);
+        }
+        if !(may_create && self.options.auto_create_topics) {
+            return Err(millstream_log::Error::UnknownTopic(name.to_owned()));
+        }
+        let spec = TopicSpec::new(name, self.options.partitions_default);
+        match block_in_place(|| self.log.create_topic(&spec)) {
+            // Another client was faster.
+            Err(millstream_log::Error::TopicExists(_)) => {
+                self.log.topic(name)?.ok_or_else(|| millstream_log::Error::UnknownTopic(name.to_owned()))
+            }
+            created => created,
+        }
+    }
+}
+
+/// Waits until a ticket's append is on disk.
+pub(crate) async fn settled<T: Clone + Send + 'static>(ticket: Ticket<T>) -> Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    ticket.on_complete(move |outcome| _ = sender.send(outcome));
+    match receiver.await {
+        Ok(outcome) => outcome,
+        // The log is dropped only after all connections.
+        Err(_) => Err(millstream_log::Error::CorruptBatch("the log has gone".to_owned())),
+    }
+}

@@ -1,0 +1,96 @@
+//! Accepts connections, on threads of its own.
+
+use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_log::EmbeddedLog;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+
+use crate::broker::Broker;
+use crate::call::Peer;
+use crate::{BrokerOptions, Error, Result, connection, groups};
+
+/// How long to wait when the system has no more file handles to give.
+const EXHAUSTED_DELAY: Duration = Duration::from_millis(100);
+
+/// A running listener. Dropping it closes its connections.
+#[derive(Debug)]
+pub struct Listener {
+    addresses: Vec<SocketAddr>,
+    /// Taken when the listener is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Listener {
+    /// Listens on every address, each of which must be free.
+    ///
+    /// # Errors
+    /// [`Error::Listen`] if an address cannot be listened on, [`Error::Threads`].
+    pub fn start(log: Arc<EmbeddedLog>, options: BrokerOptions) -> Result<Self> {
+        let mut sockets = Vec::new();
+        for address in &options.listeners {
+            let failed = |source| Error::Listen { address: address.clone(), source };
+            for resolved in address.to_socket_addrs().map_err(failed)? {
+                sockets.push(bind(resolved).map_err(failed)?);
+            }
+        }
+        let addresses = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("broker")
+            .enable_all()
+            .build()
+            .map_err(Error::Threads)?;
+        let broker = Arc::new(Broker::new(log, options));
+        runtime.spawn(groups::drive(Arc::clone(&broker)));
+        let places = Arc::new(Semaphore::new(broker.options.connections_max));
+        for socket in sockets {
+            let _context = runtime.enter();
+            let socket = TcpListener::from_std(socket).map_err(Error::Threads)?;
+            runtime.spawn(accept(socket, Arc::clone(&broker), Arc::clone(&places)));
+        }
+        Ok(Self { addresses, runtime: Some(runtime) })
+    }
+
+    /// The addresses that clients can connect to.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // The log must be free when this returns; a handler at work ends within moments.
+            runtime.shutdown_timeout(Duration::from_secs(5));
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<StdListener> {
+    let socket = StdListener::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+async fn accept(socket: TcpListener, broker: Arc<Broker>, places: Arc<Semaphore>) {
+    loop {
+        let Ok((stream, remote)) = socket.accept().await else {
+            tokio::time::sleep(EXHAUSTED_DELAY).await;
+            continue;
+        };
+        // Without a place the connection is closed at once.
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
+        let Ok(local) = stream.local_addr() else { continue };
+        let broker = Arc::clone(&broker);
+        tokio::spawn(async move {
+            // A connection that ends by an error has nobody left to tell.
+            let _ = connection::serve(broker, stream, Peer { remote, local }).await;
+            drop(place);
+        });
+    }
+}

@@ -1,0 +1,55 @@
+//! How the listener behaves.
+
+use std::time::Duration;
+
+/// Settings of the listener; where Kafka's broker has the setting, its name is given.
+#[derive(Debug, Clone)]
+pub struct BrokerOptions {
+    /// `listeners`: the addresses to listen on, each `HOST:PORT`; port 0 is any that is free.
+    pub listeners: Vec<String>,
+    /// `advertised.listeners`: what clients are told to connect to, `HOST:PORT`; if there is none, the address that they
+    /// did connect to.
+    pub advertised: Option<(String, u16)>,
+    /// `auto.create.topics.enable`.
+    pub auto_create_topics: bool,
+    /// `num.partitions` of a topic that is created without saying how many.
+    pub partitions_default: i32,
+    /// `max.connections`: further ones are closed at once.
+    pub connections_max: usize,
+    /// `connections.max.idle.ms`.
+    pub idle_max: Duration,
+    /// `socket.request.max.bytes`.
+    pub request_bytes_max: usize,
+    /// `queued.max.request.bytes`: what the requests of all connections may take together.
+    pub requests_bytes_max: usize,
+    /// `fetch.max.bytes` of one response.
+    pub response_bytes_max: usize,
+    /// What the responses to fetches may take together; beyond that each brings one batch a partition at most.
+    pub responses_bytes_max: usize,
+    /// `group.min.session.timeout.ms` and `group.max.session.timeout.ms`.
+    pub session_timeout_ms: std::ops::RangeInclusive<i32>,
+    /// `group.initial.rebalance.delay.ms`: how long the first member of a group waits for others.
+    pub initial_rebalance_delay_ms: i32,
+    /// `transaction.max.timeout.ms`.
+    pub transaction_timeout_ms_max: i32,
+}
+
+impl Default for BrokerOptions {
+    fn default() -> Self {
+        Self {
+            listeners: vec!["127.0.0.1:9092".to_owned()],
+            advertised: None,
+            auto_create_topics: true,
+            partitions_default: 1,
+            connections_max: 1_000,
+            idle_max: Duration::from_secs(600),
+            request_bytes_max: 100 << 20,
+            requests_bytes_max: 256 << 20,
+            response_bytes_max: 16 << 20,
+            responses_bytes_max: 128 << 20,
+            session_timeout_ms: 6_000..=1_800_000,
+            initial_rebalance_delay_ms: 0,
+            transaction_timeout_ms_max: 900_000,
+        }
+    }
+}

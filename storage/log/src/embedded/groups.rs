@@ -1,0 +1,28 @@
+//! What the broker's side asks of consumer groups' offsets beyond [`crate::Log`].
+
+use super::{EmbeddedLog, locked};
+use crate::{GroupOffset, Result, TopicPartition};
+
+impl EmbeddedLog {
+    /// All that a group has committed, in no particular order.
+    #[must_use]
+    pub fn group_offsets(&self, group: &str) -> Vec<GroupOffset> {
+        locked(&self.inner.groups).of_group(group)
+    }
+
+    /// The groups that have committed offsets, in no particular order.
+    #[must_use]
+    pub fn groups_with_offsets(&self) -> Vec<String> {
+        locked(&self.inner.groups).names()
+    }
+
+    /// Forgets a group's offsets in some partitions.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn delete_group_offsets(&self, group: &str, partitions: &[TopicPartition]) -> Result<()> {
+        let known = locked(&self.inner.groups).partitions(group);
+        let readers: Vec<_> = known.into_iter().filter(|partition| partitions.contains(partition)).collect();
+        self.inner.forget(&readers.into_iter().map(|partition| (group.to_owned(), partition)).collect::<Vec<_>>())
+    }
+}
