@@ -3,11 +3,13 @@
 mod administration;
 mod admit;
 mod api;
+mod checkpointer;
 mod compaction;
 mod coordinator;
 mod flush;
 mod groups;
 mod producer_ids;
+mod queue;
 mod recovery;
 mod topics;
 mod transactions;
@@ -21,10 +23,11 @@ use crate::gate::Gate;
 use crate::group::GroupOffsets;
 use crate::{Disk, Io, Memory, Result};
 
+use checkpointer::Checkpointer;
 use compaction::Compactor;
 use coordinator::Coordinator;
 pub use coordinator::{TransactionInfo, TransactionState};
-use flush::{Checkpointer, JournalQueue};
+use queue::JournalQueue;
 use topics::Topics;
 
 /// Who writes the journal.

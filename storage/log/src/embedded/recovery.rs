@@ -6,9 +6,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use super::checkpointer::Checkpointer;
 use super::compaction::Compactor;
 use super::coordinator::{Coordinator, STATE_TOPIC};
-use super::flush::{Checkpointer, JournalQueue};
+use super::queue::JournalQueue;
 use super::topics::{Topics, partitions_dir};
 use super::{Inner, LogOptions};
 use crate::checkpoint::Checkpoint;

@@ -1,0 +1,241 @@
+//! The checkpoint's thread: segments to the disk, journals retired, and what is to be done from time to time.
+
+use std::path::PathBuf;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use super::compaction::Sealed;
+use super::queue::CLOCK_TICK;
+use super::{Flusher, Inner, locked};
+use crate::checkpoint::Checkpoint;
+use crate::journal::{JournalWriter, recycle_before};
+use crate::segment::{SLICE_BYTES, Unsynced};
+use crate::{Error, Result};
+
+/// Makes segments durable and retires full journals without holding up acknowledgements.
+#[derive(Debug, Default)]
+pub(super) struct Checkpointer {
+    /// Filled by the journal's writer, emptied by the checkpoint's thread.
+    pub(super) due: Mutex<CheckpointerState>,
+    pub(super) wake: Condvar,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct CheckpointerState {
+    captured: Option<Capture>,
+    /// The journal that comes next, made ready so that changing over to it waits for no disk.
+    next: Option<JournalWriter>,
+    /// Bytes that went into segments since a slice was last synced.
+    unsynced_bytes: u64,
+    /// Whether a checkpoint is being written.
+    busy: bool,
+    /// When retention was last looked after, by the log's clock.
+    kept_house_ms: i64,
+    pub(super) closed: bool,
+}
+
+impl Checkpointer {
+    /// Counts what was written to segments.
+    pub(super) fn note(&self, bytes: u64) {
+        let mut due = locked(&self.due);
+        due.unsynced_bytes += bytes;
+        if due.unsynced_bytes >= SLICE_BYTES {
+            self.wake.notify_all();
+        }
+    }
+}
+
+/// Everything a checkpoint needs, as of one moment between two frames.
+#[derive(Debug)]
+struct Capture {
+    checkpoint: Checkpoint,
+    unsynced: Vec<Unsynced>,
+    dirs: Vec<PathBuf>,
+    expired: Vec<PathBuf>,
+}
+
+impl Inner {
+    /// Starts the next journal and hands the checkpoint for the old one to its thread, unless that is
+    /// still busy: then the journal grows on.
+    pub(super) fn retire(&self, writer: &mut JournalWriter) -> Result<()> {
+        if self.options.flusher == Flusher::Inline {
+            return self.retire_inline(writer);
+        }
+        let mut due = locked(&self.checkpointer.due);
+        if due.captured.is_none()
+            && !due.busy
+            && let Some(next) = due.next.take()
+        {
+            due.captured = Some(self.capture(writer, next)?);
+            self.checkpointer.wake.notify_all();
+        }
+        Ok(())
+    }
+
+    fn retire_inline(&self, writer: &mut JournalWriter) -> Result<()> {
+        let next = self.create_journal(writer.number() + 1)?;
+        let capture = self.capture(writer, next)?;
+        let sealed = self.complete(capture)?;
+        self.compact(sealed)
+    }
+
+    fn create_journal(&self, number: u64) -> Result<JournalWriter> {
+        JournalWriter::create(&*self.options.io, &self.options.dir.join("journal"), number)
+    }
+
+    /// Switches to the next journal and notes what the partitions are at this moment.
+    fn capture(&self, writer: &mut JournalWriter, next: JournalWriter) -> Result<Capture> {
+        let _unit = self.unit.write().unwrap_or_else(PoisonError::into_inner);
+        self.gate.check()?;
+        let (batches, sequence) = self.queue.take();
+        if !batches.is_empty() {
+            self.write_frame(writer, &batches)?;
+            for (partition, placed) in &batches {
+                partition.publish(placed.end_offset, placed.stable_offset);
+            }
+            self.gate.raise(sequence);
+        }
+        let io = &*self.options.io;
+        writer.retire_for(next)?;
+        locked(&self.queue.state).unsynced = None;
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let now_ms = io.now_ms();
+        let mut capture = Capture {
+            checkpoint: Checkpoint { journal: writer.number(), ..Checkpoint::default() },
+            unsynced: Vec::new(),
+            dirs: Vec::new(),
+            expired: Vec::new(),
+        };
+        for partition in topics.partitions() {
+            capture.expired.extend(partition.expire(io, now_ms)?);
+            partition.expire_producers(now_ms.saturating_sub(self.options.producer_id_expiration_ms));
+            let (checkpoint, is_new) = partition.checkpoint();
+            if is_new {
+                capture.dirs.push(partition.dir.clone());
+            }
+            capture.unsynced.extend(partition.take_unsynced(0));
+            capture.checkpoint.partitions.insert(partition.id, checkpoint);
+        }
+        drop(topics);
+        for (partition, _) in &batches {
+            partition.watchers.notify();
+        }
+        Ok(capture)
+    }
+
+    /// Syncs the segments, writes the checkpoint and removes what it makes needless.
+    ///
+    /// Returns where each partition's last segment starts; what lies before is on disk and final.
+    fn complete(&self, capture: Capture) -> Result<Sealed> {
+        let io = &*self.options.io;
+        capture.unsynced.iter().try_for_each(Unsynced::sync)?;
+        for dir in &capture.dirs {
+            match io.sync_dir(dir) {
+                // The topic was deleted meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                outcome => outcome.map_err(Error::io("sync", dir))?,
+            }
+        }
+        // A slice that was synced before may have failed: then its segments only seem to be on disk.
+        self.gate.check()?;
+        capture.checkpoint.write(io, &self.options.dir.join("checkpoint"))?;
+        let spare_bytes_max = 2 * self.options.journal_bytes_max;
+        recycle_before(io, &self.options.dir.join("journal"), capture.checkpoint.journal, spare_bytes_max)?;
+        for path in &capture.expired {
+            io.remove(path).map_err(Error::io("remove", path))?;
+        }
+        Ok(capture.checkpoint.partitions.iter().map(|(id, partition)| (*id, partition.active_base)).collect())
+    }
+
+    pub(super) fn run_checkpointer(&self) {
+        let mut number = locked(&self.queue.writer).number();
+        let mut looked = Instant::now();
+        locked(&self.checkpointer.due).kept_house_ms = self.options.io.now_ms();
+        let mut due = locked(&self.checkpointer.due);
+        loop {
+            if let Some(capture) = due.captured.take() {
+                due.busy = true;
+                drop(due);
+                self.gate.fail_on(self.complete(capture).map(|sealed| self.compactor.start(sealed)));
+                due = locked(&self.checkpointer.due);
+                due.busy = false;
+            } else if due.next.is_none() && self.gate.check().is_ok() {
+                drop(due);
+                number += 1;
+                let created = self.create_journal(number).inspect_err(|error| self.gate.fail(error));
+                due = locked(&self.checkpointer.due);
+                due.next = created.ok();
+            } else if due.unsynced_bytes >= SLICE_BYTES {
+                due.unsynced_bytes = 0;
+                drop(due);
+                self.gate.fail_on(self.sync_slice());
+                due = locked(&self.checkpointer.due);
+            } else if due.closed {
+                return;
+            } else if self.is_house_due(&due)
+                && let Some(next) = due.next.take()
+            {
+                due.kept_house_ms = self.options.io.now_ms();
+                drop(due);
+                self.gate.fail_on(self.retire_early(next));
+                due = locked(&self.checkpointer.due);
+            } else if looked.elapsed() >= CLOCK_TICK && self.gate.check().is_ok() {
+                drop(due);
+                self.gate.fail_on(self.abort_overdue());
+                looked = Instant::now();
+                due = locked(&self.checkpointer.due);
+            } else {
+                let waited = self.checkpointer.wake.wait_timeout(due, CLOCK_TICK);
+                due = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+    }
+
+    fn is_house_due(&self, due: &CheckpointerState) -> bool {
+        let since_ms = self.options.io.now_ms().saturating_sub(due.kept_house_ms);
+        since_ms >= self.options.retention_check_interval_ms && self.gate.check().is_ok()
+    }
+
+    /// Writes a checkpoint before the journal is full, since that is when retention and compaction are done.
+    fn retire_early(&self, next: JournalWriter) -> Result<()> {
+        let mut writer = locked(&self.queue.writer);
+        let capture = self.capture(&mut writer, next)?;
+        drop(writer);
+        self.complete(capture).map(|sealed| self.compactor.start(sealed))
+    }
+
+    /// Does what is to be done from time to time, on this thread.
+    pub(super) fn keep_house(&self) -> Result<()> {
+        self.abort_overdue()?;
+        self.flush()?;
+        self.sync_journal()?;
+        let mut due = locked(&self.checkpointer.due);
+        if self.options.flusher == Flusher::Thread || !self.is_house_due(&due) {
+            return Ok(());
+        }
+        due.kept_house_ms = self.options.io.now_ms();
+        drop(due);
+        self.retire_inline(&mut locked(&self.queue.writer))
+    }
+
+    /// Syncs the segments that were written to most. A checkpoint that is captured meanwhile counts them as
+    /// synced: it is completed on this thread, after this, and only if this has not stopped the log.
+    fn sync_slice(&self) -> Result<()> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let files: Vec<_> =
+            topics.partitions().flat_map(|partition| partition.take_unsynced(SLICE_BYTES / 4)).collect();
+        drop(topics);
+        files.iter().try_for_each(Unsynced::sync)
+    }
+
+    /// Flushes, and writes a checkpoint on this thread.
+    pub(super) fn checkpoint_now(&self) -> Result<()> {
+        self.flush()?;
+        let mut writer = locked(&self.queue.writer);
+        let next = locked(&self.checkpointer.due).next.take();
+        let next = next.map_or_else(|| self.create_journal(writer.number() + 1), Ok)?;
+        let capture = self.capture(&mut writer, next)?;
+        drop(writer);
+        self.complete(capture).map(drop)
+    }
+}

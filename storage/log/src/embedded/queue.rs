@@ -1,0 +1,137 @@
+//! The queue before the journal.
+
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use super::locked;
+use crate::journal::JournalWriter;
+use crate::partition::{Partition, Placed};
+
+/// How often the clock is looked at where nothing else happens.
+pub(super) const CLOCK_TICK: Duration = Duration::from_secs(1);
+
+/// Batches on their way to the journal.
+#[derive(Debug)]
+pub(super) struct JournalQueue {
+    /// Filled by appends, emptied by the journal's writer.
+    pub(super) state: Mutex<QueueState>,
+    /// Wakes the journal's writer.
+    filled: Condvar,
+    /// Wakes appends that wait for the disk.
+    emptied: Condvar,
+    /// The journal's thread, which must never wait for itself.
+    pub(super) thread: OnceLock<ThreadId>,
+    /// Held while a frame is written.
+    pub(super) writer: Mutex<JournalWriter>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct QueueState {
+    batches: Vec<(Arc<Partition>, Placed)>,
+    /// The bytes of batches that are queued or being written.
+    waiting_bytes: u64,
+    /// The number of the newest batch; the first one is 1.
+    sequence: u64,
+    /// What was written but not synced; changed with the writer held.
+    pub(super) unsynced: Option<Unflushed>,
+    closed: bool,
+}
+
+/// Batches that were acknowledged before they are on disk, as their topics allow.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unflushed {
+    pub(super) batches: i64,
+    pub(super) batches_max: i64,
+    pub(super) due_ms: i64,
+}
+
+/// What the journal's thread is to do.
+pub(super) enum Due {
+    Write,
+    Sync,
+    End,
+}
+
+impl JournalQueue {
+    pub(super) fn new(writer: JournalWriter) -> Self {
+        Self {
+            state: Mutex::default(),
+            filled: Condvar::new(),
+            emptied: Condvar::new(),
+            thread: OnceLock::new(),
+            writer: Mutex::new(writer),
+        }
+    }
+
+    /// Queues a batch; its number is what its ticket waits for.
+    pub(super) fn push(&self, partition: &Arc<Partition>, placed: Placed) -> u64 {
+        let mut state = locked(&self.state);
+        state.waiting_bytes += placed.bytes.len() as u64;
+        state.batches.push((Arc::clone(partition), placed));
+        state.sequence += 1;
+        let sequence = state.sequence;
+        drop(state);
+        self.filled.notify_one();
+        sequence
+    }
+
+    /// Waits while more than so many bytes are on their way to the disk. Refusing them instead would fail queries and
+    /// producers for a disk that is merely slow, and keeping them would take all memory; whoever waits slows down what
+    /// makes the records. A callback on the journal's own thread does not wait.
+    pub(super) fn wait_for_room(&self, bytes_max: u64, has_stopped: impl Fn() -> bool) {
+        let mut state = locked(&self.state);
+        while state.waiting_bytes > bytes_max && self.thread.get() != Some(&thread::current().id()) && !has_stopped() {
+            // A failure of the log is noticed by looking again.
+            let waited = self.emptied.wait_timeout(state, CLOCK_TICK);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// So many bytes are no longer on their way.
+    pub(super) fn note_written(&self, batches: &[(Arc<Partition>, Placed)]) {
+        let bytes: u64 = batches.iter().map(|(_, placed)| placed.bytes.len() as u64).sum();
+        let mut state = locked(&self.state);
+        state.waiting_bytes = state.waiting_bytes.saturating_sub(bytes);
+        drop(state);
+        self.emptied.notify_all();
+    }
+
+    /// The number of the newest batch.
+    pub(super) fn sequence(&self) -> u64 {
+        locked(&self.state).sequence
+    }
+
+    /// Lets the journal's writer end once the queue is empty.
+    pub(super) fn close(&self) {
+        locked(&self.state).closed = true;
+        self.filled.notify_all();
+    }
+
+    /// Blocks until there is something to do.
+    pub(super) fn wait(&self, now_ms: impl Fn() -> i64) -> Due {
+        let mut state = locked(&self.state);
+        loop {
+            if !state.batches.is_empty() {
+                return Due::Write;
+            }
+            if state.closed {
+                return Due::End;
+            }
+            let wait_ms = state.unsynced.map(|unsynced| unsynced.due_ms - now_ms());
+            state = match wait_ms {
+                Some(..=0) => return Due::Sync,
+                Some(ms) => {
+                    let waited = self.filled.wait_timeout(state, Duration::from_millis(ms.unsigned_abs()));
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+
+    pub(super) fn take(&self) -> (Vec<(Arc<Partition>, Placed)>, u64) {
+        let mut state = locked(&self.state);
+        (std::mem::take(&mut state.batches), state.sequence)
+    }
+}
