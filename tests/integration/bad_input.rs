@@ -207,12 +207,12 @@ fn a_full_disk_loses_nothing_that_was_acknowledged() {
     support::run(&data, &["-e", "CREATE STREAM copy AS SELECT * FROM orders EMIT CHANGES"]);
 
     // Every insert that is acknowledged is followed by a line of output.
+    let line = support::run(&data, &["-e", "DESCRIBE FUNCTION LEN"]);
     let item = "x".repeat(20_000);
     let script: String =
         (0..400).map(|n| format!("INSERT INTO orders VALUES ({n}, '{item}', 7); DESCRIBE FUNCTION LEN;\n")).collect();
     let output = run_stdin(&data, &[], script.as_bytes());
     assert_failed("inserts", &output, 1, &["No space left on device", "help: "]);
-    let line = support::run(&data, &["-e", "DESCRIBE FUNCTION LEN"]);
     let acknowledged = String::from_utf8(output.stdout).unwrap().matches(&line).count();
     assert!(acknowledged > 10, "{acknowledged} inserts were acknowledged");
     let count = |data: &Path, what: &str| {
