@@ -62,7 +62,7 @@ pub(crate) fn wanted_keys(conditions: &[Expr], keys: &[(&str, DataType)]) -> Opt
 #[cfg(test)]
 mod tests {
     use arrow::array::{AsArray, Int32Array, StringArray};
-    use datafusion::prelude::{col, lit};
+    use datafusion::prelude::{ident, lit};
 
     use super::*;
 
@@ -70,7 +70,7 @@ mod tests {
     fn keys_are_the_product_of_what_each_column_is_bound_to() {
         let keys = [("A", DataType::Int32), ("B", DataType::Utf8)];
         let conditions =
-            [col("A").in_list(vec![lit(2), lit(1), lit(2)], false), lit("x").eq(col("B")), col("C").gt(lit(3))];
+            [ident("A").in_list(vec![lit(2), lit(1), lit(2)], false), lit("x").eq(ident("B")), ident("C").gt(lit(3))];
         let found = wanted_keys(&conditions, &keys).unwrap();
         assert_eq!(found[0].as_primitive(), &Int32Array::from(vec![1, 2]));
         assert_eq!(found[1].as_string::<i32>(), &StringArray::from(vec!["x", "x"]));
@@ -79,10 +79,10 @@ mod tests {
     #[test]
     fn a_column_that_is_not_bound_leaves_all_keys() {
         let keys = [("A", DataType::Int32), ("B", DataType::Utf8)];
-        assert!(wanted_keys(&[col("A").eq(lit(1))], &keys).is_none());
-        assert!(wanted_keys(&[col("A").eq(lit(1)), col("B").gt(lit("x"))], &keys).is_none());
-        assert!(wanted_keys(&[col("A").in_list(vec![lit(1)], true)], &keys[..1]).is_none());
+        assert!(wanted_keys(&[ident("A").eq(lit(1))], &keys).is_none());
+        assert!(wanted_keys(&[ident("A").eq(lit(1)), ident("B").gt(lit("x"))], &keys).is_none());
+        assert!(wanted_keys(&[ident("A").in_list(vec![lit(1)], true)], &keys[..1]).is_none());
         // Another type than the key's is left to the filter.
-        assert!(wanted_keys(&[col("A").eq(lit(1i64))], &keys[..1]).is_none());
+        assert!(wanted_keys(&[ident("A").eq(lit(1i64))], &keys[..1]).is_none());
     }
 }
