@@ -13,7 +13,16 @@ use crate::code::{NONE, code_of};
 use crate::group::Identity;
 
 /// `offset.metadata.max.bytes`.
-pub(super) const METADATA_BYTES_MAX: usize = 4096;
+const METADATA_BYTES_MAX: usize = 4096;
+
+/// The code of an offset that is to be kept by a member that is allowed to or not: [`NONE`] if it can be.
+pub(super) fn check_offset(log: &dyn Log, allowed: Result<(), ResponseError>, offset: &GroupOffset) -> i16 {
+    match allowed {
+        Err(error) => error.code(),
+        Ok(()) if offset.metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
+        Ok(()) => log.offsets(&offset.partition).map_or_else(|error| code_of(&error), |_| NONE),
+    }
+}
 
 pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCommitResponse {
     let log = &call.broker.log;
@@ -37,14 +46,11 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
         for asked in topic.partitions {
             let partition = TopicPartition::new(Arc::clone(&name), asked.partition_index);
             let metadata = asked.committed_metadata.map(|metadata| metadata.to_string()).unwrap_or_default();
-            let error_code = match allowed {
-                Err(error) => error.code(),
-                Ok(()) if metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
-                Ok(()) => log.offsets(&partition).map_or_else(|error| code_of(&error), |_| NONE),
-            };
+            let offset = GroupOffset::new(&*group, partition, asked.committed_offset);
+            let offset = GroupOffset { leader_epoch: asked.committed_leader_epoch, metadata, ..offset };
+            let error_code = check_offset(&**log, allowed, &offset);
             if error_code == NONE {
-                let offset = GroupOffset::new(&*group, partition, asked.committed_offset);
-                offsets.push(GroupOffset { leader_epoch: asked.committed_leader_epoch, metadata, ..offset });
+                offsets.push(offset);
             }
             let part = OffsetCommitResponsePartition::default().with_partition_index(asked.partition_index);
             partitions.push(part.with_error_code(error_code));

@@ -9,7 +9,7 @@ use kafka_protocol::messages::txn_offset_commit_response::{
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use millstream_log::{Error, GroupOffset, Log, Producer, TopicPartition};
 
-use super::offset_commit::METADATA_BYTES_MAX;
+use super::offset_commit::check_offset;
 use super::transactions::check;
 use crate::broker::settled;
 use crate::call::Call;
@@ -45,14 +45,11 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
         for asked in topic.partitions {
             let partition = TopicPartition::new(Arc::clone(&name), asked.partition_index);
             let metadata = asked.committed_metadata.map(|metadata| metadata.to_string()).unwrap_or_default();
-            let error_code = match allowed {
-                Err(error) => error.code(),
-                Ok(()) if metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
-                Ok(()) => log.offsets(&partition).map_or_else(|error| code_of(&error), |_| NONE),
-            };
+            let offset = GroupOffset::new(&*group, partition, asked.committed_offset);
+            let offset = GroupOffset { leader_epoch: asked.committed_leader_epoch, metadata, ..offset };
+            let error_code = check_offset(&**log, allowed, &offset);
             if error_code == NONE {
-                let offset = GroupOffset::new(&*group, partition, asked.committed_offset);
-                offsets.push(GroupOffset { leader_epoch: asked.committed_leader_epoch, metadata, ..offset });
+                offsets.push(offset);
             }
             let part = TxnOffsetCommitResponsePartition::default().with_partition_index(asked.partition_index);
             partitions.push(part.with_error_code(error_code));
