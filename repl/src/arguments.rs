@@ -110,7 +110,7 @@ pub(crate) enum Command {
     /// Print a topic's records.
     Consume(Consume),
     /// List the topics.
-    Topics,
+    Topics(Topics),
     /// Run queries and serve Kafka clients until interrupted.
     Server,
 }
@@ -138,6 +138,10 @@ pub(crate) struct Produce {
     /// The number of partitions of a topic that is created.
     #[arg(long, value_name = "COUNT")]
     pub(crate) partitions: Option<i32>,
+
+    /// The program to work with, as HOST:PORT; without it the data directory, or the program that has it.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) bootstrap_server: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -170,4 +174,15 @@ pub(crate) struct Consume {
     /// End at what is the end of the topic now.
     #[arg(long)]
     pub(crate) exit_at_end: bool,
+
+    /// The program to work with, as HOST:PORT; without it the data directory, or the program that has it.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) bootstrap_server: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Topics {
+    /// The program to work with, as HOST:PORT; without it the data directory, or the program that has it.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) bootstrap_server: Option<String>,
 }

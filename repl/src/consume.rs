@@ -1,96 +1,73 @@
 //! `millstream consume`.
 
 use std::io::Write;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
 
-use millstream_log::{EmbeddedLog, GroupOffset, Isolation, Log, TopicPartition, Watch, WriteBatch};
+use millstream_log::{Fetched, TopicPartition};
 
 use crate::arguments::{Arguments, Consume};
-use crate::embedded::open_log;
 use crate::failure::{Failure, Result};
+use crate::place::{self, Place};
 
-const FETCH_BYTES: usize = 1 << 20;
-
+/// How far a partition has been read, and where it ended when the command began.
 struct Reader {
     partition: TopicPartition,
     position: i64,
     end: i64,
-    _watch: Watch,
 }
 
 pub(crate) fn run(arguments: &Arguments, consume: &Consume) -> Result<u8> {
-    let log = open_log(arguments)?;
-    let (wake, woken) = channel();
-    let mut readers = readers(&log, consume, &wake)?;
+    let mut place = place::open(arguments, consume.bootstrap_server.as_deref())?;
+    let mut readers = readers(&mut *place, consume)?;
     let mut left = consume.max_messages.unwrap_or(u64::MAX);
-    while left > 0 {
-        let before = left;
-        for reader in &mut readers {
-            left = print(&log, reader, consume, left)?;
-        }
-        let done = readers.iter().all(|reader| reader.position >= reader.end);
-        if consume.exit_at_end && done {
-            break;
-        }
-        if left == before && !wait(&woken) {
-            break;
+    while left > 0 && !(consume.exit_at_end && readers.iter().all(|reader| reader.position >= reader.end)) {
+        let positions: Vec<_> = readers.iter().map(|reader| (reader.partition.clone(), reader.position)).collect();
+        for (reader, fetched) in readers.iter_mut().zip(place.fetch(&positions)?) {
+            let from = reader.position;
+            reader.position = print(&fetched, from, &mut left)?;
+            // Only what is out counts as read.
+            if let Some(group) = consume.group.as_ref().filter(|_| reader.position > from) {
+                place.commit(group, &[(reader.partition.clone(), reader.position)])?;
+            }
         }
     }
     Ok(0)
 }
 
-fn wait(woken: &Receiver<()>) -> bool {
-    let alive = woken.recv().is_ok();
-    while woken.try_recv().is_ok() {}
-    alive
-}
-
-fn readers(log: &EmbeddedLog, consume: &Consume, wake: &Sender<()>) -> Result<Vec<Reader>> {
-    let topic = log.topic(&consume.topic)?;
+fn readers(place: &mut dyn Place, consume: &Consume) -> Result<Vec<Reader>> {
+    let topic = place.topic(&consume.topic)?;
     let topic =
         topic.ok_or_else(|| Failure::new(millstream_log::Error::UnknownTopic(consume.topic.clone()).to_string()))?;
-    let reader = |partition: TopicPartition| {
-        let (start, end) = log.offsets(&partition)?;
-        let committed = match &consume.group {
-            Some(group) => log.group_offset(group, &partition)?,
-            None => None,
-        };
-        let from = committed.unwrap_or(if consume.from_beginning { start } else { end });
-        let wake = wake.clone();
-        let watch = log.watch(&partition, Arc::new(move || _ = wake.send(())))?;
-        Ok(Reader { partition, position: from.max(start), end, _watch: watch })
+    let partitions: Vec<_> = topic.topic_partitions().collect();
+    let offsets = place.offsets(&partitions)?;
+    let committed = match &consume.group {
+        Some(group) => place.committed(group, &partitions)?,
+        None => vec![None; partitions.len()],
     };
-    topic.topic_partitions().map(reader).collect()
+    let readers = partitions.into_iter().zip(offsets).zip(committed).map(|((partition, (start, end)), committed)| {
+        let position = committed.unwrap_or(if consume.from_beginning { start } else { end });
+        Reader { partition, position: position.max(start), end }
+    });
+    Ok(readers.collect())
 }
 
-/// Prints a fetch's records as lines and notes the group's progress once they are out.
-fn print(log: &EmbeddedLog, reader: &mut Reader, consume: &Consume, mut left: u64) -> Result<u64> {
-    let fetched = log.fetch(&reader.partition, reader.position, FETCH_BYTES, Isolation::ReadCommitted)?;
+/// Prints at most `left` of the records from an offset on as lines; returns the offset after the last.
+fn print(fetched: &Fetched, from: i64, left: &mut u64) -> Result<i64> {
     let mut out = std::io::stdout().lock();
-    let mut next = fetched.next_offset;
-    'batches: for batch in fetched.batches() {
+    for batch in fetched.batches() {
         for record in batch?.iter() {
             let record = record?;
-            if record.offset < reader.position {
+            if record.offset < from {
                 continue;
             }
-            if left == 0 {
-                next = record.offset;
-                break 'batches;
+            if *left == 0 {
+                out.flush()?;
+                return Ok(record.offset);
             }
             out.write_all(record.value.unwrap_or(b"null"))?;
             out.write_all(b"\n")?;
-            left -= 1;
+            *left -= 1;
         }
     }
     out.flush()?;
-    if next > reader.position {
-        reader.position = next;
-        if let Some(group) = &consume.group {
-            let offset = GroupOffset::new(group.clone(), reader.partition.clone(), next);
-            log.write(WriteBatch { batches: Vec::new(), offsets: vec![offset] })?.wait()?;
-        }
-    }
-    Ok(left)
+    Ok(fetched.next_offset)
 }

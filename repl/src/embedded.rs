@@ -17,13 +17,17 @@ use crate::demo::Demo;
 use crate::failure::{Failure, Result};
 use crate::kafka::{self, Unasked};
 use crate::memory;
+use crate::place::listeners_file;
 
 /// Opens the log in the data directory.
-pub(crate) fn open_log(arguments: &Arguments) -> Result<EmbeddedLog> {
+pub(crate) fn open_log(arguments: &Arguments) -> millstream_log::Result<EmbeddedLog> {
     // The log keeps a file of every partition open, and the usual soft limit is 1024. Where more is not allowed, what
     // cannot be opened says so.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    EmbeddedLog::open(LogOptions::on_disk(&arguments.data)).map_err(|error| Failure::unavailable(error.to_string()))
+    let log = EmbeddedLog::open(LogOptions::on_disk(&arguments.data))?;
+    // A program that was killed has left it there.
+    let _ = std::fs::remove_file(listeners_file(&arguments.data));
+    Ok(log)
 }
 
 /// An engine with the settings of one user.
@@ -38,7 +42,8 @@ pub(crate) struct EmbeddedSession {
 
 impl EmbeddedSession {
     pub(crate) fn open(arguments: &Arguments, unasked: Unasked) -> Result<Self> {
-        let embedded = Arc::new(open_log(arguments)?);
+        let unavailable = |error: millstream_log::Error| Failure::unavailable(error.to_string());
+        let embedded = Arc::new(open_log(arguments).map_err(unavailable)?);
         let log: Arc<dyn Log> = Arc::<EmbeddedLog>::clone(&embedded);
         let spill_directory = arguments.data.join("spill");
         // What a program that was killed has left there is of no use to anybody.
@@ -52,6 +57,12 @@ impl EmbeddedSession {
         let engine = engine.map_err(|error| Failure::unavailable(error.to_string()))?;
         // Clients come last: what they write is read at once.
         let listener = kafka::listen(arguments, &embedded, unasked)?;
+        if let Some(listener) = &listener {
+            let addresses: String = listener.addresses().iter().map(|address| format!("{address}\n")).collect();
+            let path = listeners_file(&arguments.data);
+            let failed = |error| Failure::unavailable(format!("cannot write {}: {error}", path.display()));
+            std::fs::write(&path, addresses).map_err(failed)?;
+        }
         Ok(Self { listener, demo: None, engine, settings: Settings::default(), data: arguments.data.clone() })
     }
 }
@@ -124,7 +135,7 @@ impl Session for EmbeddedSession {
 }
 
 /// Whether a topic is neither the log's nor the engine's own.
-fn is_users(topic: &str) -> bool {
+pub(crate) fn is_users(topic: &str) -> bool {
     !topic.starts_with('_') && !topic.ends_with("ksql_processing_log")
 }
 

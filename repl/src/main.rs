@@ -7,6 +7,7 @@ mod embedded;
 mod failure;
 mod kafka;
 mod memory;
+mod place;
 mod produce;
 mod server;
 mod sql;
@@ -45,7 +46,7 @@ fn run(arguments: &Arguments) -> ExitCode {
         None => sql::run(arguments),
         Some(Command::Produce(produce)) => produce::run(arguments, produce),
         Some(Command::Consume(consume)) => consume::run(arguments, consume),
-        Some(Command::Topics) => topics::run(arguments),
+        Some(Command::Topics(topics)) => topics::run(arguments, topics),
         Some(Command::Server) => server::run(arguments),
     };
     match outcome {

@@ -1,22 +1,19 @@
 //! `millstream produce`: lines to records.
 
-use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millstream_log::record::BatchBuilder;
-use millstream_log::{EmbeddedLog, Log, Ticket, TopicPartition, TopicSpec, partition_for_key};
+use millstream_log::{TopicPartition, partition_for_key};
 use millstream_sql::Value;
 use serde_json::{Map, Value as Json};
 
 use crate::arguments::{Arguments, LineFormat, Produce};
-use crate::embedded::open_log;
 use crate::failure::{Failure, Result};
+use crate::place::{self, Place};
 
 const BATCH_BYTES: usize = 256 << 10;
-/// So many batches may be on their way to the disk.
-const IN_FLIGHT_MAX: usize = 64;
 /// How often the progress is shown.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
@@ -27,8 +24,8 @@ struct Record {
 }
 
 pub(crate) fn run(arguments: &Arguments, produce: &Produce) -> Result<u8> {
-    let log = open_log(arguments)?;
-    let mut writer = Writer::open(&log, produce)?;
+    let mut place = place::open(arguments, produce.bootstrap_server.as_deref())?;
+    let mut writer = Writer::open(&mut *place, produce)?;
     let (source, size) = open(produce)?;
     let mut lines = BufReader::with_capacity(1 << 20, source);
     let mut progress = Progress::new(size);
@@ -77,31 +74,26 @@ fn open(produce: &Produce) -> Result<(Box<dyn Read>, Option<u64>)> {
     }
 }
 
-/// Spreads records over partitions and keeps a window of batches on their way.
+/// Spreads records over partitions.
 struct Writer<'a> {
-    log: &'a EmbeddedLog,
+    place: &'a mut dyn Place,
     partitions: Vec<(TopicPartition, BatchBuilder)>,
-    in_flight: VecDeque<Ticket<i64>>,
     count: u64,
     next_partition: usize,
 }
 
 impl<'a> Writer<'a> {
-    fn open(log: &'a EmbeddedLog, produce: &Produce) -> Result<Self> {
-        let topic = match log.topic(&produce.topic)? {
-            Some(topic) => {
-                if produce.partitions.is_some_and(|count| count != topic.partitions) {
-                    let message = format!("topic \"{}\" has {} partitions", topic.name, topic.partitions);
-                    return Err(Failure::usage(format!("{message}\nhelp: leave --partitions out")));
-                }
-                topic
-            }
-            None => {
-                log.create_topic(&TopicSpec::new(&produce.topic, produce.partitions.unwrap_or(1)).kept_for_ever())?
-            }
+    fn open(place: &'a mut dyn Place, produce: &Produce) -> Result<Self> {
+        let topic = match place.topic(&produce.topic)? {
+            Some(topic) => topic,
+            None => place.create(&produce.topic, produce.partitions.unwrap_or(1))?,
         };
+        if produce.partitions.is_some_and(|count| count != topic.partitions) {
+            let message = format!("topic \"{}\" has {} partitions", topic.name, topic.partitions);
+            return Err(Failure::usage(format!("{message}\nhelp: leave --partitions out")));
+        }
         let partitions = topic.topic_partitions().map(|partition| (partition, BatchBuilder::new())).collect();
-        Ok(Self { log, partitions, in_flight: VecDeque::new(), count: 0, next_partition: 0 })
+        Ok(Self { place, partitions, count: 0, next_partition: 0 })
     }
 
     fn add(&mut self, record: &Record) -> Result<()> {
@@ -110,7 +102,7 @@ impl<'a> Writer<'a> {
             Some(key) => partition_for_key(key.as_bytes(), count as i32) as usize,
             None => self.next_partition,
         };
-        let timestamp_ms = record.timestamp_ms.unwrap_or_else(|| self.log.now_ms());
+        let timestamp_ms = record.timestamp_ms.unwrap_or_else(now_ms);
         if let Some((_, builder)) = self.partitions.get_mut(at) {
             builder.push(timestamp_ms, record.key.as_ref().map(String::as_bytes), Some(&record.value));
             self.count += 1;
@@ -128,22 +120,19 @@ impl<'a> Writer<'a> {
             return Ok(());
         }
         let batch = std::mem::replace(builder, BatchBuilder::new()).finish()?;
-        self.in_flight.push_back(self.log.append(partition, batch)?);
-        if self.in_flight.len() > IN_FLIGHT_MAX
-            && let Some(oldest) = self.in_flight.pop_front()
-        {
-            oldest.wait()?;
-        }
-        Ok(())
+        self.place.append(partition, batch)
     }
 
     fn finish(&mut self) -> Result<()> {
         for at in 0..self.partitions.len() {
             self.send(at)?;
         }
-        self.in_flight.drain(..).try_for_each(|ticket| ticket.wait().map(drop))?;
-        Ok(())
+        self.place.settle()
     }
+}
+
+fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 fn parse(line: &[u8], produce: &Produce, header: &[String]) -> std::result::Result<Record, String> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use millstream_log::record::BatchBuilder;
 
-use crate::support::{millstream, output};
+use crate::support::{millstream, output, run};
 
 /// An address that was free a moment ago.
 fn free_address() -> String {
@@ -94,4 +94,89 @@ fn the_server_says_where_it_listens_and_ends_by_the_interrupt_key() {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert_eq!(child.0.wait().unwrap().code(), Some(0));
+}
+
+/// A server over a data directory, and where it listens.
+fn serve(data: &std::path::Path) -> (Running, String) {
+    let mut command = millstream(data, &["server", "--listeners", "127.0.0.1:0"]);
+    let mut child = Running(command.stderr(Stdio::piped()).spawn().unwrap());
+    let mut errors = BufReader::new(child.0.stderr.take().unwrap()).lines();
+    let line = errors.next().unwrap().unwrap();
+    let address = line.strip_prefix("Kafka clients may connect to ").unwrap_or_else(|| panic!("{line}"));
+    let address = address.to_owned();
+    // What else it says must find a reader.
+    std::thread::spawn(move || errors.for_each(drop));
+    (child, address)
+}
+
+#[test]
+fn commands_work_with_the_program_that_has_the_data_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, elsewhere) = (folder.path().join("data"), folder.path().join("elsewhere"));
+    let lines = folder.path().join("lines.json");
+    let text: String = (0..5_000).map(|n| format!("{{\"user\":\"u{}\",\"n\":{n}}}\n", n % 7)).collect();
+    std::fs::write(&lines, &text).unwrap();
+    let (server, address) = serve(&data);
+
+    // By the data directory, and from another by the address.
+    let produce = ["produce", "t", lines.to_str().unwrap(), "--format", "json", "--key", "user", "--partitions", "3"];
+    run(&data, &produce);
+    assert_eq!(run(&data, &["topics"]), "topic\tpartitions\trecords\nt\t3\t5000\n");
+    let by_address = |args: &[&str]| run(&elsewhere, &[args, &["--bootstrap-server", &address]].concat());
+    assert_eq!(by_address(&["topics"]), "topic\tpartitions\trecords\nt\t3\t5000\n");
+
+    // Every line once, those of one key in their order.
+    let consumed = by_address(&["consume", "t", "--from-beginning", "--exit-at-end"]);
+    let of_user = |text: &str, user: &str| -> Vec<String> {
+        text.lines().filter(|line| line.contains(user)).map(str::to_owned).collect()
+    };
+    assert_eq!(consumed.lines().count(), 5_000);
+    for user in ["u0", "u1", "u2", "u3", "u4", "u5", "u6"] {
+        let user = format!("\"{user}\"");
+        assert_eq!(of_user(&consumed, &user), of_user(&text, &user));
+    }
+
+    // A group goes on where it left off, also when the directory is opened by the command itself.
+    let group = ["consume", "t", "--group", "g", "--from-beginning", "--exit-at-end"];
+    let first = run(&data, &[&group[..], &["--max-messages", "4000"]].concat());
+    drop(server);
+    let rest = run(&data, &group);
+    assert_eq!((first.lines().count(), rest.lines().count()), (4_000, 1_000));
+    let mut all: Vec<&str> = first.lines().chain(rest.lines()).collect();
+    let mut expected: Vec<&str> = text.lines().collect();
+    all.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(all, expected);
+
+    // What cannot be is said as it is of a directory.
+    let (_server, address) = serve(&data);
+    let repartitioned = output(&data, &["produce", "t", lines.to_str().unwrap(), "--partitions", "2"]);
+    assert!(String::from_utf8_lossy(&repartitioned.stderr).contains("topic \"t\" has 3 partitions"));
+    let missing = output(&elsewhere, &["consume", "nothing", "--bootstrap-server", &address]);
+    assert_eq!(missing.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("topic \"nothing\" does not exist"));
+}
+
+#[test]
+fn an_address_where_nobody_speaks_the_protocol_is_an_error() {
+    let data = tempfile::tempdir().unwrap();
+    let topics = |address: &str| {
+        let output = output(data.path(), &["topics", "--bootstrap-server", address]);
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, said) = topics(&free_address());
+    assert!(code == Some(3) && said.contains("cannot connect to 127.0.0.1:"), "{said}");
+    let (code, said) = topics("nowhere");
+    assert!(code == Some(2) && said.contains("an address is HOST:PORT"), "{said}");
+    let stranger = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = stranger.local_addr().unwrap().to_string();
+    let answers = std::thread::spawn(move || {
+        let (mut stream, _) = stranger.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        // Until the other side has closed.
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let (code, said) = topics(&address);
+    assert!(code == Some(3) && said.contains("does not speak the Kafka protocol"), "{said}");
+    answers.join().unwrap();
 }

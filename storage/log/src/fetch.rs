@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::record::{BatchHeader, BatchReader, split_batch};
+use crate::record::{BatchHeader, BatchReader, crc_matches, split_batch};
 use crate::{Error, Result};
 
 /// Which records a reader wants to see.
@@ -60,6 +60,17 @@ impl Fetched {
             Ok((header, _)) if header.is_control() || self.is_aborted(&header) => None,
             Ok((header, batch)) => Some(BatchReader::of_checked(header, batch)),
             Err(error) => Some(Err(error)),
+        })
+    }
+
+    /// Checks the CRC of every batch, as a fetch from the log's own disk has done already.
+    ///
+    /// # Errors
+    /// [`Error::CorruptBatch`].
+    pub fn check(&self) -> Result<()> {
+        self.all_batches().try_for_each(|batch| {
+            let (header, bytes) = batch?;
+            if crc_matches(&header, bytes) { Ok(()) } else { Err(Error::corrupt("its CRC does not match")) }
         })
     }
 
