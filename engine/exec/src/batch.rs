@@ -125,6 +125,18 @@ impl Batch {
         }
     }
 
+    /// So many rows from a place on.
+    #[must_use]
+    pub fn slice(&self, from: usize, count: usize) -> Self {
+        Self {
+            rows: self.rows.slice(from, count),
+            live: self.live.as_ref().map(|live| live.slice(from, count)),
+            window: self.window.as_ref().map(|[start, end]| [start.slice(from, count), end.slice(from, count)]),
+            headers: self.headers.as_ref().map(|headers| headers.slice(from, count)),
+            old: self.old.as_ref().map(|old| old.slice(from, count)),
+        }
+    }
+
     /// Rows of several batches of one source, at these places: batch and row.
     ///
     /// # Errors

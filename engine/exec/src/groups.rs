@@ -4,10 +4,14 @@ use std::hash::BuildHasher;
 
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
-use arrow::row::{RowConverter, Rows, SortField};
+use arrow::row::{Row, RowConverter, Rows, SortField};
+use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::Result;
+
+/// Stands for a key that has no slot yet.
+const NO_SLOT: u32 = u32::MAX;
 
 /// Gives every distinct key a number, its slot, in the order of their coming.
 ///
@@ -20,13 +24,15 @@ pub(crate) struct Groups {
     /// at a key.
     slots: HashTable<(u64, u32)>,
     hasher: DefaultHashBuilder,
+    /// Of the keys at hand; kept for its room.
+    hashes: Vec<u64>,
 }
 
 impl Groups {
     pub(crate) fn new(types: &[DataType]) -> Result<Self> {
         let converter = RowConverter::new(types.iter().cloned().map(SortField::new).collect())?;
         let rows = converter.empty_rows(0, 0);
-        Ok(Self { converter, rows, slots: HashTable::new(), hasher: DefaultHashBuilder::default() })
+        Ok(Self { converter, rows, slots: HashTable::new(), hasher: DefaultHashBuilder::default(), hashes: Vec::new() })
     }
 
     /// The number of slots given out so far.
@@ -41,25 +47,41 @@ impl Groups {
     }
 
     /// The slots of keys, new ones for new keys.
+    ///
+    /// In three passes, since what takes the time with many groups is memory that no cache holds: short loops whose
+    /// turns need nothing of one another let the processor wait for many places at once.
     pub(crate) fn intern(&mut self, keys: &[ArrayRef], slots: &mut Vec<u32>) -> Result<()> {
         let found = self.converter.convert_columns(keys)?;
+        let mut hashes = std::mem::take(&mut self.hashes);
+        hashes.clear();
+        hashes.extend(found.iter().map(|row| self.hasher.hash_one(row.as_ref())));
         slots.clear();
-        for row in found.iter() {
-            let hash = self.hasher.hash_one(row.as_ref());
-            let rows = &self.rows;
-            let is_same = |(other, slot): &(u64, u32)| *other == hash && rows.row(*slot as usize) == row;
-            let slot = match self.slots.entry(hash, is_same, |(hash, _)| *hash) {
-                hashbrown::hash_table::Entry::Occupied(entry) => entry.get().1,
-                hashbrown::hash_table::Entry::Vacant(entry) => {
-                    let slot = rows.num_rows() as u32;
-                    entry.insert((hash, slot));
-                    self.rows.push(row);
-                    slot
-                }
-            };
-            slots.push(slot);
+        // The first slot with a key's hash is nearly always the key's own.
+        slots.extend(hashes.iter().map(|hash| {
+            let likely = self.slots.find(*hash, |(other, _)| other == hash);
+            likely.map_or(NO_SLOT, |(_, slot)| *slot)
+        }));
+        for ((row, slot), hash) in found.iter().zip(slots).zip(&hashes) {
+            if *slot == NO_SLOT || self.rows.row(*slot as usize) != row {
+                *slot = self.intern_row(row, *hash);
+            }
         }
+        self.hashes = hashes;
         Ok(())
+    }
+
+    fn intern_row(&mut self, row: Row<'_>, hash: u64) -> u32 {
+        let rows = &self.rows;
+        let is_same = |(other, slot): &(u64, u32)| *other == hash && rows.row(*slot as usize) == row;
+        match self.slots.entry(hash, is_same, |(hash, _)| *hash) {
+            Entry::Occupied(entry) => entry.get().1,
+            Entry::Vacant(entry) => {
+                let slot = rows.num_rows() as u32;
+                entry.insert((hash, slot));
+                self.rows.push(row);
+                slot
+            }
+        }
     }
 
     /// The slots of keys that are known.

@@ -8,33 +8,44 @@ use arrow::datatypes::{DataType, Field, Fields};
 
 use crate::{Error, Result};
 
-/// Collects headers row by row.
+/// Collects headers row by row. Most topics have none: their rows are only counted.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderRows {
     names: StringBuilder,
     values: BinaryBuilder,
-    /// Where each row's headers end; those of the row that is being read come behind.
+    /// How many headers there are; those of the row that is being read come last.
+    count: i32,
+    rows: usize,
+    /// Where each row's headers end, once there is one.
     ends: Vec<i32>,
 }
 
 impl HeaderRows {
     /// Adds a header to the row that comes next.
     pub(crate) fn add(&mut self, name: &str, value: Option<&[u8]>) {
+        self.ends.resize(self.rows, 0);
         self.names.append_value(name);
         self.values.append_option(value);
+        self.count = self.count.saturating_add(1);
     }
 
     /// Ends a row.
+    #[inline]
     pub(crate) fn end_row(&mut self) {
-        self.ends.push(i32::try_from(arrow::array::ArrayBuilder::len(&self.names)).unwrap_or(i32::MAX));
+        self.rows += 1;
+        if self.count > 0 {
+            self.ends.push(self.count);
+        }
     }
 
     /// The headers of all rows: a list of structs of KEY and VALUE. `None` if no row has any and nobody reads them.
     pub(crate) fn finish(&mut self, is_wanted: bool) -> Result<Option<ArrayRef>> {
-        let ends = std::mem::take(&mut self.ends);
-        if !is_wanted && ends.last().is_none_or(|end| *end == 0) {
+        let (count, rows) = (std::mem::take(&mut self.count), std::mem::take(&mut self.rows));
+        let mut ends = std::mem::take(&mut self.ends);
+        if !is_wanted && count == 0 {
             return Ok(None);
         }
+        ends.resize(rows, count);
         let (names, values) = (self.names.finish(), self.values.finish());
         let fields: Fields =
             vec![Field::new("KEY", DataType::Utf8, true), Field::new("VALUE", DataType::Binary, true)].into();

@@ -138,7 +138,7 @@ impl Input {
     pub(crate) fn take(&mut self) -> Option<Batch> {
         let Pending { batch, used, .. } = self.pending.take()?;
         self.position = self.fetch_from;
-        if used == 0 { Some(batch) } else { Some(slice(&batch, used, batch.len() - used)) }
+        if used == 0 { Some(batch) } else { Some(batch.slice(used, batch.len() - used)) }
     }
 
     /// The rows that wait and their times, from the next one on.
@@ -147,17 +147,9 @@ impl Input {
         Some((batch, batch.rowtimes().ok()?.values(), *used))
     }
 
-    /// Takes so many of the rows that wait.
-    pub(crate) fn take_rows(&mut self, count: usize) -> Option<Batch> {
-        let Pending { batch, used, .. } = self.pending.as_ref()?;
-        let rows = slice(batch, *used, count.min(batch.len() - *used));
-        self.pass(count);
-        Some(rows)
-    }
-
     /// Goes on behind so many of the rows that wait.
     pub(crate) fn pass(&mut self, count: usize) {
-        let Some(pending) = &mut self.pending else { return };
+        let Some(pending) = self.pending.as_mut().filter(|_| count > 0) else { return };
         pending.used += count;
         match pending.offsets.get(pending.used) {
             Some(next) => self.position = *next,
@@ -187,15 +179,5 @@ impl Input {
     /// How many records lie before the end.
     pub(crate) fn behind(&self, log: &dyn Log) -> i64 {
         log.offsets(&self.partition).map_or(0, |(_, end)| (end - self.position).max(0))
-    }
-}
-
-fn slice(batch: &Batch, from: usize, count: usize) -> Batch {
-    Batch {
-        rows: batch.rows.slice(from, count),
-        live: batch.live.as_ref().map(|live| live.slice(from, count)),
-        window: batch.window.as_ref().map(|[start, end]| [start.slice(from, count), end.slice(from, count)]),
-        headers: batch.headers.as_ref().map(|headers| headers.slice(from, count)),
-        old: batch.old.as_ref().map(|old| old.slice(from, count)),
     }
 }

@@ -7,6 +7,9 @@ use crate::Result;
 use crate::input::Input;
 use crate::patience::Patience;
 
+/// So many rows of several inputs are put together at a time: as many as the nearest caches hold.
+const ROWS_MAX: usize = 2048;
+
 /// The next rows to process and the pipeline's input that they belong to: of several inputs those with the least times,
 /// up to where a row of another of the pipeline's inputs comes first. Of rows of one time those of the earlier input
 /// come first, however they were fetched.
@@ -35,71 +38,81 @@ pub(crate) fn next_batch(
     } else if patience.waits()? {
         return Ok(None);
     }
-    let runs = runs(inputs, &mut heads);
-    let Some(Run { input: first, .. }) = runs.first() else { return Ok(None) };
-    let leaf = inputs.get(*first).map_or(0, |input| input.input);
-    let rows = match runs.as_slice() {
-        [Run { input, count, .. }] => inputs.get_mut(*input).and_then(|input| input.take_rows(*count)),
-        _ => Some(gather(inputs, &runs)?),
-    };
-    Ok(rows.map(|rows| (leaf, rows)))
+    let next = next_rows(inputs, &mut heads)?;
+    let Some(next) = next else { return Ok(None) };
+    for (input, count) in inputs.iter_mut().zip(next.passed) {
+        input.pass(count);
+    }
+    Ok(Some((next.leaf, next.rows)))
 }
 
-/// Rows of one input that follow each other.
-struct Run {
+/// Rows to process, which are still to be passed.
+struct Next {
+    /// The pipeline's input that they belong to.
+    leaf: usize,
+    rows: Batch,
+    /// How many of each input's rows they are.
+    passed: Vec<usize>,
+}
+
+/// An input's rows in the order of their processing.
+struct Cursor<'a> {
     input: usize,
-    from: usize,
-    count: usize,
+    /// The times of its rows that wait, of which the first `at` are passed.
+    times: &'a [i64],
+    at: usize,
 }
 
 /// What comes next, from inputs that feed the same input of the pipeline, until one of them is used up: what it has
 /// next may come before the rows of the others.
-fn runs(inputs: &[Input], heads: &mut Vec<(i64, usize)>) -> Vec<Run> {
-    let leaf = |at: usize| inputs.get(at).map(|input| input.input);
-    let mut passed = vec![0; inputs.len()];
-    let mut runs = Vec::new();
+fn next_rows(inputs: &[Input], heads: &mut Vec<(i64, usize)>) -> Result<Option<Next>> {
+    let leaf_of = |at: usize| inputs.get(at).map(|input| input.input);
     heads.sort_unstable_by(|a, b| b.cmp(a));
-    let Some((_, first)) = heads.last().copied() else { return runs };
-    while let Some((_, at)) = heads.pop().filter(|(_, at)| leaf(*at) == leaf(first)) {
-        let (Some((_, times, used)), Some(passed)) = (inputs.get(at).and_then(Input::waiting), passed.get_mut(at))
-        else {
-            break;
-        };
-        let from = used + *passed;
-        let rest = times.get(from..).unwrap_or_default();
-        let comes_first = |time: i64| heads.last().is_none_or(|next| (time, at) < *next);
-        let count = rest.iter().take_while(|time| comes_first(**time)).count().max(1);
-        runs.push(Run { input: at, from, count });
-        *passed += count;
-        let Some(next) = times.get(from + count) else { break };
-        let place = heads.partition_point(|head| *head > (*next, at));
-        heads.insert(place, (*next, at));
-    }
-    runs
-}
-
-fn gather(inputs: &mut [Input], runs: &[Run]) -> Result<Batch> {
-    // The batches that have rows in it, by the place of their inputs.
-    let mut batches = Vec::new();
+    let Some(leaf) = heads.last().and_then(|(_, first)| leaf_of(*first)) else { return Ok(None) };
+    let (mut cursors, mut batches) = (Vec::new(), Vec::new());
+    // Where an input's cursor is; only inputs of the leaf have one.
     let mut numbers = vec![None; inputs.len()];
-    let mut places = Vec::new();
-    for run in runs {
-        let (Some(number), Some((batch, ..))) =
-            (numbers.get_mut(run.input), inputs.get(run.input).and_then(Input::waiting))
-        else {
-            continue;
-        };
-        let number = *number.get_or_insert_with(|| {
-            batches.push(batch);
-            batches.len() - 1
-        });
-        places.extend((run.from..run.from + run.count).map(|row| (number, row)));
+    for (at, input) in inputs.iter().enumerate().filter(|(_, input)| input.input == leaf) {
+        let (Some((batch, times, used)), Some(number)) = (input.waiting(), numbers.get_mut(at)) else { continue };
+        *number = Some(cursors.len());
+        cursors.push(Cursor { input: at, times: times.get(used..).unwrap_or_default(), at: 0 });
+        batches.push((batch, used));
     }
-    let rows = Batch::interleave(&batches, &places)?;
-    for run in runs {
-        if let Some(input) = inputs.get_mut(run.input) {
-            input.pass(run.count);
+    let mut places: Vec<(usize, usize)> = Vec::new();
+    let mut runs = 0;
+    while let Some((_, input)) = heads.pop()
+        && let Some(number) = numbers.get(input).copied().flatten()
+        && let (Some(cursor), Some((_, used))) = (cursors.get_mut(number), batches.get(number))
+    {
+        let rest = cursor.times.get(cursor.at..).unwrap_or_default();
+        let room = ROWS_MAX - places.len();
+        let count = match heads.last() {
+            Some(next) => rest.iter().take(room).take_while(|time| (**time, input) < *next).count().max(1),
+            None => rest.len().min(room),
+        };
+        let from = used + cursor.at;
+        places.extend((from..from + count).map(|row| (number, row)));
+        runs += 1;
+        cursor.at += count;
+        let Some(next) = cursor.times.get(cursor.at) else { break };
+        if places.len() >= ROWS_MAX {
+            break;
+        }
+        let place = heads.partition_point(|head| *head > (*next, input));
+        heads.insert(place, (*next, input));
+    }
+    let rows = match (runs, places.first()) {
+        (1, Some((number, from))) => batches.get(*number).map(|(batch, _)| batch.slice(*from, places.len())),
+        _ => {
+            let batches: Vec<&Batch> = batches.iter().map(|(batch, _)| *batch).collect();
+            Some(Batch::interleave(&batches, &places)?)
+        }
+    };
+    let mut passed = vec![0; inputs.len()];
+    for cursor in &cursors {
+        if let Some(passed) = passed.get_mut(cursor.input) {
+            *passed = cursor.at;
         }
     }
-    Ok(rows)
+    Ok(rows.map(|rows| Next { leaf, rows, passed }))
 }

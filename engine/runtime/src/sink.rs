@@ -26,6 +26,7 @@ struct Builders {
     partitions: Vec<TopicPartition>,
     open: Vec<BatchBuilder>,
     finished: Vec<(TopicPartition, Vec<u8>)>,
+    finished_bytes: usize,
     failed: Option<crate::Error>,
 }
 
@@ -41,7 +42,7 @@ impl Sink {
             .map(|number| TopicPartition::new(std::sync::Arc::clone(&topic), lanes.partition(number, lanes.of(home))))
             .collect();
         let open = partitions.iter().map(|_| BatchBuilder::new()).collect();
-        let builders = Builders { partitions, open, finished: Vec::new(), failed: None };
+        let builders = Builders { partitions, open, finished: Vec::new(), finished_bytes: 0, failed: None };
         Self { encoder, builders, home, to: None }
     }
 
@@ -74,6 +75,12 @@ impl Sink {
         }
     }
 
+    /// How many bytes have been written since they were last taken.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let open: usize = self.builders.open.iter().filter(|batch| !batch.is_empty()).map(BatchBuilder::size_bytes).sum();
+        self.builders.finished_bytes + open
+    }
+
     /// Takes everything written so far.
     pub(crate) fn finish(&mut self) -> Result<Vec<(TopicPartition, Vec<u8>)>> {
         for at in 0..self.builders.open.len() {
@@ -81,7 +88,10 @@ impl Sink {
         }
         match self.builders.failed.take() {
             Some(error) => Err(error),
-            None => Ok(std::mem::take(&mut self.builders.finished)),
+            None => {
+                self.builders.finished_bytes = 0;
+                Ok(std::mem::take(&mut self.builders.finished))
+            }
         }
     }
 }
@@ -124,7 +134,10 @@ impl Builders {
         // What follows a full batch will be as large.
         let next = BatchBuilder::with_capacity(builder.size_bytes().min(BATCH_BYTES));
         match std::mem::replace(builder, next).finish() {
-            Ok(batch) => self.finished.push((partition.clone(), batch)),
+            Ok(batch) => {
+                self.finished_bytes += batch.len();
+                self.finished.push((partition.clone(), batch));
+            }
             Err(error) => self.failed = Some(error.into()),
         }
     }

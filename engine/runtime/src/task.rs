@@ -19,8 +19,11 @@ use crate::query::{QueryStatus, Shared};
 use crate::sink::Sink;
 use crate::upstream::Upstream;
 
-/// An epoch ends once it has read so many bytes' worth of rows, whatever the time.
+/// An epoch ends once it has read so many rows, whatever the time.
 const EPOCH_ROWS_MAX: usize = 1 << 20;
+/// An epoch ends once it has so many bytes to write, whatever the time: the disk is then at work while the next one is
+/// computed, and what waits for it is bounded.
+const EPOCH_BYTES_MAX: usize = 4 << 20;
 /// So many commits may be on their way to the disk before the task waits for the oldest.
 const COMMITS_IN_FLIGHT_MAX: usize = 4;
 
@@ -52,7 +55,7 @@ pub(crate) struct Task {
     pub(crate) merge: bool,
     /// How long it waits for an input that has no rows.
     pub(crate) patience: Patience,
-    /// The greatest time of the rows that it has read.
+    /// The greatest time of the rows that it has read, if it feeds others.
     pub(crate) time: i64,
     pub(crate) restored: bool,
     /// Who waits for what this task writes.
@@ -106,14 +109,17 @@ impl Task {
             let next = next_batch(&mut self.inputs, &*self.log, &mut self.patience, &mut context)?;
             let Some((input, batch)) = next else { break false };
             rows += batch.len();
-            self.time = self.time.max(arrow::compute::max(batch.rowtimes()?).unwrap_or(i64::MIN));
+            if self.feeds.is_some() {
+                self.time = self.time.max(arrow::compute::max(batch.rowtimes()?).unwrap_or(i64::MIN));
+            }
             if self.merge {
                 self.pipeline.process(input, batch, &mut context, &mut out)?;
             } else {
                 self.pipeline.process_each(input, &batch, &mut context, &mut out)?;
             }
             self.write(&mut out, &mut context)?;
-            if rows >= EPOCH_ROWS_MAX || started.elapsed() >= self.commit_interval {
+            let is_full = rows >= EPOCH_ROWS_MAX || self.written_bytes() >= EPOCH_BYTES_MAX;
+            if is_full || started.elapsed() >= self.commit_interval {
                 break true;
             }
         };
@@ -144,6 +150,11 @@ impl Task {
             self.outlets.get_mut(outlet).map_or(Ok(()), |sink| sink.write(&batch, context))?;
         }
         Ok(())
+    }
+
+    /// How many bytes this epoch has written.
+    fn written_bytes(&self) -> usize {
+        self.sink.size_bytes() + self.outlets.iter().map(Sink::size_bytes).sum::<usize>()
     }
 
     /// Writes results, state changes and source offsets as one.

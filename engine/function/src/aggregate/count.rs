@@ -69,8 +69,8 @@ impl GroupStates for Count {
     }
 
     fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef, ArrowError> {
-        let count = |slot: &u32| self.counts.get(*slot as usize).copied();
-        Ok(Arc::new(slots.iter().map(count).collect::<Int64Array>()))
+        let count = |slot: &u32| self.counts.get(*slot as usize).copied().unwrap_or_default();
+        Ok(Arc::new(Int64Array::from_iter_values(slots.iter().map(count))))
     }
 
     fn state(&self, slots: &[u32]) -> Result<Vec<ArrayRef>, ArrowError> {

@@ -118,8 +118,8 @@ impl<T: ArrowPrimitiveType> GroupStates for Sum<T> {
     }
 
     fn evaluate(&self, slots: &[u32]) -> Result<ArrayRef, ArrowError> {
-        let sum = |slot: &u32| self.sums.get(*slot as usize).copied();
-        let sums: PrimitiveArray<T> = slots.iter().map(sum).collect();
+        let sum = |slot: &u32| self.sums.get(*slot as usize).copied().unwrap_or_default();
+        let sums = PrimitiveArray::<T>::from_iter_values(slots.iter().map(sum));
         Ok(Arc::new(sums.with_data_type(self.ty.clone())))
     }
 

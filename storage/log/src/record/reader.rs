@@ -38,6 +38,7 @@ pub struct HeaderIter<'a> {
 impl<'a> Iterator for HeaderIter<'a> {
     type Item = Result<(&'a str, Option<&'a [u8]>)>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
         let header = read_header(&mut self.rest).ok_or_else(|| Error::corrupt("a record header is damaged"));
