@@ -4,6 +4,7 @@ mod commands;
 mod completion;
 mod errors;
 mod explained;
+mod keys;
 mod leaving;
 mod results;
 mod scripts;
