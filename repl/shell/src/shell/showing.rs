@@ -52,7 +52,13 @@ pub(super) struct Showing<'s> {
 }
 
 impl<'s> Showing<'s> {
-    pub(super) fn new(rows: &dyn RowSource, view: View, is_view_fixed: bool, renderer: Renderer, out: Paged<'s>) -> Self {
+    pub(super) fn new(
+        rows: &dyn RowSource,
+        view: View,
+        is_view_fixed: bool,
+        renderer: Renderer,
+        out: Paged<'s>,
+    ) -> Self {
         let keys = rows.table_keys().map(<[usize]>::to_vec).unwrap_or_default();
         let changelog = (view == View::Changelog || !is_view_fixed).then(|| Changelog::new(keys.clone()));
         Self {
