@@ -244,6 +244,24 @@ fn v_switches_the_view() {
 }
 
 #[test]
+fn each_view_is_a_result_of_its_own() {
+    let user = with_orders();
+    let mut shell = user.shell();
+    shell.enter("output json");
+    shell.enter("SET 'auto.offset.reset' = 'earliest';");
+    shell.clear();
+    shell.press("SELECT item FROM orders EMIT CHANGES;\r");
+    shell.wait("milk");
+    wait_for_keys(&shell);
+    shell.press("v");
+    let screen = shell.wait("changelog: what");
+    assert!(screen.contains("{\"ITEM\":\"tea\"}\n]\nchangelog"), "{screen}");
+    shell.press("q");
+    shell.wait("[]\n(3 rows");
+    shell.wait_for_prompt();
+}
+
+#[test]
 fn a_question_mark_and_keys_without_a_meaning_show_the_keys() {
     let user = with_orders();
     let mut shell = user.shell();

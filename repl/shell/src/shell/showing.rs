@@ -89,10 +89,14 @@ impl<'s> Showing<'s> {
         columns_of(&self.columns, view)
     }
 
-    /// Shows what comes in another view.
-    pub(super) fn switch(&mut self, view: View, renderer: Renderer) {
+    /// Shows what comes in another view, below a result of its own.
+    pub(super) fn switch(&mut self, view: View, renderer: Renderer) -> io::Result<()> {
+        if !self.renderer.is_empty() {
+            self.renderer.end(&mut self.out)?;
+        }
         self.view = view;
         self.renderer = renderer;
+        Ok(())
     }
 
     /// Shows of what comes only what contains a text.

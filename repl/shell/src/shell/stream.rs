@@ -137,7 +137,7 @@ impl Shell<'_> {
             }
             Wish::SwitchView => match showing.other_view() {
                 Some(view) => {
-                    showing.switch(view, self.renderer(&showing.columns(view), true));
+                    showing.switch(view, self.renderer(&showing.columns(view), true))?;
                     self.remark(view.name())
                 }
                 None => self.remark(
