@@ -11,6 +11,7 @@ mod place;
 mod produce;
 mod server;
 mod sql;
+mod terminal;
 mod topics;
 
 use std::io::Write;
@@ -29,6 +30,9 @@ const PANICKED: u8 = 101;
 fn main() -> ExitCode {
     // clap itself ends with 2 on a wrong command line.
     let arguments = Arguments::parse();
+    if arguments.command.is_none() {
+        terminal::restore_at_end();
+    }
     let thread = std::thread::Builder::new().name("main".to_owned()).stack_size(STACK_BYTES);
     match thread.spawn(move || run(&arguments)).map(std::thread::JoinHandle::join) {
         Ok(Ok(code)) => code,

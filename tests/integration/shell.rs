@@ -4,6 +4,8 @@ mod commands;
 mod completion;
 mod errors;
 mod explained;
+mod help;
+mod keys;
 mod leaving;
 mod results;
 mod scripts;

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::termios::{Termios, tcgetattr};
 use rexpect::process::{PtyProcess, WaitStatus};
 use tempfile::TempDir;
 
@@ -24,6 +25,8 @@ pub(crate) const CTRL_C: &str = "\x03";
 pub(crate) const CTRL_D: &str = "\x04";
 pub(crate) const CTRL_R: &str = "\x12";
 pub(crate) const CTRL_U: &str = "\x15";
+pub(crate) const CTRL_Z: &str = "\x1a";
+pub(crate) const ESCAPE: &str = "\x1b";
 const CTRL_L: &str = "\x0c";
 
 const ROWS: u16 = 40;
@@ -77,9 +80,14 @@ impl User {
 
     /// Starts the program on a terminal and waits for nothing.
     pub(crate) fn start(&self, args: &[&str], environment: &[(&str, &str)]) -> Terminal {
-        let mut command = Command::new("sh");
+        self.start_by("exec \"$0\" \"$@\"", args, environment)
+    }
+
+    /// Starts the program by a script, for which it is `"$0" "$@"`.
+    pub(crate) fn start_by(&self, script: &str, args: &[&str], environment: &[(&str, &str)]) -> Terminal {
+        let mut command = Command::new("bash");
         // A new pseudo-terminal has no size, and the library that opens it turns off the echo.
-        command.args(["-c", &format!("stty echo rows {ROWS} cols {COLUMNS}; exec \"$0\" \"$@\"")]);
+        command.args(["-c", &format!("stty echo rows {ROWS} cols {COLUMNS}; {script}")]);
         command
             .arg(env!("CARGO_BIN_EXE_millstream"))
             .arg("--data")
@@ -201,6 +209,11 @@ impl Terminal {
         let found = rows.find_map(|(row, line)| line.find(text).map(|at| (row, line[..at].chars().count())));
         let (row, column) = found.unwrap_or_else(|| panic!("expected {text:?} on the screen:\n{}", screen.contents()));
         screen.cell(u16::try_from(row).unwrap(), u16::try_from(column).unwrap()).is_some_and(look)
+    }
+
+    /// The mode of the terminal.
+    pub(crate) fn mode(&self) -> Termios {
+        tcgetattr(&self.keyboard).unwrap()
     }
 
     /// Sends a signal to the program.

@@ -217,12 +217,12 @@ impl Engine {
             Statement::Show(what) => self.show(what, settings).map(Response::Rows),
             Statement::Describe(what) => self.describe(what).map(Response::Rows),
             Statement::Explain(what) => self.explain(what).map(Response::Message),
-            Statement::Assert(assert) => self.assert(assert).map(Response::Message),
+            Statement::Assert(assert) => self.assert(assert, settings).map(Response::Message),
             Statement::Print(print) => self.print(print).map(Response::Stream),
-            Statement::Set { name, value } => {
-                settings.set(name, value)?;
-                Ok(Response::Message(format!("setting '{name}' is now '{value}'")))
-            }
+            Statement::Set { name, value } => Ok(Response::Message(match settings.set(name, value)? {
+                None => format!("setting '{name}' is now '{value}'"),
+                Some(why) => format!("setting '{name}' changes nothing: {why}"),
+            })),
             Statement::Unset { name } => {
                 settings.unset(name)?;
                 Ok(Response::Message(format!("setting '{name}' has its default again")))

@@ -1,10 +1,14 @@
 //! Settings of a session, by ksqlDB's names.
 
+mod foreign;
+
 use std::collections::BTreeMap;
 
 use millstream_function::registry;
 use millstream_plan::{Defaults, FormatKind, Node};
 use millstream_sql::Diagnostic;
+
+use foreign::Answer;
 
 /// Every setting: its name, its default and what it does.
 const KNOWN: &[(&str, &str, &str)] = &[
@@ -41,6 +45,8 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "false",
         "true keeps the refusals of ksqlDB for statements that could be carried out otherwise",
     ),
+    ("ksql.assert.topic.default.timeout.ms", "1000", "how long ASSERT TOPIC waits where it has no TIMEOUT"),
+    ("ksql.assert.schema.default.timeout.ms", "1000", "how long ASSERT SCHEMA waits where it has no TIMEOUT"),
     ("ksql.service.id", "default_", "what internal topics' names start with"),
 ];
 
@@ -53,12 +59,41 @@ pub struct Settings {
 /// Also accepted, with the prefix that ksqlDB gives to settings of Kafka Streams.
 const STREAMS_PREFIX: &str = "ksql.streams.";
 
+fn is_known(name: &str) -> bool {
+    KNOWN.iter().any(|(known, ..)| *known == name)
+}
+
 fn canonical(name: &str) -> &str {
-    let known = |name: &str| KNOWN.iter().any(|(known, ..)| *known == name);
-    match name.strip_prefix(STREAMS_PREFIX) {
-        Some(short) if !known(name) => short,
-        _ => name,
+    if is_known(name) {
+        return name;
     }
+    let short = name.strip_prefix(STREAMS_PREFIX).unwrap_or(name);
+    match foreign::answer(short) {
+        Some(Answer::Alias(of)) => of,
+        _ => short,
+    }
+}
+
+/// What is said of a setting that another engine has, if it can be accepted.
+fn set_foreign(name: &str, value: &str, answer: Answer) -> Result<&'static str, Diagnostic> {
+    match answer {
+        Answer::Alias(says) | Answer::Given(says) => Ok(says),
+        Answer::Only(expected, says) if expected.eq_ignore_ascii_case(value) => Ok(says),
+        Answer::Only(expected, says) => {
+            let message = format!("setting '{name}' cannot be '{value}': expected {expected}");
+            Err(Diagnostic::new("E0302", message).help(says))
+        }
+        Answer::Instead(what) => {
+            Err(Diagnostic::new("E0301", format!("setting '{name}' is none of Millstream's")).help(what))
+        }
+    }
+}
+
+/// The refusal of a setting that nobody has.
+fn unknown(name: &str) -> Diagnostic {
+    let names: Vec<String> = KNOWN.iter().map(|(name, ..)| *name).chain(foreign::names()).map(str::to_owned).collect();
+    let diagnostic = Diagnostic::new("E0301", format!("setting '{name}' is not known")).suggest(name, &names);
+    if diagnostic.help.is_some() { diagnostic } else { diagnostic.help("SHOW PROPERTIES lists the settings") }
 }
 
 /// Whether a setting is true or false.
@@ -67,30 +102,31 @@ fn is_switch(name: &str) -> bool {
 }
 
 impl Settings {
-    /// Sets a value.
+    /// Sets a value. A setting of ksqlDB or Kafka Streams that changes nothing here is accepted with the reason.
     ///
     /// # Errors
     /// A diagnostic if the setting does not exist or cannot have the value.
-    pub fn set(&mut self, name: &str, value: &str) -> Result<(), Diagnostic> {
+    pub fn set(&mut self, name: &str, value: &str) -> Result<Option<&'static str>, Diagnostic> {
         let name = canonical(name);
-        if !KNOWN.iter().any(|(known, ..)| *known == name) {
-            let names: Vec<String> = KNOWN.iter().map(|(name, ..)| (*name).to_owned()).collect();
-            let diagnostic = Diagnostic::new("E0301", format!("setting '{name}' is not known")).suggest(name, &names);
-            return Err(if diagnostic.help.is_some() {
-                diagnostic
-            } else {
-                diagnostic.help("SHOW PROPERTIES lists the settings")
-            });
+        if !is_known(name) {
+            let answer = foreign::answer(name).ok_or_else(|| unknown(name))?;
+            return set_foreign(name, value, answer).map(Some);
         }
         let refuse = |expected: &str| {
             Err(Diagnostic::new("E0302", format!("setting '{name}' cannot be '{value}': expected {expected}")))
         };
         match name {
             "auto.offset.reset" if !matches!(value, "earliest" | "latest") => return refuse("earliest or latest"),
-            "processing.guarantee" if !matches!(value, "exactly_once_v2" | "exactly_once" | "at_least_once") => {
+            "processing.guarantee"
+                if !matches!(value, "exactly_once_v2" | "exactly_once_beta" | "exactly_once" | "at_least_once") =>
+            {
                 return refuse("exactly_once_v2 or at_least_once");
             }
-            "commit.interval.ms" | "ksql.streams.cache.max.bytes.buffering" | "ksql.internal.topic.replicas"
+            "commit.interval.ms"
+            | "ksql.streams.cache.max.bytes.buffering"
+            | "ksql.internal.topic.replicas"
+            | "ksql.assert.topic.default.timeout.ms"
+            | "ksql.assert.schema.default.timeout.ms"
                 if value.parse::<u64>().is_err() =>
             {
                 return refuse("a whole number from 0 on");
@@ -112,7 +148,7 @@ impl Settings {
             _ => {}
         }
         self.values.insert(name.to_owned(), value.to_owned());
-        Ok(())
+        Ok(None)
     }
 
     /// Goes back to the default.
@@ -121,14 +157,11 @@ impl Settings {
     /// A diagnostic if the setting does not exist.
     pub fn unset(&mut self, name: &str) -> Result<(), Diagnostic> {
         let name = canonical(name);
-        let default = KNOWN.iter().find(|(known, ..)| *known == name).map(|(_, default, _)| *default);
-        match default {
-            Some(_) => {
-                self.values.remove(name);
-                Ok(())
-            }
-            None => self.set(name, ""),
+        if !is_known(name) && foreign::answer(name).is_none() {
+            return Err(unknown(name));
         }
+        self.values.remove(name);
+        Ok(())
     }
 
     /// A setting's value or its default.

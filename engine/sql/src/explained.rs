@@ -28,14 +28,8 @@ pub struct Example {
     pub right: &'static str,
 }
 
-/// The streams and tables that the examples speak of.
-pub const EXAMPLE_SOURCES: &str = "\
-CREATE STREAM orders (id BIGINT KEY, item STRING, amount DOUBLE, user_id BIGINT, tags ARRAY<STRING>, address STRUCT<city STRING>)
-  WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='JSON', PARTITIONS=1);
-CREATE STREAM payments (id BIGINT KEY, order_id BIGINT, paid DOUBLE)
-  WITH (KAFKA_TOPIC='payments', VALUE_FORMAT='JSON', PARTITIONS=1);
-CREATE TABLE users (id BIGINT PRIMARY KEY, name STRING, city STRING)
-  WITH (KAFKA_TOPIC='users', VALUE_FORMAT='JSON', PARTITIONS=1);";
+/// The streams and tables that the examples speak of, and those of the shell's help.
+pub const EXAMPLE_SOURCES: &str = include_str!("../../../queries/help/sources.sql");
 
 const fn explained(code: &'static str, text: &'static str, wrong: &'static str, right: &'static str) -> Explained {
     Explained { code, text, example: Some(Example { wrong, right }) }

@@ -13,7 +13,7 @@ use rustyline::{Context, Helper};
 use crate::Format;
 use crate::brackets::matching_brackets;
 use crate::commands::{Argument, COMMANDS, Known, ended_by_go, find, is_command};
-use crate::help::topics;
+use crate::help::page_names;
 use crate::style::Role;
 
 /// Completion, highlighting, hints and the decision whether a statement is complete.
@@ -92,7 +92,7 @@ impl Editor {
             Argument::File => return Some(self.files.complete(before, before.len(), context)),
             Argument::Words(words) => of(&mut words.iter().map(|word| (*word).to_owned())),
             Argument::Format => of(&mut Format::all().map(str::to_owned)),
-            Argument::HelpTopic => of(&mut topics().map(str::to_owned)),
+            Argument::HelpTopic => of(&mut page_names().map(str::to_owned)),
             Argument::Function => of(&mut names.functions.iter().map(|(name, _)| name.clone())),
             Argument::Source => of(&mut names.sources.iter().map(|(name, ..)| name.clone())),
         };

@@ -47,7 +47,8 @@ pub fn interactive(shell: &mut Shell<'_>) -> io::Result<Exit> {
         if let Some(helper) = editor.helper_mut() {
             *helper.names.borrow_mut() = shell.session.names();
         }
-        let read = editor.readline(PROMPT);
+        let typed = std::mem::take(&mut shell.typed);
+        let read = editor.readline_with_initial(PROMPT, (typed.trim_end(), ""));
         if let Some(helper) = editor.helper_mut() {
             helper.is_first = false;
         }

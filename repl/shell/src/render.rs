@@ -81,6 +81,11 @@ impl Renderer {
         out.flush()
     }
 
+    /// Whether nothing was written yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// Writes what stands after the last row.
     pub(crate) fn end(&mut self, out: &mut dyn Write) -> Result<()> {
         match self.format {

@@ -1,10 +1,15 @@
 //! Statements and commands, one after the other.
 
 mod changelog;
+mod controls;
+mod keyboard;
 mod pager;
 mod perform;
+mod showing;
 mod sink;
+mod status;
 mod stream;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -61,6 +66,15 @@ pub(crate) enum View {
     Changelog,
 }
 
+impl View {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Tail => "tail: rows as they come",
+            Self::Changelog => "changelog: what each row does",
+        }
+    }
+}
+
 /// A session and what the user has chosen.
 pub struct Shell<'a> {
     pub(crate) session: Box<dyn Session + 'a>,
@@ -75,6 +89,10 @@ pub struct Shell<'a> {
     last: Option<Table>,
     last_statement: Option<String>,
     pub(crate) history: Vec<String>,
+    /// What was typed for the next prompt while a query had the keyboard.
+    pub(crate) typed: String,
+    /// Whether the keys of push queries were told.
+    has_hinted: bool,
 }
 
 /// Whether to go on.
@@ -116,6 +134,8 @@ impl<'a> Shell<'a> {
             last: None,
             last_statement: None,
             history: Vec::new(),
+            typed: String::new(),
+            has_hinted: false,
         }
     }
 
@@ -208,7 +228,7 @@ impl<'a> Shell<'a> {
                 } else if self.options.is_terminal {
                     self.report(&message)?;
                 }
-                self.footer(None, started)?;
+                self.footer(None, &[], started)?;
                 Ok(Step::Done)
             }
             Ok(Outcome::Table(mut table)) => {
@@ -234,7 +254,7 @@ impl<'a> Shell<'a> {
         }
         renderer.end(&mut screen)?;
         self.leave(screen)?;
-        self.footer(Some(table.rows.len()), started)?;
+        self.footer(Some(table.rows.len()), &[], started)?;
         self.last = Some(table);
         Ok(Step::Done)
     }
@@ -273,7 +293,7 @@ impl<'a> Shell<'a> {
         Renderer::new(format, columns, frame)
     }
 
-    fn footer(&self, rows: Option<usize>, started: Instant) -> io::Result<()> {
+    fn footer(&self, rows: Option<usize>, notes: &[String], started: Instant) -> io::Result<()> {
         if !self.options.is_terminal {
             return Ok(());
         }
@@ -281,6 +301,7 @@ impl<'a> Shell<'a> {
         if let Some(rows) = rows {
             parts.push(format!("{rows} {}", if rows == 1 { "row" } else { "rows" }));
         }
+        parts.extend_from_slice(notes);
         if self.timing || rows.is_some() {
             parts.push(format!("{:.3} s", started.elapsed().as_secs_f64()));
         }

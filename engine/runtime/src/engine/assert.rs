@@ -6,17 +6,20 @@ use millstream_sql::ast::{Assert, Asserted, Properties};
 use millstream_sql::{Diagnostic, Value};
 
 use super::Engine;
-use crate::Result;
+use crate::{Result, Settings};
 
-/// As in ksqlDB.
-const TIMEOUT_MS_DEFAULT: i64 = 1000;
 /// How often is looked: what is waited for has no watcher.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 impl Engine {
     /// Waits until it is as asserted, or fails.
-    pub(super) fn assert(&self, assert: &Assert) -> Result<String> {
-        let timeout_ms = u64::try_from(assert.timeout_ms.unwrap_or(TIMEOUT_MS_DEFAULT)).unwrap_or(0);
+    pub(super) fn assert(&self, assert: &Assert, settings: &Settings) -> Result<String> {
+        let default = match assert.what {
+            Asserted::Topic { .. } => "ksql.assert.topic.default.timeout.ms",
+            Asserted::Schema { .. } => "ksql.assert.schema.default.timeout.ms",
+        };
+        let timeout_ms =
+            assert.timeout_ms.map_or_else(|| settings.number(default), |ms| u64::try_from(ms).unwrap_or(0));
         let (started, timeout) = (Instant::now(), Duration::from_millis(timeout_ms));
         let what = match &assert.what {
             Asserted::Topic { name, .. } => format!("topic \"{}\"", name.name),

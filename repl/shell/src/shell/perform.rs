@@ -8,7 +8,7 @@ use millstream_sql::{Value, closest};
 
 use super::{Expanded, POLL, Shell, Step, View};
 use crate::commands::{COMMANDS, Command, file_argument, find};
-use crate::help::{DEMO, help};
+use crate::help::{DEMO, DEMO_SOURCES, Help, help};
 use crate::{Exit, Format, Outcome, Table};
 
 /// What is said when there is nothing to run again.
@@ -116,9 +116,17 @@ impl Shell<'_> {
     fn show_help(&mut self, about: &str, out: &mut dyn Write) -> io::Result<Step> {
         let about = about.trim();
         let functions: Vec<String> = self.session.names().functions.into_iter().map(|(name, _)| name).collect();
-        match help(about, &functions) {
-            Ok(text) => tell(out, &text),
-            Err(function) => match self.session.execute(&format!("DESCRIBE FUNCTION {function}")) {
+        self.tell_help(help(about, &functions), out)
+    }
+
+    fn tell_help(&mut self, help: Help<'_>, out: &mut dyn Write) -> io::Result<Step> {
+        match help {
+            Help::Text(text) => tell(out, &text),
+            Help::Instead(note, found) => {
+                writeln!(out, "{note}\n")?;
+                self.tell_help(*found, out)
+            }
+            Help::Function(function) => match self.session.execute(&format!("DESCRIBE FUNCTION {function}")) {
                 // As text: a table would cut what is to be read.
                 Ok(Outcome::Table(table)) => tell(out, &format!("{function}\n{}", pairs(&table.rows))),
                 _ => self.statement_at(&format!("DESCRIBE FUNCTION {function}"), 0, out),
@@ -200,16 +208,14 @@ impl Shell<'_> {
     fn demo(&mut self, rest: &str, depth: usize, out: &mut dyn Write) -> io::Result<Step> {
         let run = !rest.eq_ignore_ascii_case("stop");
         if run {
-            for (name, statement) in DEMO.declarations {
-                let step = self.script(statement, name, depth, out)?;
-                if step != Step::Done {
-                    return Ok(step);
-                }
+            let step = self.script(DEMO_SOURCES, "\\demo", depth, out)?;
+            if step != Step::Done {
+                return Ok(step);
             }
         }
         match self.session.demo(run) {
             Err(reason) => self.fail(&reason),
-            Ok(()) if run => tell(out, DEMO.text),
+            Ok(()) if run => tell(out, DEMO.trim_end()),
             Ok(()) => self.notice("nothing more is written to demo_orders"),
         }
     }

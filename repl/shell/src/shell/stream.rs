@@ -4,59 +4,36 @@ use std::io::{self, Write};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use millstream_sql::Value;
-
-use super::changelog::Changelog;
+use super::controls::{Controls, Wish};
 use super::pager::Paged;
-use super::{POLL, Shell, Step, View};
-use crate::render::Renderer;
+use super::showing::{Showing, columns_of};
+use super::status::StatusLine;
+use super::waiting::Waiting;
+use super::{Shell, Step, View};
 use crate::style::Role;
-use crate::{Event, Exit, Row, RowSource, Table};
+use crate::{Event, Exit, RowSource};
 
 /// A result that ends is gathered for so long before it is shown, so that its columns' widths are known.
 const GATHER: Duration = Duration::from_secs(1);
-const GATHERED_MAX: usize = 10_000;
-/// So many rows of the last result are kept to be shown again.
-const LAST_ROWS_MAX: usize = 10_000;
 /// After so long without a row it is said why there may be none.
 const SILENCE: Duration = Duration::from_secs(2);
 /// Fewer records to read are not worth a word.
 const BEHIND_MIN: i64 = 10_000;
+/// What the first push query says of the keys.
+const KEYS_HINT: [&str; 5] = ["q ends", "space pauses", "/ filters", "v view", "? keys"];
+/// What they do, in a line.
+const KEYS: &str = "q ends, Space pauses and goes on, / filters rows (empty: all), v tail or changelog, ? this line";
 
-/// A result on its way to the screen.
-struct Showing<'s> {
-    renderer: Renderer,
-    changelog: Option<Changelog>,
-    /// Rows that wait until more is known of the columns.
-    gathered: Option<Vec<Vec<Value>>>,
-    kept: Table,
-    out: Paged<'s>,
-}
-
-impl Showing<'_> {
-    fn add(&mut self, rows: Vec<Row>) -> io::Result<()> {
-        let cells: Vec<Vec<Value>> = match &mut self.changelog {
-            Some(changelog) => rows.into_iter().flat_map(|row| changelog.apply(row)).collect(),
-            None => rows.into_iter().map(|row| row.cells).collect(),
-        };
-        let room = LAST_ROWS_MAX.saturating_sub(self.kept.rows.len());
-        self.kept.rows.extend(cells.iter().take(room).cloned());
-        match &mut self.gathered {
-            Some(gathered) if gathered.len() + cells.len() <= GATHERED_MAX => gathered.extend(cells),
-            _ => {
-                self.release()?;
-                self.renderer.rows(&cells, &mut self.out)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn release(&mut self) -> io::Result<()> {
-        match self.gathered.take() {
-            Some(rows) if !rows.is_empty() => self.renderer.rows(&rows, &mut self.out),
-            _ => Ok(()),
-        }
-    }
+/// What reads a result.
+struct Reading<'r> {
+    rows: &'r mut dyn RowSource,
+    started: Instant,
+    last_row: Instant,
+    controls: Controls,
+    waiting: Waiting,
+    status: StatusLine,
+    /// Whether it was said why there are no rows, or needs not be.
+    told: bool,
 }
 
 impl Shell<'_> {
@@ -67,91 +44,144 @@ impl Shell<'_> {
         started: Instant,
         out: &mut dyn Write,
     ) -> io::Result<Step> {
-        let mut columns = rows.columns().to_vec();
-        let changelog = (self.view == View::Changelog && !rows.is_bounded()).then(|| {
-            columns.insert(0, ("op".to_owned(), "STRING".to_owned()));
-            Changelog::new(rows.table_keys().map(<[usize]>::to_vec).unwrap_or_default())
-        });
-        let mut showing = Showing {
-            renderer: self.renderer(&columns, !rows.is_bounded()),
-            changelog,
-            gathered: rows.is_bounded().then(Vec::new),
-            kept: Table { columns, rows: Vec::new() },
-            out: if rows.is_bounded() { self.paged(out) } else { Paged::through(out) },
+        let is_endless = !rows.is_bounded();
+        let has_keys = is_endless && self.options.is_terminal;
+        let view = if is_endless { self.view } else { View::Tail };
+        let renderer = self.renderer(&columns_of(rows.columns(), view), is_endless);
+        let screen = if is_endless { Paged::through(out) } else { self.paged(out) };
+        let mut showing = Showing::new(&*rows, view, !has_keys, renderer, screen);
+        if has_keys && !std::mem::replace(&mut self.has_hinted, true) {
+            self.remark(&KEYS_HINT.join(if self.options.unicode { " · " } else { ", " }))?;
+        }
+        let mut reading = Reading {
+            rows: &mut *rows,
+            started,
+            last_row: Instant::now(),
+            controls: if has_keys { Controls::take()? } else { Controls::none() },
+            waiting: Waiting::default(),
+            status: StatusLine::default(),
+            told: !has_keys,
         };
-        let mut count = 0;
-        let step = self.show_all(&mut *rows, started, &mut showing, &mut count);
+        let step = self.show_all(&mut reading, &mut showing);
+        reading.status.clear()?;
+        let unseen = reading.waiting.len();
+        self.typed.push_str(&reading.controls.give_back());
         // Whoever still computes is told first: what is left below takes no time.
         drop(rows);
         let step = step?;
-        showing.release()?;
-        showing.renderer.end(&mut showing.out)?;
-        self.last = Some(showing.kept);
-        self.leave(showing.out)?;
-        self.footer(Some(count), started)?;
+        let (count, hidden) = (showing.rows, showing.hidden);
+        let (last, screen) = showing.end()?;
+        self.last = Some(last);
+        self.leave(screen)?;
+        let notes = [(hidden, "filtered out"), (unseen, "not shown")];
+        let notes = notes.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        self.footer(Some(count), &notes.collect::<Vec<_>>(), started)?;
         Ok(step)
     }
 
-    fn show_all(
-        &self,
-        rows: &mut dyn RowSource,
-        started: Instant,
-        showing: &mut Showing<'_>,
-        count: &mut usize,
-    ) -> io::Result<Step> {
-        let mut last_row = Instant::now();
-        let (mut catching_up, mut told) = (false, rows.is_bounded() || !self.options.is_terminal);
+    fn show_all(&self, reading: &mut Reading<'_>, showing: &mut Showing<'_>) -> io::Result<Step> {
         if self.options.limit == Some(0) {
             return Ok(Step::Done);
         }
-        let step = loop {
-            if self.options.interrupted.swap(false, Ordering::AcqRel) {
-                if !self.options.is_terminal {
-                    break Step::Failed(Exit::Interrupted);
+        loop {
+            if let Some(step) = self.ended(reading, showing)? {
+                return Ok(step);
+            }
+            while let Some(wish) = reading.controls.next(&mut reading.status)? {
+                reading.status.clear()?;
+                if wish == Wish::End {
+                    return Ok(Step::Done);
                 }
+                self.fulfil(wish, showing)?;
+            }
+            if let Some(text) = reading.controls.says(&reading.waiting.says()) {
+                reading.status.show(&text, self.options.color_errors)?;
+                reading.waiting.hold(reading.rows);
+                reading.last_row = Instant::now();
+            } else if let Some(step) = self.show_next(reading, showing)? {
+                return Ok(step);
+            }
+        }
+    }
+
+    /// Whether the result ends although more may come.
+    fn ended(&self, reading: &mut Reading<'_>, showing: &Showing<'_>) -> io::Result<Option<Step>> {
+        let is_over = |limit: Option<Duration>, since: Instant| limit.is_some_and(|limit| since.elapsed() >= limit);
+        if self.options.interrupted.swap(false, Ordering::AcqRel) {
+            if !self.options.is_terminal {
+                return Ok(Some(Step::Failed(Exit::Interrupted)));
+            }
+            if !reading.controls.are_taken() {
                 // Behind the ^C that the terminal shows.
                 self.report("")?;
-                break Step::Done;
             }
-            if showing.out.is_left() {
-                break Step::Done;
+            return Ok(Some(Step::Done));
+        }
+        if is_over(self.options.timeout, reading.started) {
+            reading.status.clear()?;
+            self.report("error: the statement took longer than --timeout")?;
+            return Ok(Some(Step::Failed(Exit::Timeout)));
+        }
+        let is_idle = !reading.rows.is_bounded() && is_over(self.options.until_idle, reading.last_row);
+        Ok((is_idle || showing.out.is_left()).then_some(Step::Done))
+    }
+
+    /// Does what a key asks for.
+    fn fulfil(&self, wish: Wish, showing: &mut Showing<'_>) -> io::Result<()> {
+        match wish {
+            Wish::End => Ok(()),
+            Wish::Keys => self.remark(KEYS),
+            Wish::Filter(text) => {
+                showing.filter(&text);
+                self.remark(&if text.is_empty() { "all rows".to_owned() } else { format!("rows with \"{text}\"") })
             }
-            if self.options.timeout.is_some_and(|timeout| started.elapsed() >= timeout) {
-                self.report("error: the statement took longer than --timeout")?;
-                break Step::Failed(Exit::Timeout);
-            }
-            if !rows.is_bounded() && self.options.until_idle.is_some_and(|idle| last_row.elapsed() >= idle) {
-                break Step::Done;
-            }
-            if showing.gathered.is_some() && started.elapsed() >= GATHER {
-                showing.release()?;
-            }
-            if !told && *count == 0 && started.elapsed() >= SILENCE {
-                told = true;
-                self.explain_silence(rows)?;
-            }
-            match rows.next(POLL) {
-                Event::Rows(mut batch) => {
-                    self.progress(&mut catching_up, 0, 0)?;
-                    batch.truncate(self.options.limit.map_or(usize::MAX, |limit| limit - *count));
-                    *count += batch.len();
-                    last_row = Instant::now();
-                    showing.add(batch)?;
-                    if self.options.limit == Some(*count) {
-                        break Step::Done;
-                    }
+            Wish::SwitchView => match showing.other_view() {
+                Some(view) => {
+                    showing.switch(view, self.renderer(&showing.columns(view), true))?;
+                    self.remark(view.name())
                 }
-                Event::Progress { behind, total } => self.progress(&mut catching_up, behind, total)?,
-                Event::Idle => {}
-                Event::End => break Step::Done,
-                Event::Failed(reason) => {
-                    self.report_error(&reason)?;
-                    break Step::Failed(Exit::Failed);
-                }
+                None => self.remark(
+                    "the rows so far have more keys than are kept for another view; \\view changelog shows it from the start",
+                ),
+            },
+        }
+    }
+
+    /// Shows what comes next; ends with the result.
+    fn show_next(&self, reading: &mut Reading<'_>, showing: &mut Showing<'_>) -> io::Result<Option<Step>> {
+        if showing.is_gathering() && reading.started.elapsed() >= GATHER {
+            showing.release()?;
+        }
+        if !reading.told && showing.rows == 0 && reading.started.elapsed() >= SILENCE {
+            reading.told = true;
+            reading.status.clear()?;
+            self.explain_silence(reading.rows)?;
+        }
+        match reading.waiting.next(reading.rows) {
+            Event::Rows(mut batch) => {
+                reading.status.clear()?;
+                batch.truncate(self.options.limit.map_or(usize::MAX, |limit| limit - showing.rows));
+                reading.last_row = Instant::now();
+                showing.add(batch)?;
+                Ok((self.options.limit == Some(showing.rows)).then_some(Step::Done))
             }
-        };
-        self.progress(&mut catching_up, 0, 0)?;
-        Ok(step)
+            Event::Progress { behind, total } => {
+                self.progress(&mut reading.status, behind, total)?;
+                Ok(None)
+            }
+            Event::Idle => Ok(None),
+            Event::End => Ok(Some(Step::Done)),
+            Event::Failed(reason) => {
+                reading.status.clear()?;
+                self.report_error(&reason)?;
+                Ok(Some(Step::Failed(Exit::Failed)))
+            }
+        }
+    }
+
+    /// Says something beside the results.
+    fn remark(&self, text: &str) -> io::Result<()> {
+        self.report(&Role::Dim.paint(text, self.options.color_errors))
     }
 
     /// Why nothing comes, as far as that can be known.
@@ -167,7 +197,7 @@ impl Shell<'_> {
             ),
             None => "no rows yet: they are shown as they come; Ctrl-C ends the query".to_owned(),
         };
-        self.report(&Role::Dim.paint(&text, self.options.color_errors))
+        self.remark(&text)
     }
 
     fn is_printing(&self) -> bool {
@@ -176,18 +206,12 @@ impl Shell<'_> {
     }
 
     /// One line on the terminal while a query reads what was there before it.
-    fn progress(&self, shown: &mut bool, behind: i64, total: i64) -> io::Result<()> {
-        if !self.options.is_terminal || (!*shown && behind < BEHIND_MIN) {
-            return Ok(());
+    fn progress(&self, status: &mut StatusLine, behind: i64, total: i64) -> io::Result<()> {
+        if !self.options.is_terminal || behind < BEHIND_MIN {
+            return status.clear();
         }
-        let mut error = io::stderr().lock();
-        if behind < BEHIND_MIN {
-            *shown = false;
-            return write!(error, "\r\x1b[K");
-        }
-        *shown = true;
         let percent = 100 - behind.min(total) * 100 / total.max(1);
-        write!(error, "\r\x1b[Kcatching up {percent} %, {behind} of {total} records to read")?;
-        error.flush()
+        let text = format!("catching up {percent} %, {behind} of {total} records to read");
+        status.show(&text, self.options.color_errors)
     }
 }

@@ -1,0 +1,4 @@
+CREATE STREAM IF NOT EXISTS demo_orders (customer STRING KEY, item STRING, amount DOUBLE)
+  WITH (KAFKA_TOPIC='demo_orders', VALUE_FORMAT='JSON', PARTITIONS=1);
+CREATE TABLE IF NOT EXISTS demo_totals AS
+  SELECT item, COUNT(*) AS orders, SUM(amount) AS total FROM demo_orders WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY item EMIT CHANGES;

@@ -1,0 +1,36 @@
+//! The terminal, which is given back as it was found.
+
+use std::io::stdin;
+use std::thread;
+
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
+use nix::unistd::{getpgrp, tcgetpgrp};
+
+/// Sees to it that a program which is asked to end leaves the terminal as it is now. It has to be called before any
+/// thread is started: threads inherit that these signals wait for the one that is started here.
+pub(crate) fn restore_at_end() {
+    let Ok(found) = tcgetattr(stdin()) else { return };
+    let signals: SigSet = [Signal::SIGTERM, Signal::SIGQUIT].into_iter().collect();
+    if signals.thread_block().is_err() {
+        return;
+    }
+    let wait = move || {
+        let Ok(signal) = signals.wait() else { return };
+        restore(&found);
+        // Now it does what it does without us.
+        let _ = signals.thread_unblock();
+        let _ = raise(signal);
+    };
+    if thread::Builder::new().name("terminal".to_owned()).spawn(wait).is_err() {
+        // Nobody would take them.
+        let _ = signals.thread_unblock();
+    }
+}
+
+fn restore(found: &Termios) {
+    // In the background it is somebody else's terminal now.
+    if tcgetpgrp(stdin()) == Ok(getpgrp()) {
+        let _ = tcsetattr(stdin(), SetArg::TCSANOW, found);
+    }
+}
