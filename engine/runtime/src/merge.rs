@@ -26,7 +26,7 @@ pub(crate) fn next_batch(
     for input in inputs.iter_mut() {
         input.fill(log, None, context)?;
     }
-    let mut heads: Vec<(i64, usize)> =
+    let heads: Vec<(i64, usize)> =
         inputs.iter().enumerate().filter_map(|(at, input)| Some((input.head()?, at))).collect();
     let Some((first, _)) = heads.iter().min() else { return Ok(None) };
     if patience.is_for_rows_on_their_way() && inputs.iter().any(|input| input.awaits_rows(*first, log)) {
@@ -38,7 +38,7 @@ pub(crate) fn next_batch(
     } else if patience.waits()? {
         return Ok(None);
     }
-    let next = next_rows(inputs, &mut heads)?;
+    let next = next_rows(inputs, &heads)?;
     let Some(next) = next else { return Ok(None) };
     for (input, count) in inputs.iter_mut().zip(next.passed) {
         input.pass(count);
@@ -55,64 +55,68 @@ struct Next {
     passed: Vec<usize>,
 }
 
-/// An input's rows in the order of their processing.
+/// An input's rows that wait.
 struct Cursor<'a> {
     input: usize,
-    /// The times of its rows that wait, of which the first `at` are passed.
+    batch: &'a Batch,
     times: &'a [i64],
+    /// The next of them.
     at: usize,
+    from: usize,
 }
 
 /// What comes next, from inputs that feed the same input of the pipeline, until one of them is used up: what it has
 /// next may come before the rows of the others.
-fn next_rows(inputs: &[Input], heads: &mut Vec<(i64, usize)>) -> Result<Option<Next>> {
+fn next_rows(inputs: &[Input], heads: &[(i64, usize)]) -> Result<Option<Next>> {
     let leaf_of = |at: usize| inputs.get(at).map(|input| input.input);
-    heads.sort_unstable_by(|a, b| b.cmp(a));
-    let Some(leaf) = heads.last().and_then(|(_, first)| leaf_of(*first)) else { return Ok(None) };
-    let (mut cursors, mut batches) = (Vec::new(), Vec::new());
-    // Where an input's cursor is; only inputs of the leaf have one.
-    let mut numbers = vec![None; inputs.len()];
-    for (at, input) in inputs.iter().enumerate().filter(|(_, input)| input.input == leaf) {
-        let (Some((batch, times, used)), Some(number)) = (input.waiting(), numbers.get_mut(at)) else { continue };
-        *number = Some(cursors.len());
-        cursors.push(Cursor { input: at, times: times.get(used..).unwrap_or_default(), at: 0 });
-        batches.push((batch, used));
-    }
-    let mut places: Vec<(usize, usize)> = Vec::new();
-    let mut runs = 0;
-    while let Some((_, input)) = heads.pop()
-        && let Some(number) = numbers.get(input).copied().flatten()
-        && let (Some(cursor), Some((_, used))) = (cursors.get_mut(number), batches.get(number))
-    {
-        let rest = cursor.times.get(cursor.at..).unwrap_or_default();
-        let room = ROWS_MAX - places.len();
-        let count = match heads.last() {
-            Some(next) => rest.iter().take(room).take_while(|time| (**time, input) < *next).count().max(1),
-            None => rest.len().min(room),
-        };
-        let from = used + cursor.at;
-        places.extend((from..from + count).map(|row| (number, row)));
-        runs += 1;
-        cursor.at += count;
-        let Some(next) = cursor.times.get(cursor.at) else { break };
-        if places.len() >= ROWS_MAX {
-            break;
+    let Some(leaf) = heads.iter().min().and_then(|(_, first)| leaf_of(*first)) else { return Ok(None) };
+    // The first row that belongs elsewhere.
+    let limit = heads.iter().filter(|(_, input)| leaf_of(*input) != Some(leaf)).min().copied();
+    let of_leaf = inputs.iter().enumerate().filter(|(_, input)| input.input == leaf);
+    let cursors = of_leaf.filter_map(|(input, waits)| {
+        let (batch, times, from) = waits.waiting()?;
+        Some(Cursor { input, batch, times, at: from, from })
+    });
+    let mut cursors: Vec<Cursor<'_>> = cursors.collect();
+    let rows = match cursors.as_mut_slice() {
+        [only] => {
+            let comes_first = |time: &&i64| limit.is_none_or(|limit| (**time, only.input) < limit);
+            only.at += only.times.iter().skip(only.from).take_while(comes_first).count();
+            only.batch.slice(only.from, only.at - only.from)
         }
-        let place = heads.partition_point(|head| *head > (*next, input));
-        heads.insert(place, (*next, input));
-    }
-    let rows = match (runs, places.first()) {
-        (1, Some((number, from))) => batches.get(*number).map(|(batch, _)| batch.slice(*from, places.len())),
-        _ => {
-            let batches: Vec<&Batch> = batches.iter().map(|(batch, _)| *batch).collect();
-            Some(Batch::interleave(&batches, &places)?)
+        several => {
+            let places = merged(several, limit);
+            let batches: Vec<&Batch> = several.iter().map(|cursor| cursor.batch).collect();
+            Batch::interleave(&batches, &places)?
         }
     };
     let mut passed = vec![0; inputs.len()];
     for cursor in &cursors {
         if let Some(passed) = passed.get_mut(cursor.input) {
-            *passed = cursor.at;
+            *passed = cursor.at - cursor.from;
         }
     }
-    Ok(rows.map(|rows| Next { leaf, rows, passed }))
+    Ok(Some(Next { leaf, rows, passed }))
+}
+
+/// The places of the rows that come next: cursor and row. With a handful of inputs, looking at each for every row is
+/// faster than keeping them sorted: which one is next cannot be foreseen, and a loop without branches does not have to.
+fn merged(cursors: &mut [Cursor<'_>], limit: Option<(i64, usize)>) -> Vec<(usize, usize)> {
+    let mut heads: Vec<i64> = cursors.iter().filter_map(|cursor| cursor.times.get(cursor.at).copied()).collect();
+    let mut places = Vec::with_capacity(ROWS_MAX);
+    while places.len() < ROWS_MAX {
+        let (mut first, mut time) = (0, i64::MAX);
+        for (number, head) in heads.iter().enumerate() {
+            (first, time) = if *head < time { (number, *head) } else { (first, time) };
+        }
+        let (Some(cursor), Some(head)) = (cursors.get_mut(first), heads.get_mut(first)) else { break };
+        if limit.is_some_and(|limit| (time, cursor.input) >= limit) {
+            break;
+        }
+        places.push((first, cursor.at));
+        cursor.at += 1;
+        let Some(next) = cursor.times.get(cursor.at) else { break };
+        *head = *next;
+    }
+    places
 }
