@@ -4,6 +4,8 @@ mod alter_configs;
 mod api_versions;
 mod cluster;
 mod configs;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod delete_records;
 mod fetch;
 mod find_coordinator;
@@ -140,6 +142,12 @@ static APIS: &[Api] = &[
     }),
     Api::new(ApiKey::DescribeTransactions, (0, 0), &requests::DESCRIBE_TRANSACTIONS, |call, body| {
         at_once(&call, body, transaction_list::describe)
+    }),
+    Api::new(ApiKey::ConsumerGroupHeartbeat, (0, 1), &requests::CONSUMER_GROUP_HEARTBEAT, |call, body| {
+        at_once(&call, body, consumer_group_heartbeat::answer)
+    }),
+    Api::new(ApiKey::ConsumerGroupDescribe, (0, 1), &requests::CONSUMER_GROUP_DESCRIBE, |call, body| {
+        at_once(&call, body, consumer_group_describe::answer)
     }),
     Api::new(ApiKey::ListTransactions, (0, 2), &requests::LIST_TRANSACTIONS, |call, body| {
         at_once(&call, body, transaction_list::list)

@@ -133,6 +133,13 @@ fn of_broker(call: &Call) -> Vec<DescribeConfigsResourceResult> {
         setting("fetch.max.bytes", SettingType::Int, options.response_bytes_max.to_string()),
         setting("transaction.max.timeout.ms", SettingType::Int, options.transaction_timeout_ms_max.to_string()),
         setting("group.initial.rebalance.delay.ms", SettingType::Int, options.initial_rebalance_delay_ms.to_string()),
+        setting("group.consumer.session.timeout.ms", SettingType::Int, options.consumer_session_timeout_ms.to_string()),
+        setting(
+            "group.consumer.heartbeat.interval.ms",
+            SettingType::Int,
+            options.consumer_heartbeat_interval_ms.to_string(),
+        ),
+        setting("group.consumer.max.size", SettingType::Int, options.consumer_group_members_max.to_string()),
     ]
 }
 

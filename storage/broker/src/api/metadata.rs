@@ -42,8 +42,9 @@ fn named(call: &Call, topic: MetadataRequestTopic, may_create: bool) -> Metadata
         MetadataResponseTopic::default().with_error_code(code).with_name(name).with_topic_id(topic.topic_id)
     };
     let found = match &topic.name {
-        Some(name) => broker.topic_or_create(name, may_create),
-        None => match broker.topic_names.name(&*broker.log, topic.topic_id) {
+        // Beside an id the name does not count: some clients send an empty one, others none.
+        Some(name) if topic.topic_id.is_nil() => broker.topic_or_create(name, may_create),
+        _ => match broker.topic_names.name(&*broker.log, topic.topic_id) {
             Some(name) => broker.topic_or_create(&name, false),
             None => return failed(ResponseError::UnknownTopicId.code()),
         },

@@ -32,7 +32,12 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
     let allowed = check(&call, &request.transactional_id, producer).and_then(|()| {
         let now_ms = log.now_ms();
         if names_member {
-            call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms))
+            let checked = call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms));
+            checked.map_err(|error| match error {
+                // Producers know of generations only.
+                ResponseError::StaleMemberEpoch => ResponseError::IllegalGeneration,
+                error => error,
+            })
         } else {
             Ok(())
         }
