@@ -131,7 +131,7 @@ static APIS: &[Api] = &[
         at_once(&call, body, transaction_partitions::answer)
     }),
     Api::new(ApiKey::AddOffsetsToTxn, (0, 4), &requests::ADD_OFFSETS_TO_TXN, |call, body| {
-        at_once(&call, body, transactions::add_offsets)
+        later(call, body, transactions::add_offsets)
     }),
     Api::new(ApiKey::EndTxn, (0, 5), &requests::END_TXN, |call, body| later(call, body, transactions::end)),
     Api::new(ApiKey::TxnOffsetCommit, (0, 5), &requests::TXN_OFFSET_COMMIT, |call, body| {

@@ -13,8 +13,8 @@ use crate::code::NONE;
 use crate::text::text;
 
 const FEATURES_SINCE: i16 = 3;
-/// Names and levels: consumer groups of KIP-848.
-const FEATURES: &[(&str, i16)] = &[("group.version", 1)];
+/// Names and levels: consumer groups of KIP-848, transactions of KIP-890.
+const FEATURES: &[(&str, i16)] = &[("group.version", 1), ("transaction.version", 2)];
 
 pub(super) fn run(call: Call, body: Bytes) -> Pending {
     let reply = if call.api.understands(call.version) {

@@ -10,7 +10,7 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceReq
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
-use millstream_log::{Log, Ticket, TopicPartition};
+use millstream_log::{Error, Ticket, TopicPartition, TransactionVersion};
 
 use crate::broker::settled;
 use crate::call::{Call, Hangup, Pending, Reply};
@@ -21,6 +21,9 @@ use check::Refused;
 
 const ACKS_NONE: i16 = 0;
 const TOPIC_IDS_SINCE: i16 = 13;
+const ABORTABLE_SINCE: i16 = 11;
+/// From then on a transactional batch adds its partition to the transaction (KIP-890).
+const ADDS_PARTITIONS_SINCE: i16 = 12;
 
 /// A topic's answer, complete but for the appends that are on their way to the disk.
 struct Started {
@@ -87,8 +90,13 @@ fn append(call: &Call, partition: &TopicPartition, data: PartitionProduceData) -
     let log = &*call.broker.log;
     let batch = data.records.ok_or(ResponseError::InvalidRecord)?;
     check::check(&batch, call.version)?;
+    let version = if call.version >= ADDS_PARTITIONS_SINCE { TransactionVersion::Two } else { TransactionVersion::One };
     // The one copy: the log writes the base offset into it.
-    Ok(log.append(partition, check::with_leader_epoch(&batch))?)
+    log.append_by(partition, check::with_leader_epoch(&batch), version).map_err(|error| match error {
+        // That version knows an error for it.
+        Error::NotInTransaction { .. } if call.version == ABORTABLE_SINCE => ResponseError::TransactionAbortable.into(),
+        error => error.into(),
+    })
 }
 
 async fn finish(topic: Started) -> TopicProduceResponse {

@@ -7,7 +7,7 @@ use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
-use millstream_log::{Error, GroupOffset, Log, Producer, TopicPartition};
+use millstream_log::{Error, GroupOffset, Log, Producer, TopicPartition, TransactionVersion};
 
 use super::offset_commit::check_offset;
 use super::transactions::check;
@@ -18,6 +18,8 @@ use crate::group::Identity;
 
 /// Before, a producer did not say for which member of the group it writes (KIP-447).
 const MEMBER_SINCE: i16 = 3;
+/// From then on offsets need no `AddOffsetsToTxn` before (KIP-890).
+const ADDS_OFFSETS_SINCE: i16 = 5;
 
 pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse {
     let log = &call.broker.log;
@@ -64,7 +66,9 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
     let added = if offsets.is_empty() {
         Ok(())
     } else {
-        match log.add_offsets(producer, &offsets) {
+        let version =
+            if call.version >= ADDS_OFFSETS_SINCE { TransactionVersion::Two } else { TransactionVersion::One };
+        match log.add_offsets(producer, &offsets, version) {
             Ok(ticket) => settled(ticket).await,
             Err(error) => Err(error),
         }
