@@ -2,6 +2,7 @@
 
 mod alter_configs;
 mod api_versions;
+mod authorized;
 mod cluster;
 mod configs;
 mod consumer_group_describe;

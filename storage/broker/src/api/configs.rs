@@ -10,7 +10,7 @@ use kafka_protocol::messages::list_config_resources_response::ConfigResource;
 use kafka_protocol::messages::{
     DescribeConfigsRequest, DescribeConfigsResponse, ListConfigResourcesRequest, ListConfigResourcesResponse,
 };
-use millstream_log::{Log, SettingType, TopicConfig, TopicSetting};
+use millstream_log::{Log, SettingType, TopicConfig, TopicSetting, TopicSpec};
 
 use crate::broker::NODE_ID;
 use crate::call::Call;
@@ -86,6 +86,7 @@ fn settings(
     match resource.resource_type {
         TOPIC => {
             let refusal = |error: &millstream_log::Error| (code_of(error), error.to_string());
+            TopicSpec::new(name, 1).check().map_err(|error| refusal(&error))?;
             let info = call.broker.log.topic(name).map_err(|error| refusal(&error))?;
             let info = info.ok_or_else(|| refusal(&millstream_log::Error::UnknownTopic(name.to_owned())))?;
             Ok(TopicSetting::all().iter().map(|setting| of_topic(setting, &info.config)).collect())

@@ -55,10 +55,10 @@ pub(super) fn offsets(call: &Call, request: OffsetDeleteRequest) -> OffsetDelete
         let mut parts = Vec::new();
         for asked in topic.partitions {
             let partition = TopicPartition::new(Arc::clone(&name), asked.partition_index);
-            let error_code = if is_subscribed {
-                ResponseError::GroupSubscribedToTopic.code()
-            } else {
-                log.offsets(&partition).map_or_else(|error| code_of(&error), |_| NONE)
+            let error_code = match log.offsets(&partition) {
+                Err(error) => code_of(&error),
+                Ok(_) if is_subscribed => ResponseError::GroupSubscribedToTopic.code(),
+                Ok(_) => NONE,
             };
             if error_code == NONE {
                 partitions.push(partition);

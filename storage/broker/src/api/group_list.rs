@@ -10,6 +10,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::authorized::{ON_GROUP, if_asked};
 use crate::call::Call;
 use crate::code::NONE;
 use crate::group::{Group, State};
@@ -83,7 +84,9 @@ pub(super) fn describe(call: &Call, request: DescribeGroupsRequest) -> DescribeG
                 (false, false) => unknown,
             }
         });
-        described.with_group_id(id)
+        // Of what there is not, nothing is allowed.
+        let is_asked = request.include_authorized_operations && described.error_code == NONE;
+        described.with_group_id(id).with_authorized_operations(if_asked(ON_GROUP, is_asked))
     };
     DescribeGroupsResponse::default().with_groups(request.groups.into_iter().map(describe).collect())
 }
@@ -98,11 +101,8 @@ fn described(version: i16, group: &Group<Waiter>) -> DescribedGroup {
             .with_client_host(member.client_host.clone());
         let described =
             if version >= 4 { described.with_group_instance_id(member.instance.clone()) } else { described };
-        if is_stable {
-            described.with_member_metadata(member.metadata(&protocol)).with_member_assignment(member.assignment.clone())
-        } else {
-            described
-        }
+        let described = described.with_member_assignment(member.assignment.clone());
+        if is_stable { described.with_member_metadata(member.metadata(&protocol)) } else { described }
     });
     DescribedGroup::default()
         .with_error_code(NONE)

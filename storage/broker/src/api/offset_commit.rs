@@ -20,10 +20,11 @@ const MEMBER_EPOCH_SINCE: i16 = 9;
 
 /// The code of an offset that is to be kept by a member that is allowed to or not: [`NONE`] if it can be.
 pub(super) fn check_offset(log: &dyn Log, allowed: Result<(), ResponseError>, offset: &GroupOffset) -> i16 {
-    match allowed {
-        Err(error) => error.code(),
-        Ok(()) if offset.metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
-        Ok(()) => log.offsets(&offset.partition).map_or_else(|error| code_of(&error), |_| NONE),
+    match (log.offsets(&offset.partition), allowed) {
+        (Err(error), _) => code_of(&error),
+        (_, Err(error)) => error.code(),
+        _ if offset.metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
+        _ => NONE,
     }
 }
 

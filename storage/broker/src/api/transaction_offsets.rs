@@ -18,6 +18,7 @@ use crate::group::Identity;
 
 /// Before, a producer did not say for which member of the group it writes (KIP-447).
 const MEMBER_SINCE: i16 = 3;
+const ABORTABLE_SINCE: i16 = 4;
 /// From then on offsets need no `AddOffsetsToTxn` before (KIP-890).
 const ADDS_OFFSETS_SINCE: i16 = 5;
 
@@ -76,6 +77,9 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
     if let Err(error) = added {
         let code = match error {
             Error::Fenced { .. } => ResponseError::ProducerFenced.code(),
+            Error::NotInTransaction { .. } if call.version >= ABORTABLE_SINCE => {
+                ResponseError::TransactionAbortable.code()
+            }
             error => code_of(&error),
         };
         let parts = topics.iter_mut().flat_map(|topic| &mut topic.partitions);

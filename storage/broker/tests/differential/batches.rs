@@ -6,7 +6,7 @@ use millstream_log::record::{BatchReader, split_batch};
 
 use crate::side::Side;
 
-/// Every batch and every record; producers by the script's names.
+/// Every batch and every record; producers by the script's names, and without their epochs, which differ.
 pub(crate) fn described(bytes: &[u8], side: &Side) -> String {
     let (mut rest, mut out) = (bytes, String::new());
     while let Some((header, batch, tail)) = split_batch(rest).unwrap() {
@@ -14,12 +14,11 @@ pub(crate) fn described(bytes: &[u8], side: &Side) -> String {
         let control = header.is_control();
         let _ = write!(
             out,
-            "{{{}-{} attributes {} producer {} {} {} of {}",
+            "{{{}-{} attributes {} producer {} {} of {}",
             header.base_offset,
             header.last_offset(),
             header.attributes,
             side.producer_name(header.producer_id),
-            header.producer_epoch,
             header.base_sequence,
             header.record_count,
         );
@@ -37,8 +36,6 @@ pub(crate) fn described(bytes: &[u8], side: &Side) -> String {
         }
         out.push('}');
     }
-    if !rest.is_empty() {
-        let _ = write!(out, " and {} bytes", rest.len());
-    }
+    // What follows is a part of a batch, which Kafka may send where the bound of bytes is: clients drop it.
     out
 }

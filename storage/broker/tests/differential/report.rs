@@ -6,8 +6,8 @@ use crate::differences::{DIFFERENCES, Difference};
 
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// By request and field: how often, and the first example.
-    undeclared: BTreeMap<(String, String), (usize, String)>,
+    /// By request, field and the two values: how often, and the first example.
+    undeclared: BTreeMap<(String, String, String), (usize, String)>,
     declared: BTreeMap<usize, usize>,
     pub(crate) compared: BTreeMap<String, usize>,
 }
@@ -18,8 +18,8 @@ impl Report {
         *self.declared.entry(place).or_default() += 1;
     }
 
-    pub(crate) fn note(&mut self, api: &str, path: String, example: String) {
-        let entry = self.undeclared.entry((api.to_owned(), path)).or_insert((0, example));
+    pub(crate) fn note(&mut self, api: &str, path: String, values: String, example: String) {
+        let entry = self.undeclared.entry((api.to_owned(), path, values)).or_insert((0, example));
         entry.0 += 1;
     }
 
@@ -32,8 +32,8 @@ impl Report {
             let count = self.declared.get(&place).copied().unwrap_or(0);
             println!("declared: {} {}: {count} times: {}", difference.api, difference.field, difference.reason);
         }
-        for ((api, path), (count, example)) in &self.undeclared {
-            println!("DIFFERS: {api} {path}: {count} times, first {example}");
+        for ((api, path, values), (count, example)) in &self.undeclared {
+            println!("DIFFERS: {api} {path}: {values:.200}: {count} times, first {example}");
         }
         self.undeclared.len()
     }

@@ -52,6 +52,7 @@ const STEPS: &[(u64, Step)] = &[
 pub(crate) fn run(world: &mut World, count: u64) {
     let total: u64 = STEPS.iter().map(|(weight, _)| weight).sum();
     administration::warm_up(world);
+    consumer_groups::create_topics(world);
     for _ in 0..3 {
         topics::create(world);
     }

@@ -23,21 +23,19 @@ pub(crate) struct KnownMember {
 
 #[derive(Debug)]
 pub(crate) struct Side {
-    pub(crate) address: String,
     /// The first is for most requests, others for members of groups, that may have to wait.
     pub(crate) connections: Vec<Connection>,
     pub(crate) topic_ids: BTreeMap<String, Uuid>,
     /// By the script's names.
     pub(crate) producers: BTreeMap<String, KnownProducer>,
     pub(crate) members: BTreeMap<String, KnownMember>,
-    /// Every producer id and member id that was ever told, and whose it is.
+    /// Every id of a topic, a producer or a member that was ever told, and whose it is.
     pub(crate) names: HashMap<String, String>,
 }
 
 impl Side {
     pub(crate) fn new(address: &str, connections: usize) -> Self {
         Self {
-            address: address.to_owned(),
             connections: (0..connections).map(|_| Connection::open(address)).collect(),
             topic_ids: BTreeMap::new(),
             producers: BTreeMap::new(),
@@ -48,6 +46,11 @@ impl Side {
 
     pub(crate) fn topic_id(&self, name: &str) -> Uuid {
         self.topic_ids.get(name).copied().unwrap_or(Uuid::from_u128(0xdead))
+    }
+
+    pub(crate) fn set_topic_id(&mut self, name: &str, id: Uuid) {
+        self.names.insert(id.to_string(), format!("id of {name}"));
+        self.topic_ids.insert(name.to_owned(), id);
     }
 
     pub(crate) fn producer(&self, name: &str) -> KnownProducer {
@@ -80,11 +83,7 @@ impl Side {
     pub(crate) fn canonical(&self, path: &str, text: &str) -> String {
         let field = path.rsplit('.').next().unwrap_or_default();
         let plain = text.trim_matches('"');
-        if field == "topic_id" || field == "topics" {
-            let name = self.topic_ids.iter().find(|(_, id)| id.to_string() == plain);
-            return name.map_or_else(|| text.to_owned(), |(name, _)| format!("id of {name}"));
-        }
-        if ["producer_id", "member_id", "leader", "active_producers"].contains(&field) {
+        if ["topic_id", "producer_id", "member_id", "leader", "active_producers"].contains(&field) {
             return self.names.get(plain).cloned().unwrap_or_else(|| text.to_owned());
         }
         text.to_owned()

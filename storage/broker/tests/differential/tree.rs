@@ -1,5 +1,6 @@
 //! A response as a tree, read from how it prints itself, so that every field of every message is compared.
 
+use std::collections::BTreeSet;
 use std::fmt::{Debug, Write};
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,6 +73,31 @@ impl Node {
             Self::Leaf(text) => Some(text.as_str()),
             _ => None,
         })
+    }
+
+    /// What the items of the lists at this path are called by one of their fields.
+    pub(crate) fn names_at(&mut self, wanted: &str, by: &str) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        self.visit("", &mut |path, node| {
+            if let Self::List(items) = node
+                && path == wanted
+            {
+                names.extend(items.iter().filter_map(|item| item.field(by)).map(str::to_owned));
+            }
+        });
+        names
+    }
+
+    /// Keeps only some items of the lists at this path, in the order of their names.
+    pub(crate) fn retain_at(&mut self, wanted: &str, by: &str, is_kept: &impl Fn(&String) -> bool) {
+        self.visit("", &mut |path, node| {
+            if let Self::List(items) = node
+                && path == wanted
+            {
+                items.retain(|item| item.field(by).is_some_and(|name| is_kept(&name.to_owned())));
+                items.sort_by(|one, other| one.field(by).cmp(&other.field(by)));
+            }
+        });
     }
 
     /// Where two trees are not the same: a path, and what each has there.

@@ -1,8 +1,8 @@
 //! What is asked of a broker as such.
 
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, DescribeClusterRequest, FindCoordinatorRequest, ListConfigResourcesRequest,
-    ListPartitionReassignmentsRequest, RequestKind,
+    ApiKey, ApiVersionsRequest, DescribeClusterRequest, FindCoordinatorRequest, InitProducerIdRequest,
+    ListConfigResourcesRequest, ListPartitionReassignmentsRequest, RequestKind,
 };
 
 use super::{any_group, text};
@@ -10,6 +10,11 @@ use crate::world::World;
 
 /// Kafka makes the topics of its coordinators when it is asked for one of them first.
 pub(crate) fn warm_up(world: &mut World) {
+    // Ids of producers count from 0; so that none is 0, which responses have where there is no producer.
+    let request = InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000);
+    for _ in 0..3 {
+        world.ask_quietly(ApiKey::InitProducerId, 3, &|_| RequestKind::InitProducerId(request.clone()));
+    }
     for key_type in [0, 1] {
         let request = FindCoordinatorRequest::default().with_key(text("anybody")).with_key_type(key_type);
         world.ask_quietly(ApiKey::FindCoordinator, 3, &|_| RequestKind::FindCoordinator(request.clone()));
@@ -42,6 +47,7 @@ pub(crate) fn cluster(world: &mut World) {
     if version >= 1 {
         request = request.with_endpoint_type(world.pick(&[1, 1, 2, 3]));
     }
+    request = request.with_include_cluster_authorized_operations(world.chance(30));
     world.ask(ApiKey::DescribeCluster, version, |_| RequestKind::DescribeCluster(request.clone()));
 }
 

@@ -5,13 +5,26 @@ use kafka_protocol::messages::{
     ApiKey, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, RequestKind, ResponseKind,
 };
 
-use super::{any_group, any_topic, group_id, text, topic_name};
+use super::{any_group, group_id, text, topic_name};
 use crate::side::Side;
 use crate::world::World;
 
 fn any_consumer_group(world: &mut World) -> String {
     let number = world.below(2);
     format!("{}n{number}", world.prefix)
+}
+
+/// Topics that are not deleted: who comes back under the same name is the same topic here, but not in Kafka.
+pub(crate) fn create_topics(world: &mut World) {
+    for number in 0..2 {
+        let name = lasting_topic(world, number);
+        super::topics::create_lasting(world, &name, 2 + number as i32);
+    }
+}
+
+/// The last one does not exist.
+fn lasting_topic(world: &World, number: u64) -> String {
+    format!("{}u{number}", world.prefix)
 }
 
 pub(crate) fn heartbeat(world: &mut World) {
@@ -21,7 +34,8 @@ pub(crate) fn heartbeat(world: &mut World) {
     let (name, id) = (format!("{group}-c{number}"), format!("member-{number}"));
     let is_there = !world.sides[0].member(&name).id.is_empty();
     let kind = world.below(20);
-    let subscribed = any_topic(world);
+    let number_of_topic = world.below(3);
+    let subscribed = lasting_topic(world, number_of_topic);
     let build = |side: &Side| {
         let known = side.member(&name).generation;
         let request =
@@ -54,7 +68,7 @@ pub(crate) fn heartbeat(world: &mut World) {
             8 => stay().with_member_epoch(-1),
             9 => stay().with_member_epoch(-2),
             10 => stay().with_group_id(group_id("")),
-            11 if version >= 1 => join().with_subscribed_topic_regex(Some(text("("))),
+            11 if version >= 1 && !is_there => join().with_subscribed_topic_regex(Some(text("("))),
             12 if is_there => {
                 let owned =
                     TopicPartitions::default().with_topic_id(side.topic_id(&subscribed)).with_partitions(vec![0]);

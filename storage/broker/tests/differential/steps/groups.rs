@@ -13,6 +13,7 @@ use kafka_protocol::messages::{
 
 use super::{any_group, group_id, text};
 use crate::side::Side;
+use crate::tree::Node;
 use crate::world::World;
 
 fn member_name(group: &str, number: usize) -> String {
@@ -27,9 +28,8 @@ fn subscription(number: usize) -> Bytes {
 }
 
 fn join(side: &Side, group: &str, number: usize, version: i16, is_known: bool) -> RequestKind {
-    let protocol = |name: &str| {
-        JoinGroupRequestProtocol::default().with_name(text(name)).with_metadata(subscription(number))
-    };
+    let protocol =
+        |name: &str| JoinGroupRequestProtocol::default().with_name(text(name)).with_metadata(subscription(number));
     let member_id = if is_known { side.member(&member_name(group, number)).id } else { text("") };
     let request = JoinGroupRequest::default()
         .with_group_id(group_id(group))
@@ -49,8 +49,8 @@ pub(crate) fn rebalance(world: &mut World) {
             // Who has no id yet is told one, and does not count before it comes with it.
             if world.sides.iter().any(|side| side.member(&member_name(&group, number)).id.is_empty()) {
                 let build = |side: &Side| join(side, &group, number, version, false);
-                let responses = world.ask(ApiKey::JoinGroup, version, build);
-                note_joined(world, &group, number, &responses);
+                let learn = |side: &mut Side, response: &ResponseKind| learn_member(side, &group, number, response);
+                world.ask_and_learn(ApiKey::JoinGroup, version, build, learn);
             }
         }
     }
@@ -97,9 +97,18 @@ fn join_both(world: &mut World, group: &str, version: i16) {
         answers.push([0, 1].map(|number| side.connections[1 + number].receive(key, version)));
     }
     for number in 0..2 {
+        for (side, answers) in world.sides.iter_mut().zip(&answers) {
+            answers[number].iter().for_each(|response| learn_member(side, group, number, response));
+        }
+    }
+    for number in 0..2 {
         let responses = [answers[0][number].take(), answers[1][number].take()];
-        note_joined(world, group, number, &responses);
-        world.compare(key, version, &|side: &Side| join(side, group, number, version, true), &responses);
+        world.compare(key, version, &format!("member {number} joins {group}"), &responses);
+        // The script goes on alike on both sides.
+        let name = member_name(group, number);
+        if world.sides.iter().any(|side| side.member(&name).id.is_empty()) {
+            world.sides.iter_mut().for_each(|side| side.set_member(&name, &text(""), -1));
+        }
     }
 }
 
@@ -107,12 +116,7 @@ fn join_both(world: &mut World, group: &str, version: i16) {
 const ALONE: Duration = Duration::from_millis(60);
 
 /// Sends the requests of both members before it reads the answers.
-fn both(
-    world: &mut World,
-    key: ApiKey,
-    version: i16,
-    build: &dyn Fn(&Side, usize) -> RequestKind,
-) {
+fn both(world: &mut World, key: ApiKey, version: i16, build: &dyn Fn(&Side, usize) -> RequestKind) {
     for side in &mut world.sides {
         for number in 0..2 {
             let request = build(side, number);
@@ -121,22 +125,16 @@ fn both(
     }
     for number in 0..2 {
         let responses = world.sides.each_mut().map(|side| side.connections[1 + number].receive(key, version));
-        world.compare(key, version, &|side: &Side| build(side, number), &responses);
+        let asked = Node::of(&build(&world.sides[0], number)).brief();
+        world.compare(key, version, &asked, &responses);
     }
 }
 
-fn note_joined(world: &mut World, group: &str, number: usize, responses: &[Option<ResponseKind>; 2]) {
-    for (side, response) in world.sides.iter_mut().zip(responses) {
-        let Some(ResponseKind::JoinGroup(joined)) = response else { continue };
-        match joined.error_code {
-            0 | 79 => side.set_member(&member_name(group, number), &joined.member_id, joined.generation_id),
-            _ => side.set_member(&member_name(group, number), &text(""), -1),
-        }
-    }
-    // Both have lost it, or none: the script goes on alike on both sides.
-    let name = member_name(group, number);
-    if world.sides.iter().any(|side| side.member(&name).id.is_empty()) {
-        world.sides.iter_mut().for_each(|side| side.set_member(&name, &text(""), -1));
+fn learn_member(side: &mut Side, group: &str, number: usize, response: &ResponseKind) {
+    let ResponseKind::JoinGroup(joined) = response else { return };
+    match joined.error_code {
+        0 | 79 => side.set_member(&member_name(group, number), &joined.member_id, joined.generation_id),
+        _ => side.set_member(&member_name(group, number), &text(""), -1),
     }
 }
 

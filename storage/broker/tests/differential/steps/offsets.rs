@@ -73,9 +73,7 @@ pub(crate) fn delete(world: &mut World) {
     let partition = OffsetDeleteRequestPartition::default().with_partition_index(any_partition(world));
     let topic =
         OffsetDeleteRequestTopic::default().with_name(topic_name(&any_topic(world))).with_partitions(vec![partition]);
-    let alone = format!("{}alone", world.prefix);
     let group = any_group(world);
-    let group = world.pick(&[group, alone]);
     let request = OffsetDeleteRequest::default().with_group_id(group_id(&group)).with_topics(vec![topic]);
     world.ask(ApiKey::OffsetDelete, 0, |_| RequestKind::OffsetDelete(request.clone()));
 }

@@ -62,8 +62,24 @@ pub(crate) fn create(world: &mut World) {
         .with_topics(vec![topic])
         .with_timeout_ms(TIMEOUT_MS)
         .with_validate_only(validate_only);
-    world.ask(ApiKey::CreateTopics, version, |_| RequestKind::CreateTopics(request.clone()));
+    let learn = |side: &mut Side, response: &ResponseKind| {
+        let ResponseKind::CreateTopics(created) = response else { return };
+        let made = created.topics.iter().filter(|topic| topic.error_code == 0 && !topic.topic_id.is_nil());
+        made.for_each(|topic| side.set_topic_id(&topic.name, topic.topic_id));
+    };
+    world.ask_and_learn(ApiKey::CreateTopics, version, |_| RequestKind::CreateTopics(request.clone()), learn);
     settle(world, &name);
+}
+
+/// A topic that stays.
+pub(crate) fn create_lasting(world: &mut World, name: &str, partitions: i32) {
+    let topic = CreatableTopic::default()
+        .with_name(topic_name(name))
+        .with_num_partitions(partitions)
+        .with_replication_factor(1);
+    let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(TIMEOUT_MS);
+    world.ask_quietly(ApiKey::CreateTopics, 5, &|_| RequestKind::CreateTopics(request.clone()));
+    settle(world, name);
 }
 
 /// Waits until Kafka knows of a topic what it has promised: its controller tells its broker a little later.
@@ -83,7 +99,7 @@ pub(crate) fn settle(world: &mut World, name: &str) {
             let has_leaders = topic.partitions.iter().all(|partition| partition.leader_id.0 >= 0);
             seen.push((topic.error_code, topic.partitions.len(), has_leaders));
             if topic.error_code == 0 {
-                side.topic_ids.insert(name.to_owned(), topic.topic_id);
+                side.set_topic_id(name, topic.topic_id);
             }
         }
         if seen[0] == seen[1] || begun.elapsed() > Duration::from_secs(3) {
@@ -134,6 +150,7 @@ pub(crate) fn metadata(world: &mut World) {
     let version = world.version((0, 13));
     let name = any_topic(world);
     let kind = world.below(4);
+    let includes = world.chance(20);
     let build = |side: &Side| {
         let named = || MetadataRequestTopic::default().with_name(Some(topic_name(&name)));
         let topics = match kind {
@@ -146,11 +163,13 @@ pub(crate) fn metadata(world: &mut World) {
             2 if version >= 1 => Some(Vec::new()),
             _ => Some(vec![named()]),
         };
-        let request = MetadataRequest::default().with_topics(topics);
+        let mut request = MetadataRequest::default().with_topics(topics);
+        request.include_topic_authorized_operations = version >= 8 && includes;
+        request.include_cluster_authorized_operations = (8..=10).contains(&version) && includes;
         RequestKind::Metadata(if version >= 4 { request.with_allow_auto_topic_creation(false) } else { request })
     };
     // Before version 4 to be asked for a topic is to create it.
-    if version < 4 && kind == 3 {
+    if version < 4 && (kind == 1 || kind == 3) {
         return;
     }
     world.ask(ApiKey::Metadata, version, build);

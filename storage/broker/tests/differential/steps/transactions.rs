@@ -14,8 +14,9 @@ use kafka_protocol::messages::{
 };
 use millstream_log::record::BatchBuilder;
 
-use super::records::{Write, batch, records};
+use super::records::{Write, batch, learn_producer, records};
 use super::{any_group, any_partition, any_topic, group_id, text, topic_name, transactional_id};
+use crate::side::Side;
 use crate::world::World;
 
 fn any_transactional(world: &mut World) -> String {
@@ -29,7 +30,7 @@ pub(crate) fn init(world: &mut World) {
     let timeout_ms = world.pick(&[60_000, 60_000, 60_000, 0, 900_001]);
     let says_who = version >= 3 && world.chance(40);
     let empty = world.chance(4);
-    let responses = world.ask(ApiKey::InitProducerId, version, |side| {
+    let build = |side: &Side| {
         let known = side.producer(&name);
         let request = InitProducerIdRequest::default()
             .with_transactional_id(Some(transactional_id(if empty { "" } else { &name })))
@@ -39,14 +40,9 @@ pub(crate) fn init(world: &mut World) {
         } else {
             request
         })
-    });
-    for (side, response) in world.sides.iter_mut().zip(responses) {
-        if let Some(ResponseKind::InitProducerId(made)) = response
-            && made.error_code == 0
-        {
-            side.set_producer(&name, made.producer_id.0, made.producer_epoch);
-        }
-    }
+    };
+    let learn = |side: &mut Side, response: &ResponseKind| learn_producer(side, &name, response);
+    world.ask_and_learn(ApiKey::InitProducerId, version, build, learn);
     forget_sequences(world, &name);
 }
 
@@ -159,7 +155,7 @@ pub(crate) fn end(world: &mut World) {
     let name = any_transactional(world);
     let commit = world.chance(60);
     let more = world.pick(&[0, 0, 0, 0, 0, 1, -1]);
-    let responses = world.ask(ApiKey::EndTxn, version, |side| {
+    let build = |side: &Side| {
         let known = side.producer(&name);
         RequestKind::EndTxn(
             EndTxnRequest::default()
@@ -168,18 +164,11 @@ pub(crate) fn end(world: &mut World) {
                 .with_producer_epoch(known.epoch + more)
                 .with_committed(commit),
         )
-    });
-    let mut has_next = false;
-    for (side, response) in world.sides.iter_mut().zip(responses) {
-        if let Some(ResponseKind::EndTxn(ended)) = response
-            && ended.error_code == 0
-            && version >= 5
-        {
-            side.set_producer(&name, ended.producer_id.0, ended.producer_epoch);
-            has_next = true;
-        }
-    }
-    if has_next {
+    };
+    let before = world.sides[1].producer(&name);
+    let learn = |side: &mut Side, response: &ResponseKind| learn_producer(side, &name, response);
+    world.ask_and_learn(ApiKey::EndTxn, version, build, learn);
+    if world.sides[1].producer(&name) != before {
         forget_sequences(world, &name);
     }
     settle(world, &name);
