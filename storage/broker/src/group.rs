@@ -134,5 +134,18 @@ impl<W> Default for Group<W> {
     }
 }
 
+impl<W> Group<W> {
+    /// Whether its members are consumers, and not those of some other work.
+    pub(crate) fn is_of_consumers(&self) -> bool {
+        self.protocol_type.as_ref().is_some_and(|ty| &**ty == "consumer")
+    }
+
+    /// Whether any member reads this topic.
+    pub(crate) fn is_subscribed_to(&self, topic: &str) -> bool {
+        let protocol = self.protocol.as_deref().unwrap_or_default();
+        self.members.values().any(|member| member.subscribes(protocol, topic))
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ use crate::gate::Gate;
 use crate::group::GroupOffsets;
 use crate::{Disk, Io, Memory, Result};
 
+pub use api::Appended;
 use checkpointer::Checkpointer;
 use compaction::Compactor;
 use coordinator::Coordinator;

@@ -11,7 +11,7 @@ use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceReq
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
-use millstream_log::{Error, Log, Producer, Ticket, TopicPartition, TransactionVersion};
+use millstream_log::{Appended, Error, Log, Producer, Ticket, TopicPartition, TransactionVersion};
 
 use super::transactions;
 use crate::broker::settled;
@@ -79,7 +79,8 @@ fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData) -> Started {
         };
         let mut response = PartitionProduceResponse::default().with_index(index).with_base_offset(-1);
         match appended {
-            Ok((ticket, log_start)) => {
+            Ok((Appended { ticket, append_time_ms }, log_start)) => {
+                response.log_append_time_ms = append_time_ms.unwrap_or(-1);
                 if call.version >= LOG_START_SINCE {
                     response.log_start_offset = log_start;
                 }
@@ -89,7 +90,7 @@ fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData) -> Started {
                 refused.describe(call.version, &mut response);
                 if let Some((log_start, _)) = name
                     .as_ref()
-                    .filter(|_| refused.is_of_producer())
+                    .filter(|_| wanted.transactional_id.is_none() && refused.is_of_log())
                     .and_then(|name| call.broker.log.offsets(&TopicPartition::new(Arc::clone(name), index)).ok())
                     && call.version >= LOG_START_SINCE
                 {
@@ -113,7 +114,7 @@ fn append(
     wanted: &Wanted,
     partition: &TopicPartition,
     data: PartitionProduceData,
-) -> Result<(Ticket<i64>, i64), Refused> {
+) -> Result<(Appended, i64), Refused> {
     let log = &*call.broker.log;
     let (log_start, _) = log.offsets(partition)?;
     let batch = data.records.ok_or(ResponseError::InvalidRecord)?;
@@ -134,7 +135,7 @@ fn append(
     // The one copy: the log writes the base offset into it.
     let appended = log.append_by(partition, check::with_leader_epoch(&batch), version);
     match appended {
-        Ok(ticket) => Ok((ticket, log_start)),
+        Ok(appended) => Ok((appended, log_start)),
         // That version knows an error for it.
         Err(Error::NotInTransaction { .. }) if call.version == ABORTABLE_SINCE => {
             Err(ResponseError::TransactionAbortable.into())

@@ -34,6 +34,11 @@ pub(super) fn answer(call: &Call, request: DescribeTopicPartitionsRequest) -> De
     let mut topics = Vec::new();
     let mut next_cursor = None;
     for name in names.range(from_topic.clone()..) {
+        if left == 0 {
+            let cursor = Cursor::default().with_topic_name(TopicName(text(name.as_str())));
+            next_cursor = Some(cursor.with_partition_index(0));
+            break;
+        }
         let topic = DescribeTopicPartitionsResponseTopic::default()
             .with_name(Some(TopicName(text(name.as_str()))))
             .with_topic_authorized_operations(ON_TOPIC);

@@ -32,7 +32,12 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
         generation: request.generation_id,
     };
     let names_member = call.version >= MEMBER_SINCE && (identity.generation >= 0 || !identity.member_id.is_empty());
-    let allowed = check(&call, &request.transactional_id, producer).and_then(|()| {
+    let allowed = check(&call, &request.transactional_id, producer).map_err(|error| match error {
+        // Here the epoch of a fenced producer is called invalid in every version.
+        ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch,
+        error => error,
+    });
+    let allowed = allowed.and_then(|()| {
         let now_ms = log.now_ms();
         if names_member {
             let checked = call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms));
@@ -76,7 +81,6 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
     };
     if let Err(error) = added {
         let code = match error {
-            Error::Fenced { .. } => ResponseError::ProducerFenced.code(),
             Error::NotInTransaction { .. } if call.version >= ABORTABLE_SINCE => {
                 ResponseError::TransactionAbortable.code()
             }

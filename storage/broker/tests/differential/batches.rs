@@ -17,7 +17,8 @@ pub(crate) fn described(bytes: &[u8], side: &Side) -> String {
             "{{{}-{} attributes {} producer {} {} of {}",
             header.base_offset,
             header.last_offset(),
-            header.attributes,
+            // A marker has no times of its own here; in Kafka it follows the topic's `message.timestamp.type`.
+            if control { header.attributes & !8 } else { header.attributes },
             side.producer_name(header.producer_id),
             header.base_sequence,
             header.record_count,

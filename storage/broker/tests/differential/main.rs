@@ -7,9 +7,11 @@
 //!                    └─► Millstream ─► response ─┴─► trees without what is declared ─► compared
 //! ```
 //!
+//! With `MILLSTREAM_TRACE` set every request and response is printed.
 //! `tests/compat/differential` starts a broker and runs this; by hand:
 //! `MILLSTREAM_KAFKA=127.0.0.1:9092 MILLSTREAM_SEED=7 cargo test -p millstream-broker --test differential -- --ignored`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 #![allow(missing_docs)]
 
 mod batches;

@@ -36,6 +36,12 @@ pub(crate) fn any_topic(world: &mut World) -> String {
     format!("{}t{number}", world.prefix)
 }
 
+/// A name of a topic that is never deleted.
+pub(crate) fn any_lasting_topic(world: &mut World) -> String {
+    let number = world.below(3);
+    format!("{}t{number}", world.prefix)
+}
+
 pub(crate) fn any_group(world: &mut World) -> String {
     let number = world.below(3);
     format!("{}g{number}", world.prefix)

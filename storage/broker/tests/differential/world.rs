@@ -188,6 +188,10 @@ impl World {
         match item.field(name) {
             Some(found) => {
                 let found = found.trim_matches('"');
+                // The levels of a broker's loggers are not settings here.
+                if item.field("resource_type") == Some("8") {
+                    return false;
+                }
                 // Who only commits offsets is forgotten with the last of them, in Kafka a little later.
                 let is_alone = api == "ListGroups" && found.ends_with("alone");
                 (found.starts_with(&self.prefix) && !is_alone) || found == "None" || found == "1" || found.is_empty()

@@ -12,6 +12,15 @@ use crate::{
     TopicInfo, TopicPartition, TopicSpec, TransactionInfo, TransactionVersion, Watch, WriteBatch,
 };
 
+/// An append that is on its way to the disk.
+#[derive(Debug)]
+pub struct Appended {
+    /// Completes with the offset of the first record.
+    pub ticket: Ticket<i64>,
+    /// The time that the records got, if the topic gives them one (`message.timestamp.type`).
+    pub append_time_ms: Option<i64>,
+}
+
 /// A batch that was placed.
 pub(super) struct InQueue {
     pub(super) base_offset: i64,
@@ -64,7 +73,7 @@ impl Inner {
         to: &TopicPartition,
         batch: Vec<u8>,
         version: TransactionVersion,
-    ) -> Result<Ticket<i64>> {
+    ) -> Result<Appended> {
         let header = check_batch(&batch)?;
         let config = self.partition(to)?.config();
         let now_ms = self.options.io.now_ms();
@@ -86,7 +95,8 @@ impl Inner {
         {
             self.note_partitions(coordinator, producer, std::slice::from_ref(to))?;
         }
-        Ok(Ticket::new(Arc::clone(&self.gate), placed.sequence, placed.base_offset))
+        let ticket = Ticket::new(Arc::clone(&self.gate), placed.sequence, placed.base_offset);
+        Ok(Appended { ticket, append_time_ms: (config.log_append_time && placed.is_new).then_some(now_ms) })
     }
 
     /// Forgets offsets, in memory and on disk.
@@ -203,7 +213,7 @@ impl EmbeddedLog {
     ///
     /// # Errors
     /// As [`Log::append`], and [`Error::NotInTransaction`].
-    pub fn append_by(&self, to: &TopicPartition, batch: Vec<u8>, version: TransactionVersion) -> Result<Ticket<i64>> {
+    pub fn append_by(&self, to: &TopicPartition, batch: Vec<u8>, version: TransactionVersion) -> Result<Appended> {
         check_public(&to.topic)?;
         let appended = self.inner.append_batch(to, batch, version)?;
         self.inner.flush_if_inline()?;
@@ -353,7 +363,7 @@ impl Log for EmbeddedLog {
     }
 
     fn append(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Ticket<i64>> {
-        self.append_by(to, batch, TransactionVersion::Two)
+        Ok(self.append_by(to, batch, TransactionVersion::Two)?.ticket)
     }
 
     fn write(&self, batch: WriteBatch) -> Result<Ticket> {

@@ -25,6 +25,15 @@ struct Ending {
     commit: bool,
 }
 
+impl Ending {
+    /// Where the producer gets another epoch by the end, its markers have that: what comes late is told by it.
+    fn of(info: &TransactionInfo, commit: bool, bumps: bool) -> Self {
+        let Producer { id, epoch } = info.producer;
+        let epoch = if bumps { epoch.saturating_add(1) } else { epoch };
+        Self { producer: Producer { id, epoch }, commit }
+    }
+}
+
 impl TransactionInfo {
     fn is_ended(&self, commit: bool) -> bool {
         self.state == TransactionState::ended(commit)
@@ -63,16 +72,17 @@ impl Inner {
         let now_ms = self.options.io.now_ms();
         let found = coordinator.get(transactional_id).cloned();
         if let Some(current) = current {
-            // Also one whose epoch the log has moved on by itself, when it aborted its transaction.
+            // Also one whose epoch the log has moved on by itself, when it aborted its transaction. Of an id that is not
+            // known, because nobody has used it for long, there is nobody else.
             let may = |info: &TransactionInfo| [info.producer, info.last].contains(&current);
-            if !found.as_ref().is_some_and(may) {
+            if !found.as_ref().is_none_or(may) {
                 return Err(Error::Fenced { id: current.id, epoch: current.epoch });
             }
         }
         let mut info = match found {
             Some(mut info) => {
                 if info.state == TransactionState::Ongoing {
-                    let ending = Ending { producer: info.producer, commit: false };
+                    let ending = Ending::of(&info, false, true);
                     self.end_everywhere(&mut info, ending, &[])?;
                 }
                 coordinator.succeed(self, &mut info).inspect_err(|error| self.gate.fail(error))?;
@@ -200,8 +210,7 @@ impl Inner {
         let mut info = coordinator.expect(producer)?.clone();
         let mut ticket = self.ticket(self.queue.sequence());
         if info.must_end(commit, !offsets.is_empty(), version)? {
-            let marker = if bumps { producer.epoch.saturating_add(1) } else { producer.epoch };
-            let ending = Ending { producer: Producer { id: producer.id, epoch: marker }, commit };
+            let ending = Ending::of(&info, commit, bumps);
             self.end_everywhere(&mut info, ending, offsets)?;
             if bumps {
                 coordinator.succeed(self, &mut info).inspect_err(|error| self.gate.fail(error))?;
@@ -251,7 +260,7 @@ impl Inner {
         let overdue: Vec<_> =
             overdue.filter(|info| now_ms.saturating_sub(info.started_ms) >= info.timeout_ms).cloned().collect();
         for mut info in overdue {
-            let ending = Ending { producer: info.producer, commit: false };
+            let ending = Ending::of(&info, false, true);
             self.end_everywhere(&mut info, ending, &[])?;
             coordinator.succeed(self, &mut info).inspect_err(|error| self.gate.fail(error))?;
             self.keep(&mut coordinator, info)?;

@@ -25,15 +25,15 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    /// Whether the batch is sound but not what is expected of its producer: such an answer says where the log begins.
-    pub(super) fn is_of_producer(&self) -> bool {
+    /// Whether the batch is sound but not what the partition takes: such an answer says where the log begins.
+    pub(super) fn is_of_log(&self) -> bool {
         let errors = [
             ResponseError::OutOfOrderSequenceNumber,
             ResponseError::DuplicateSequenceNumber,
             ResponseError::InvalidProducerEpoch,
             ResponseError::InvalidTimestamp,
         ];
-        errors.iter().any(|error| error.code() == self.code)
+        !self.records.is_empty() || errors.iter().any(|error| error.code() == self.code)
     }
 }
 

@@ -51,6 +51,9 @@ impl ConsumerGroup {
         if let Some(instance) = &member.instance {
             self.instances.remove(instance);
         }
+        // What only it wanted is no concern of the group any more; that is one change, not two.
+        let members = &self.members;
+        self.topics.retain(|topic, _| members.values().any(|member| member.subscription.resolved.contains(topic)));
         self.epoch += 1;
     }
 }

@@ -102,6 +102,16 @@ fn who_goes_leaves_everything_to_the_others() {
 }
 
 #[test]
+fn who_goes_with_topics_of_its_own_changes_the_group_once() {
+    let mut run = Run::new(&[("t", 1), ("u", 1)]);
+    run.join("a", &["t"]);
+    run.join("b", &["u"]);
+    run.group.leave(&text("b"), None, false).unwrap();
+    run.now_ms = 5_000;
+    assert_eq!(run.beat(&alive("a", 1, Some(parts("t", 0..1)))).unwrap().epoch, 3);
+}
+
+#[test]
 fn a_member_that_has_lost_count_is_fenced() {
     let mut run = Run::new(&[("t", 2)]);
     run.join("a", &["t"]);

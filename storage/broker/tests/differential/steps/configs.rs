@@ -32,7 +32,6 @@ pub(crate) fn any_setting(world: &mut World) -> (&'static str, Option<&'static s
         ("compression.type", Some("producer")),
         ("compression.type", Some("none")),
         ("min.insync.replicas", Some("1")),
-        ("min.insync.replicas", Some("0")),
         ("cleanup.policy", Some("compact,delete")),
         ("cleanup.policy", Some("delete")),
         ("cleanup.policy", Some("shrink")),

@@ -21,15 +21,21 @@ fn member_name(group: &str, number: usize) -> String {
 }
 
 /// What a member says of itself, as clients write it (version 0 of `ConsumerProtocolSubscription`): Kafka reads it.
-fn subscription(number: usize) -> Bytes {
-    let mut out = vec![0, 0, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1];
-    out.push(b'0' + number as u8);
+fn subscription(prefix: &str, number: usize) -> Bytes {
+    let mut out = vec![0, 0, 0, 0, 0, 1];
+    let topic = format!("{prefix}t0");
+    out.extend_from_slice(&(topic.len() as u16).to_be_bytes());
+    out.extend_from_slice(topic.as_bytes());
+    out.extend_from_slice(&[0, 0, 0, 1, b'0' + number as u8]);
     out.into()
 }
 
 fn join(side: &Side, group: &str, number: usize, version: i16, is_known: bool) -> RequestKind {
-    let protocol =
-        |name: &str| JoinGroupRequestProtocol::default().with_name(text(name)).with_metadata(subscription(number));
+    let protocol = |name: &str| {
+        JoinGroupRequestProtocol::default()
+            .with_name(text(name))
+            .with_metadata(subscription(group.trim_end_matches(char::is_alphanumeric), number))
+    };
     let member_id = if is_known { side.member(&member_name(group, number)).id } else { text("") };
     let request = JoinGroupRequest::default()
         .with_group_id(group_id(group))
@@ -101,8 +107,9 @@ fn join_both(world: &mut World, group: &str, version: i16) {
             answers[number].iter().for_each(|response| learn_member(side, group, number, response));
         }
     }
-    for number in 0..2 {
-        let responses = [answers[0][number].take(), answers[1][number].take()];
+    let [kafka, ours] = &mut answers[..] else { return };
+    for (number, (kafka, ours)) in kafka.iter_mut().zip(ours).enumerate() {
+        let responses = [kafka.take(), ours.take()];
         world.compare(key, version, &format!("member {number} joins {group}"), &responses);
         // The script goes on alike on both sides.
         let name = member_name(group, number);

@@ -7,7 +7,7 @@ use kafka_protocol::messages::offset_fetch_request::{
 };
 use kafka_protocol::messages::{ApiKey, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest, RequestKind};
 
-use super::{any_group, any_partition, any_topic, group_id, text, topic_name};
+use super::{any_group, any_lasting_topic, any_partition, any_topic, group_id, text, topic_name};
 use crate::world::World;
 
 pub(crate) fn commit(world: &mut World) {
@@ -28,8 +28,9 @@ pub(crate) fn commit(world: &mut World) {
     if version >= 6 {
         partition = partition.with_committed_leader_epoch(world.pick(&[-1, 0]));
     }
-    let topic =
-        OffsetCommitRequestTopic::default().with_name(topic_name(&any_topic(world))).with_partitions(vec![partition]);
+    let topic = OffsetCommitRequestTopic::default()
+        .with_name(topic_name(&any_lasting_topic(world)))
+        .with_partitions(vec![partition]);
     world.ask(ApiKey::OffsetCommit, version, |side| {
         let known = side.member(&format!("{group}-m{number}"));
         let (id, generation) = if is_member { (known.id, known.generation + more) } else { (text(""), -1) };

@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
 };
 use millstream_log::record::{BatchBuilder, Compression};
 
-use super::{any_partition, any_topic, topic_name, transactional_id};
+use super::{any_lasting_topic, any_partition, any_topic, topic_name, transactional_id};
 use crate::side::Side;
 use crate::world::World;
 
@@ -27,6 +27,10 @@ impl Write {
     pub(crate) fn any(world: &mut World) -> Self {
         let topic = any_topic(world);
         Self { topic, partition: any_partition(world), transactional_id: None, acks: world.pick(&[-1, -1, 1, 2]) }
+    }
+
+    pub(crate) fn lasting(world: &mut World) -> Self {
+        Self { topic: any_lasting_topic(world), ..Self::any(world) }
     }
 
     pub(crate) fn request(&self, side: &Side, version: i16, batch: Vec<u8>) -> RequestKind {
@@ -163,6 +167,8 @@ pub(crate) fn list_offsets(world: &mut World) {
     let timestamp = world.pick(&[-1, -1, -2, -2, -3, -4, -5, 0, world.now_ms, world.now_ms + 500, i64::MAX, -9]);
     // What a version does not know yet is not asked of it.
     let timestamp = match timestamp {
+        // Kafka takes the markers of transactions for records: by time only where there are none.
+        -3 | 0.. if !(name.ends_with("t3") || name.ends_with("t4")) => -1,
         -3 if version < 7 => -1,
         -4 if version < 8 => -2,
         -5 if version < 9 => -2,

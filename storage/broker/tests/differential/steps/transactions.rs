@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
 use millstream_log::record::BatchBuilder;
 
 use super::records::{Write, batch, learn_producer, records};
-use super::{any_group, any_partition, any_topic, group_id, text, topic_name, transactional_id};
+use super::{any_lasting_topic, any_partition, group_id, text, topic_name, transactional_id};
 use crate::side::Side;
 use crate::world::World;
 
@@ -58,7 +58,7 @@ pub(crate) fn add_partitions(world: &mut World) {
     let name = any_transactional(world);
     let topics = vec![
         AddPartitionsToTxnTopic::default()
-            .with_name(topic_name(&any_topic(world)))
+            .with_name(topic_name(&any_lasting_topic(world)))
             .with_partitions(vec![any_partition(world)]),
     ];
     let verify_only = world.chance(50);
@@ -88,7 +88,7 @@ pub(crate) fn add_partitions(world: &mut World) {
 pub(crate) fn produce(world: &mut World) {
     let version = world.version((3, 13));
     let name = any_transactional(world);
-    let write = Write { transactional_id: Some(name.clone()), acks: -1, ..Write::any(world) };
+    let write = Write { transactional_id: Some(name.clone()), acks: -1, ..Write::lasting(world) };
     let records = records(world);
     let place = format!("sequence {name} {} {}", write.topic, write.partition);
     let more = world.pick(&[0, 0, 0, 0, 0, 0, -1]);
@@ -110,7 +110,6 @@ pub(crate) fn produce(world: &mut World) {
 pub(crate) fn commit_offsets(world: &mut World) {
     let version = world.version((0, 5));
     let (name, group) = (any_transactional(world), format!("{}alone", world.prefix));
-    let group = if world.chance(20) { any_group(world) } else { group };
     let more = world.pick(&[0, 0, 0, 0, 1]);
     if version < 5 && world.chance(80) {
         let version = world.version((0, 4));
@@ -134,7 +133,7 @@ pub(crate) fn commit_offsets(world: &mut World) {
     }
     let topics = vec![
         TxnOffsetCommitRequestTopic::default()
-            .with_name(topic_name(&any_topic(world)))
+            .with_name(topic_name(&any_lasting_topic(world)))
             .with_partitions(vec![partition]),
     ];
     world.ask(ApiKey::TxnOffsetCommit, version, |side| {
@@ -213,7 +212,7 @@ pub(crate) fn list(world: &mut World) {
 
 pub(crate) fn producers(world: &mut World) {
     let topic = TopicRequest::default()
-        .with_name(topic_name(&any_topic(world)))
+        .with_name(topic_name(&any_lasting_topic(world)))
         .with_partition_indexes(vec![any_partition(world)]);
     let request = DescribeProducersRequest::default().with_topics(vec![topic]);
     world.ask(ApiKey::DescribeProducers, 0, |_| RequestKind::DescribeProducers(request.clone()));
