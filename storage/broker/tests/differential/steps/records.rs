@@ -84,7 +84,7 @@ pub(crate) fn produce_idempotent(world: &mut World) {
     let name = world.pick(&["p0", "p1"]);
     let records = records(world);
     let sequence = world.pick(&[0, 0, 1, 2, 3, 4, 5, 6]);
-    let epoch_more = world.pick(&[0, 0, 0, 0, 0, 1, -1]);
+    let epoch_more = world.pick(&[0, 0, 0, 0, 0, 0, 1]);
     world.ask(ApiKey::Produce, version, |side| {
         let producer = side.producer(name);
         let builder = BatchBuilder::new().with_producer(producer.id, producer.epoch + epoch_more, sequence);
