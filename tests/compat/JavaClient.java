@@ -142,6 +142,8 @@ public class JavaClient {
             "transactions are listed");
         check(admin.describeTransactions(List.of("t" + RUN)).all().get().get("t" + RUN).state()
             == TransactionState.COMPLETE_COMMIT, "a transaction is described");
+        check(admin.describeTransactions(List.of("t" + RUN)).all().get().get("t" + RUN).producerEpoch() > 1,
+            "each transaction has an epoch of its own (version 2)");
         TopicPartition partition = new TopicPartition(output, 0);
         check(!admin.describeProducers(List.of(partition)).all().get().get(partition).activeProducers().isEmpty(),
             "producers are described");

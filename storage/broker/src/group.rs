@@ -1,4 +1,5 @@
-//! Consumer groups by the classic protocol (KIP-345 static members, KIP-394 known member ids included).
+//! Groups by the classic protocol (KIP-345 static members, KIP-394 known member ids included), and in [`consumer`]
+//! those of KIP-848.
 //!
 //! A group is a state machine without a clock, a thread or randomness of its own: the time, and the id that a new member
 //! gets, come as arguments, and whoever waits gets its answer by way of a list. So it can be driven by a test step by step.
@@ -12,6 +13,7 @@
 //!                    └────────────────────────────────────── expiry
 //! ```
 
+pub(crate) mod consumer;
 mod coordinator;
 mod join;
 mod member;
@@ -129,6 +131,19 @@ impl<W> Default for Group<W> {
             deadline_ms: i64::MAX,
             hold_until_ms: i64::MIN,
         }
+    }
+}
+
+impl<W> Group<W> {
+    /// Whether its members are consumers, and not those of some other work.
+    pub(crate) fn is_of_consumers(&self) -> bool {
+        self.protocol_type.as_ref().is_some_and(|ty| &**ty == "consumer")
+    }
+
+    /// Whether any member reads this topic.
+    pub(crate) fn is_subscribed_to(&self, topic: &str) -> bool {
+        let protocol = self.protocol.as_deref().unwrap_or_default();
+        self.members.values().any(|member| member.subscribes(protocol, topic))
     }
 }
 

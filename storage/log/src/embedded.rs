@@ -23,12 +23,14 @@ use crate::gate::Gate;
 use crate::group::GroupOffsets;
 use crate::{Disk, Io, Memory, Result};
 
+pub use api::Appended;
 use checkpointer::Checkpointer;
 use compaction::Compactor;
 use coordinator::Coordinator;
 pub use coordinator::{TransactionInfo, TransactionState};
 use queue::JournalQueue;
 use topics::Topics;
+pub use transactions::TransactionVersion;
 
 /// Who writes the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! `AlterConfigs`, which replaces all settings of a topic, and `IncrementalAlterConfigs`, which changes some.
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::incremental_alter_configs_request::AlterableConfig;
 use kafka_protocol::messages::{
     AlterConfigsRequest, AlterConfigsResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
     alter_configs_response, incremental_alter_configs_response,
@@ -20,14 +21,16 @@ pub(super) fn replace(call: &Call, request: AlterConfigsRequest) -> AlterConfigs
         let apply = |config: &mut TopicConfig| {
             *config = TopicConfig::default();
             for setting in &resource.configs {
-                match &setting.value {
-                    Some(value) => config.set(&setting.name, value)?,
-                    None => config.reset(&setting.name)?,
+                if let Some(value) = &setting.value {
+                    config.set(&setting.name, value)?;
                 }
             }
             Ok(())
         };
-        let (code, message) = alter(call, resource.resource_type, &resource.resource_name, validate_only, apply);
+        let (code, message) = match resource.configs.iter().find(|setting| setting.value.is_none()) {
+            Some(setting) => no_value(&setting.name),
+            None => alter(call, resource.resource_type, &resource.resource_name, validate_only, apply),
+        };
         alter_configs_response::AlterConfigsResourceResponse::default()
             .with_error_code(code)
             .with_error_message(message)
@@ -46,7 +49,11 @@ pub(super) fn change(call: &Call, request: IncrementalAlterConfigsRequest) -> In
             }
             Ok(())
         };
-        let (code, message) = alter(call, resource.resource_type, &resource.resource_name, validate_only, apply);
+        let lacks = |setting: &&AlterableConfig| setting.config_operation != DELETE && setting.value.is_none();
+        let (code, message) = match resource.configs.iter().find(lacks) {
+            Some(setting) => no_value(&setting.name),
+            None => alter(call, resource.resource_type, &resource.resource_name, validate_only, apply),
+        };
         incremental_alter_configs_response::AlterConfigsResourceResponse::default()
             .with_error_code(code)
             .with_error_message(message)
@@ -54,6 +61,11 @@ pub(super) fn change(call: &Call, request: IncrementalAlterConfigsRequest) -> In
             .with_resource_name(resource.resource_name)
     });
     IncrementalAlterConfigsResponse::default().with_responses(responses.collect())
+}
+
+fn no_value(name: &str) -> (i16, Option<StrBytes>) {
+    let message = format!("{name} has no value; to reset it, delete it or leave it out");
+    (ResponseError::InvalidRequest.code(), Some(text(message)))
 }
 
 /// Applies a change to a topic, or only sees whether it could be.
@@ -66,6 +78,10 @@ fn alter(
 ) -> (i16, Option<StrBytes>) {
     if resource_type != TOPIC {
         let message = "only topics have settings that can be changed while the broker runs";
+        return (ResponseError::InvalidRequest.code(), Some(text(message)));
+    }
+    if name.is_empty() {
+        let message = "there are no settings for all topics; name a topic";
         return (ResponseError::InvalidRequest.code(), Some(text(message)));
     }
     let log = &call.broker.log;

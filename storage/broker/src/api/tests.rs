@@ -100,7 +100,8 @@ fn plain(key: ApiKey, version: i16) -> Bytes {
         DescribeTopicPartitions,
         ListPartitionReassignments,
         ListConfigResources,
-        DescribeLogDirs
+        ConsumerGroupHeartbeat,
+        ConsumerGroupDescribe
     );
     body.freeze()
 }

@@ -43,7 +43,7 @@ pub(super) fn create(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
             Ok(info) => created(call.version, result, &info),
             Err((code, message)) => {
                 let result = result.with_error_code(code).with_error_message(Some(text(message)));
-                if call.version >= CREATED_CONFIGS_SINCE { result.with_configs(None) } else { result }
+                if call.version >= CREATED_CONFIGS_SINCE { result.with_configs(Some(Vec::new())) } else { result }
             }
         }
     });
@@ -64,42 +64,54 @@ fn created(version: i16, result: CreatableTopicResult, info: &TopicInfo) -> Crea
 
 fn create_topic(call: &Call, topic: &CreatableTopic, validate_only: bool) -> Result<TopicInfo, Refusal> {
     let refuse = |error: ResponseError, message: String| Err((error.code(), message));
-    let partitions = if topic.assignments.is_empty() {
+    let mut spec = TopicSpec::new(&**topic.name, 1);
+    spec.check().map_err(|error| refusal(&error))?;
+    if call.broker.log.topic(&spec.name).map_err(|error| refusal(&error))?.is_some() {
+        return Err(refusal(&Error::TopicExists(spec.name)));
+    }
+    for setting in &topic.configs {
+        let Some(value) = &setting.value else {
+            let message = format!("{} has no value; leave it out for its default", &*setting.name);
+            return refuse(ResponseError::InvalidConfig, message);
+        };
+        spec.config.set(&setting.name, value).map_err(|error| refusal(&error))?;
+    }
+    spec.partitions = partitions_of(call, topic)?;
+    if validate_only {
+        spec.check().map_err(|error| refusal(&error))?;
+        return Ok(TopicInfo { name: spec.name.as_str().into(), partitions: spec.partitions, config: spec.config });
+    }
+    block_in_place(|| call.broker.log.create_topic(&spec)).map_err(|error| refusal(&error))
+}
+
+/// How many partitions a topic is to have; every one has its one replica here.
+fn partitions_of(call: &Call, topic: &CreatableTopic) -> Result<i32, Refusal> {
+    let refuse = |error: ResponseError, message: String| Err((error.code(), message));
+    if topic.assignments.is_empty() {
+        let partitions = match topic.num_partitions {
+            -1 => call.broker.options.partitions_default,
+            count if count > 0 => count,
+            count => return refuse(ResponseError::InvalidPartitions, format!("{count} is no number of partitions")),
+        };
         if !REPLICATION_FACTORS.contains(&topic.replication_factor) {
             let message = format!("Replication factor: {} larger than available brokers: 1.", topic.replication_factor);
             return refuse(ResponseError::InvalidReplicationFactor, message);
         }
-        match topic.num_partitions {
-            -1 => call.broker.options.partitions_default,
-            count if count > 0 => count,
-            count => return refuse(ResponseError::InvalidPartitions, format!("{count} is no number of partitions")),
-        }
-    } else {
-        let is_ours = |brokers: &[kafka_protocol::messages::BrokerId]| matches!(brokers, [one] if one.0 == NODE_ID);
-        let mut indexes: Vec<i32> = topic.assignments.iter().map(|assigned| assigned.partition_index).collect();
-        indexes.sort_unstable();
-        let are_consecutive = (0..).zip(&indexes).all(|(expected, index)| expected == *index);
-        if !are_consecutive || !topic.assignments.iter().all(|assigned| is_ours(&assigned.broker_ids)) {
-            let message = format!("partitions count from 0 on, and each has one replica, on broker {NODE_ID}");
-            return refuse(ResponseError::InvalidReplicaAssignment, message);
-        }
-        i32::try_from(indexes.len()).unwrap_or(i32::MAX)
-    };
-    let mut spec = TopicSpec::new(&**topic.name, partitions);
-    for setting in &topic.configs {
-        // Null is the default.
-        if let Some(value) = &setting.value {
-            spec.config.set(&setting.name, value).map_err(|error| refusal(&error))?;
-        }
+        return Ok(partitions);
     }
-    if validate_only {
-        let exists = call.broker.log.topic(&spec.name).map_err(|error| refusal(&error))?.is_some();
-        if exists {
-            return Err(refusal(&Error::TopicExists(spec.name)));
-        }
-        return Ok(TopicInfo { name: spec.name.as_str().into(), partitions, config: spec.config });
+    if topic.num_partitions != -1 || topic.replication_factor != -1 {
+        let message = "a topic with an assignment of replicas has -1 partitions and a replication factor of -1";
+        return refuse(ResponseError::InvalidRequest, message.to_owned());
     }
-    block_in_place(|| call.broker.log.create_topic(&spec)).map_err(|error| refusal(&error))
+    let is_ours = |brokers: &[kafka_protocol::messages::BrokerId]| matches!(brokers, [one] if one.0 == NODE_ID);
+    let mut indexes: Vec<i32> = topic.assignments.iter().map(|assigned| assigned.partition_index).collect();
+    indexes.sort_unstable();
+    let are_consecutive = (0..).zip(&indexes).all(|(expected, index)| expected == *index);
+    if !are_consecutive || !topic.assignments.iter().all(|assigned| is_ours(&assigned.broker_ids)) {
+        let message = format!("partitions count from 0 on, and each has one replica, on broker {NODE_ID}");
+        return refuse(ResponseError::InvalidReplicaAssignment, message);
+    }
+    Ok(i32::try_from(indexes.len()).unwrap_or(i32::MAX))
 }
 
 pub(super) fn delete(call: &Call, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
@@ -124,7 +136,8 @@ fn delete_topic(call: &Call, name: Option<TopicName>, id: Uuid) -> DeletableTopi
         return result.with_name(None).with_error_code(ResponseError::UnknownTopicId.code());
     };
     let deleted = block_in_place(|| log.delete_topic(&name));
-    let result = if call.version >= DELETE_BY_ID_SINCE { result.with_topic_id(topic_id(&name)) } else { result };
+    let tells_id = call.version >= DELETE_BY_ID_SINCE && deleted.is_ok();
+    let result = if tells_id { result.with_topic_id(topic_id(&name)) } else { result };
     let result = result.with_name(Some(name));
     match deleted {
         Ok(()) => result,

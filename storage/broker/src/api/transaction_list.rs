@@ -47,11 +47,12 @@ pub(super) fn list(call: &Call, request: ListTransactionsRequest) -> ListTransac
     let is_wanted = |transaction: &TransactionInfo| {
         let states = &request.state_filters;
         let producers = &request.producer_id_filters;
-        let age_ms = now_ms.saturating_sub(transaction.started_ms);
+        // As Kafka counts: one that has not begun is of any age.
+        let is_empty = transaction.state == TransactionState::Empty;
+        let age_ms = if is_empty { i64::MAX } else { now_ms.saturating_sub(transaction.started_ms) };
         (states.is_empty() || states.iter().any(|state| &**state == state_name(transaction.state)))
             && (producers.is_empty() || producers.iter().any(|id| id.0 == transaction.producer.id))
-            && (request.duration_filter < 0
-                || (transaction.state == TransactionState::Ongoing && age_ms > request.duration_filter))
+            && (request.duration_filter < 0 || age_ms > request.duration_filter)
             && pattern.as_ref().is_none_or(|pattern| pattern.is_match(&transaction.transactional_id))
     };
     let listed = log.transactions().into_iter().filter(is_wanted).map(|transaction| {
@@ -81,11 +82,12 @@ fn described(transaction: &TransactionInfo) -> describe_transactions_response::T
     let topics = topics.into_iter().map(|(name, partitions)| {
         TopicData::default().with_topic(TopicName(text(&**name))).with_partitions(partitions)
     });
-    let is_open = transaction.state == TransactionState::Ongoing;
+    // Of one that has ended, when it began.
+    let has_begun = transaction.state != TransactionState::Empty;
     describe_transactions_response::TransactionState::default()
         .with_transaction_state(text(state_name(transaction.state)))
         .with_transaction_timeout_ms(i32::try_from(transaction.timeout_ms).unwrap_or(i32::MAX))
-        .with_transaction_start_time_ms(if is_open { transaction.started_ms } else { -1 })
+        .with_transaction_start_time_ms(if has_begun { transaction.started_ms } else { -1 })
         .with_producer_id(ProducerId(transaction.producer.id))
         .with_producer_epoch(transaction.producer.epoch)
         .with_topics(topics.collect())

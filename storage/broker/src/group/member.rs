@@ -33,6 +33,13 @@ impl<W> Member<W> {
         found.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
     }
 
+    /// Whether it subscribes to a topic, by what a consumer says of itself (`ConsumerProtocolSubscription`: version,
+    /// topics, …); true if that cannot be read.
+    pub(crate) fn subscribes(&self, protocol: &str, topic: &str) -> bool {
+        let metadata = self.metadata(protocol);
+        topics(&metadata).is_none_or(|topics| topics.contains(&topic.as_bytes()))
+    }
+
     /// A sign of life.
     pub(super) fn touch(&mut self, now_ms: i64) {
         self.session_deadline_ms = now_ms.saturating_add(self.session_timeout_ms.into());
@@ -42,4 +49,17 @@ impl<W> Member<W> {
     pub(super) fn is_waiting(&self) -> bool {
         self.joining.is_some() || self.syncing.is_some()
     }
+}
+
+fn topics(metadata: &[u8]) -> Option<Vec<&[u8]>> {
+    let (_version, rest) = metadata.split_first_chunk::<2>()?;
+    let (count, mut rest) = rest.split_first_chunk::<4>()?;
+    let mut topics = Vec::new();
+    for _ in 0..i32::from_be_bytes(*count) {
+        let (length, tail) = rest.split_first_chunk::<2>()?;
+        let (topic, tail) = tail.split_at_checked(u16::from_be_bytes(*length).into())?;
+        topics.push(topic);
+        rest = tail;
+    }
+    Some(topics)
 }

@@ -323,7 +323,10 @@ impl TopicSetting {
             Access::Policy => config.cleanup_policy = policy(value)?,
             Access::Reported { .. } => {
                 match self.ty {
-                    SettingType::Int | SettingType::Long => _ = self.number(value, i64::MIN)?,
+                    SettingType::Int | SettingType::Long => {
+                        let least = if self.name == "min.insync.replicas" { 1 } else { i64::MIN };
+                        self.number(value, least)?;
+                    }
                     SettingType::Boolean if !matches!(value, "true" | "false") => {
                         return Err("it must be true or false".to_owned());
                     }
