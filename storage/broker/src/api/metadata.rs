@@ -24,7 +24,7 @@ pub(super) fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse 
             let may_create = request.allow_auto_topic_creation;
             topics.into_iter().map(|topic| named(call, topic, may_create)).collect()
         }
-        _ => log.topics().unwrap_or_default().iter().map(described).collect(),
+        _ => log.topics().unwrap_or_default().iter().map(|info| described(call, info)).collect(),
     };
     let (host, port) = call.broker.address(&call.peer);
     let node = MetadataResponseBroker::default().with_node_id(BrokerId(NODE_ID)).with_host(host).with_port(port);
@@ -49,12 +49,12 @@ fn named(call: &Call, topic: MetadataRequestTopic, may_create: bool) -> Metadata
         },
     };
     match found {
-        Ok(info) => described(&info),
+        Ok(info) => described(call, &info),
         Err(error) => failed(code_of(&error)),
     }
 }
 
-fn described(info: &TopicInfo) -> MetadataResponseTopic {
+fn described(call: &Call, info: &TopicInfo) -> MetadataResponseTopic {
     let node = || vec![BrokerId(NODE_ID)];
     let partition = |index: i32| {
         MetadataResponsePartition::default()
@@ -66,7 +66,7 @@ fn described(info: &TopicInfo) -> MetadataResponseTopic {
     };
     MetadataResponseTopic::default()
         .with_name(Some(TopicName(text(&*info.name))))
-        .with_topic_id(topic_id(&info.name))
+        .with_topic_id(topic_id(&call.broker.log, &info.name))
         .with_is_internal(info.is_internal())
         .with_partitions((0..info.partitions).map(partition).collect())
 }
