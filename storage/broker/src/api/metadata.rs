@@ -43,7 +43,7 @@ fn named(call: &Call, topic: MetadataRequestTopic, may_create: bool) -> Metadata
     };
     let found = match &topic.name {
         Some(name) => broker.topic_or_create(name, may_create),
-        None => match broker.topic_names.name(&*broker.log, topic.topic_id) {
+        None => match broker.topic_names.name(&broker.log, topic.topic_id) {
             Some(name) => broker.topic_or_create(&name, false),
             None => return failed(ResponseError::UnknownTopicId.code()),
         },
