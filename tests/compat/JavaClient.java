@@ -12,6 +12,7 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.ProducerFencedException;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.*;
+import org.apache.kafka.common.utils.AppInfoParser;
 
 public class JavaClient {
     static String address;
@@ -143,6 +144,8 @@ public class JavaClient {
             "transactions are listed");
         check(admin.describeTransactions(List.of("t" + RUN)).all().get().get("t" + RUN).state()
             == TransactionState.COMPLETE_COMMIT, "a transaction is described");
+        check(admin.describeTransactions(List.of("t" + RUN)).all().get().get("t" + RUN).producerEpoch() > 1
+            || AppInfoParser.getVersion().startsWith("3."), "each transaction has an epoch of its own (version 2, since 4.0)");
         TopicPartition partition = new TopicPartition(output, 0);
         check(!admin.describeProducers(List.of(partition)).all().get().get(partition).activeProducers().isEmpty(),
             "producers are described");

@@ -2,8 +2,11 @@
 
 mod alter_configs;
 mod api_versions;
+mod authorized;
 mod cluster;
 mod configs;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod delete_records;
 mod fetch;
 mod find_coordinator;
@@ -133,7 +136,7 @@ static APIS: &[Api] = &[
         at_once(&call, body, transaction_partitions::answer)
     }),
     Api::new(ApiKey::AddOffsetsToTxn, (0, 4), &requests::ADD_OFFSETS_TO_TXN, |call, body| {
-        at_once(&call, body, transactions::add_offsets)
+        later(call, body, transactions::add_offsets)
     }),
     Api::new(ApiKey::EndTxn, (0, 5), &requests::END_TXN, |call, body| later(call, body, transactions::end)),
     Api::new(ApiKey::WriteTxnMarkers, (1, 1), &requests::WRITE_TXN_MARKERS, |call, body| {
@@ -147,6 +150,12 @@ static APIS: &[Api] = &[
     }),
     Api::new(ApiKey::DescribeTransactions, (0, 0), &requests::DESCRIBE_TRANSACTIONS, |call, body| {
         at_once(&call, body, transaction_list::describe)
+    }),
+    Api::new(ApiKey::ConsumerGroupHeartbeat, (0, 1), &requests::CONSUMER_GROUP_HEARTBEAT, |call, body| {
+        at_once(&call, body, consumer_group_heartbeat::answer)
+    }),
+    Api::new(ApiKey::ConsumerGroupDescribe, (0, 1), &requests::CONSUMER_GROUP_DESCRIBE, |call, body| {
+        at_once(&call, body, consumer_group_describe::answer)
     }),
     Api::new(ApiKey::ListTransactions, (0, 2), &requests::LIST_TRANSACTIONS, |call, body| {
         at_once(&call, body, transaction_list::list)

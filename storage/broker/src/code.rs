@@ -19,7 +19,7 @@ pub(crate) fn code_of(error: &Error) -> i16 {
         Error::InvalidRecords { is_timestamp: true, .. } => ResponseError::InvalidTimestamp,
         Error::InvalidRecords { .. } => ResponseError::InvalidRecord,
         Error::InvalidTransactionTimeout { .. } => ResponseError::InvalidTransactionTimeout,
-        Error::InvalidTransactionState { .. } => ResponseError::InvalidTxnState,
+        Error::InvalidTransactionState { .. } | Error::NotInTransaction { .. } => ResponseError::InvalidTxnState,
         Error::DuplicateSequence { .. } => ResponseError::DuplicateSequenceNumber,
         Error::CorruptBatch(_) => ResponseError::CorruptMessage,
         Error::Fenced { .. } => ResponseError::InvalidProducerEpoch,

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use crate::BrokerOptions;
 use crate::broker::Broker;
+use crate::group::consumer::ConsumerLimits;
 use crate::group::{Answer, Answers, Coordinator, Limits};
 
 /// Who waits for an answer.
@@ -35,6 +36,10 @@ impl Groups {
         let limits = Limits {
             session_timeout_ms: options.session_timeout_ms.clone(),
             initial_delay_ms: options.initial_rebalance_delay_ms,
+            consumer: ConsumerLimits {
+                session_timeout_ms: options.consumer_session_timeout_ms,
+                members_max: options.consumer_group_members_max,
+            },
         };
         Self { coordinator: Mutex::new(Coordinator::new(limits)), changed: Notify::new() }
     }

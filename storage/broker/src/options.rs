@@ -30,6 +30,12 @@ pub struct BrokerOptions {
     pub session_timeout_ms: std::ops::RangeInclusive<i32>,
     /// `group.initial.rebalance.delay.ms`: how long the first member of a group waits for others.
     pub initial_rebalance_delay_ms: i32,
+    /// `group.consumer.session.timeout.ms`.
+    pub consumer_session_timeout_ms: i32,
+    /// `group.consumer.heartbeat.interval.ms`.
+    pub consumer_heartbeat_interval_ms: i32,
+    /// `group.consumer.max.size`.
+    pub consumer_group_members_max: usize,
     /// `transaction.max.timeout.ms`.
     pub transaction_timeout_ms_max: i32,
 }
@@ -49,6 +55,9 @@ impl Default for BrokerOptions {
             responses_bytes_max: 128 << 20,
             session_timeout_ms: 6_000..=1_800_000,
             initial_rebalance_delay_ms: 0,
+            consumer_session_timeout_ms: 45_000,
+            consumer_heartbeat_interval_ms: 5_000,
+            consumer_group_members_max: 5_000,
             transaction_timeout_ms_max: 900_000,
         }
     }

@@ -29,6 +29,7 @@ use coordinator::Coordinator;
 pub use coordinator::{TransactionInfo, TransactionState};
 use queue::JournalQueue;
 use topics::Topics;
+pub use transactions::TransactionVersion;
 
 /// Who writes the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -159,6 +159,14 @@ pub enum Error {
         /// What it is.
         state: TransactionState,
     },
+    /// A batch came for a partition that was not added to the producer's transaction: the one it belongs to has ended.
+    #[error("{partition} was not added to the transaction of \"{transactional_id}\"")]
+    NotInTransaction {
+        /// Whose transaction.
+        transactional_id: String,
+        /// Where the batch was to go.
+        partition: TopicPartition,
+    },
     /// A batch of an idempotent producer is not the next one.
     #[error("producer {id} sent sequence {found} to {partition}, expected {expected}")]
     OutOfOrderSequence {
@@ -227,6 +235,7 @@ impl Error {
             | Self::Fenced { .. }
             | Self::InvalidTransactionTimeout { .. }
             | Self::InvalidTransactionState { .. }
+            | Self::NotInTransaction { .. }
             | Self::OffsetOutOfRange { .. } => ErrorKind::Request,
             Self::CorruptBatch(_)
             | Self::BatchTooLarge { .. }

@@ -44,7 +44,7 @@ mod ticket;
 mod topic;
 mod watch;
 
-pub use embedded::{EmbeddedLog, Flusher, LogOptions, TransactionInfo, TransactionState};
+pub use embedded::{EmbeddedLog, Flusher, LogOptions, TransactionInfo, TransactionState, TransactionVersion};
 pub use error::{Error, ErrorKind, Result};
 pub use fetch::{AbortedTransaction, Fetched, Isolation};
 pub use group::GroupOffset;

@@ -78,7 +78,11 @@ impl TopicSpec {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Whether there can be such a topic.
+    ///
+    /// # Errors
+    /// [`Error::InvalidTopic`], [`Error::InvalidSetting`].
+    pub fn check(&self) -> Result<()> {
         let refuse = |reason: String| Err(Error::InvalidTopic { topic: self.name.clone(), reason });
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if self.name.is_empty() || self.name.len() > 249 || self.name == "." || self.name == ".." {

@@ -68,6 +68,10 @@ fn alter(
         let message = "only topics have settings that can be changed while the broker runs";
         return (ResponseError::InvalidRequest.code(), Some(text(message)));
     }
+    if name.is_empty() {
+        let message = "there are no settings for all topics; name a topic";
+        return (ResponseError::InvalidRequest.code(), Some(text(message)));
+    }
     let log = &call.broker.log;
     let altered = if validate_only {
         let info = log.topic(name).and_then(|info| info.ok_or_else(|| Error::UnknownTopic(name.to_owned())));

@@ -10,7 +10,7 @@ use kafka_protocol::messages::list_config_resources_response::ConfigResource;
 use kafka_protocol::messages::{
     DescribeConfigsRequest, DescribeConfigsResponse, ListConfigResourcesRequest, ListConfigResourcesResponse,
 };
-use millstream_log::{Log, SettingType, TopicConfig, TopicSetting};
+use millstream_log::{Log, SettingType, TopicConfig, TopicSetting, TopicSpec};
 
 use crate::broker::NODE_ID;
 use crate::call::Call;
@@ -86,6 +86,7 @@ fn settings(
     match resource.resource_type {
         TOPIC => {
             let refusal = |error: &millstream_log::Error| (code_of(error), error.to_string());
+            TopicSpec::new(name, 1).check().map_err(|error| refusal(&error))?;
             let info = call.broker.log.topic(name).map_err(|error| refusal(&error))?;
             let info = info.ok_or_else(|| refusal(&millstream_log::Error::UnknownTopic(name.to_owned())))?;
             Ok(TopicSetting::all().iter().map(|setting| of_topic(setting, &info.config)).collect())
@@ -133,6 +134,13 @@ fn of_broker(call: &Call) -> Vec<DescribeConfigsResourceResult> {
         setting("fetch.max.bytes", SettingType::Int, options.response_bytes_max.to_string()),
         setting("transaction.max.timeout.ms", SettingType::Int, options.transaction_timeout_ms_max.to_string()),
         setting("group.initial.rebalance.delay.ms", SettingType::Int, options.initial_rebalance_delay_ms.to_string()),
+        setting("group.consumer.session.timeout.ms", SettingType::Int, options.consumer_session_timeout_ms.to_string()),
+        setting(
+            "group.consumer.heartbeat.interval.ms",
+            SettingType::Int,
+            options.consumer_heartbeat_interval_ms.to_string(),
+        ),
+        setting("group.consumer.max.size", SettingType::Int, options.consumer_group_members_max.to_string()),
     ]
 }
 

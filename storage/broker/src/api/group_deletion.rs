@@ -36,7 +36,8 @@ pub(super) fn offsets(call: &Call, request: OffsetDeleteRequest) -> OffsetDelete
     let group = request.group_id.0;
     let (is_known, has_members) = call.broker.groups.look(|groups| {
         let known = groups.group(&group);
-        (known.is_some(), known.is_some_and(|group| !group.members.is_empty()))
+        let is_known = known.is_some() || groups.consumer_group(&group).is_some();
+        (is_known, known.is_some_and(|group| !group.members.is_empty()))
     });
     if !is_known && log.group_offsets(&group).is_empty() {
         return OffsetDeleteResponse::default().with_error_code(ResponseError::GroupIdNotFound.code());
@@ -45,14 +46,19 @@ pub(super) fn offsets(call: &Call, request: OffsetDeleteRequest) -> OffsetDelete
     let mut topics = Vec::new();
     for topic in request.topics {
         let name: Arc<str> = topic.name.as_str().into();
+        // What a member of a classic group reads is not told from its subscription here, so such a group keeps all.
+        let is_subscribed = has_members
+            || call
+                .broker
+                .groups
+                .look(|groups| groups.consumer_group(&group).is_some_and(|group| group.is_subscribed_to(&name)));
         let mut parts = Vec::new();
         for asked in topic.partitions {
             let partition = TopicPartition::new(Arc::clone(&name), asked.partition_index);
-            // What a member reads is not told from its subscription here, so a group with members keeps all.
-            let error_code = if has_members {
-                ResponseError::GroupSubscribedToTopic.code()
-            } else {
-                log.offsets(&partition).map_or_else(|error| code_of(&error), |_| NONE)
+            let error_code = match log.offsets(&partition) {
+                Err(error) => code_of(&error),
+                Ok(_) if is_subscribed => ResponseError::GroupSubscribedToTopic.code(),
+                Ok(_) => NONE,
             };
             if error_code == NONE {
                 partitions.push(partition);

@@ -10,6 +10,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 
+use super::authorized::{ON_GROUP, if_asked};
 use crate::call::Call;
 use crate::code::NONE;
 use crate::group::{Group, State};
@@ -19,17 +20,29 @@ use crate::text::text;
 const STATE_SINCE: i16 = 4;
 const TYPE_SINCE: i16 = 5;
 const UNKNOWN_IS_ERROR_SINCE: i16 = 6;
-const GROUP_TYPE: &str = "classic";
+const CLASSIC: &str = "classic";
+const CONSUMER: &str = "consumer";
+
+/// What a list says of a group.
+struct Summary {
+    state: &'static str,
+    group_type: &'static str,
+    protocol_type: StrBytes,
+}
 
 pub(super) fn list(call: &Call, request: ListGroupsRequest) -> ListGroupsResponse {
     // Who only commits offsets makes no group with members, but is one to the tools.
     let with_offsets = call.broker.log.groups_with_offsets().into_iter().map(text);
-    let mut groups: BTreeMap<StrBytes, (State, StrBytes)> =
-        with_offsets.map(|name| (name, (State::Empty, StrBytes::default()))).collect();
+    let alone = || Summary { state: State::Empty.name(), group_type: CLASSIC, protocol_type: StrBytes::default() };
+    let mut groups: BTreeMap<StrBytes, Summary> = with_offsets.map(|name| (name, alone())).collect();
     call.broker.groups.look(|coordinator| {
         for (name, group) in coordinator.groups() {
             let protocol_type = group.protocol_type.clone().unwrap_or_default();
-            groups.insert(name.clone(), (group.state, protocol_type));
+            groups.insert(name.clone(), Summary { state: group.state.name(), group_type: CLASSIC, protocol_type });
+        }
+        for (name, group) in coordinator.consumer_groups() {
+            let (state, protocol_type) = (group.state_name(), text(CONSUMER));
+            groups.insert(name.clone(), Summary { state, group_type: CONSUMER, protocol_type });
         }
     });
     let is_among = |wanted: &[StrBytes], value: &str| {
@@ -37,15 +50,16 @@ pub(super) fn list(call: &Call, request: ListGroupsRequest) -> ListGroupsRespons
     };
     let listed = groups
         .into_iter()
-        .filter(|(_, (state, _))| is_among(&request.states_filter, state.name()))
-        .filter(|_| is_among(&request.types_filter, GROUP_TYPE))
-        .map(|(name, (state, protocol_type))| {
-            let mut group = ListedGroup::default().with_group_id(GroupId(name)).with_protocol_type(protocol_type);
+        .filter(|(_, group)| is_among(&request.states_filter, group.state))
+        .filter(|(_, group)| is_among(&request.types_filter, group.group_type))
+        .map(|(name, summary)| {
+            let mut group = ListedGroup::default().with_group_id(GroupId(name));
+            group.protocol_type = summary.protocol_type;
             if call.version >= STATE_SINCE {
-                group.group_state = text(state.name());
+                group.group_state = text(summary.state);
             }
             if call.version >= TYPE_SINCE {
-                group.group_type = text(GROUP_TYPE);
+                group.group_type = text(summary.group_type);
             }
             group
         });
@@ -54,19 +68,25 @@ pub(super) fn list(call: &Call, request: ListGroupsRequest) -> ListGroupsRespons
 
 pub(super) fn describe(call: &Call, request: DescribeGroupsRequest) -> DescribeGroupsResponse {
     let describe = |id: GroupId| {
-        let described = call.broker.groups.look(|groups| groups.group(&id.0).map(|g| described(call.version, g)));
-        let described = described.unwrap_or_else(|| {
-            let has_offsets = !call.broker.log.group_offsets(&id).is_empty();
+        let (classic, is_consumers) = call.broker.groups.look(|groups| {
+            let classic = groups.group(&id.0).map(|group| described(call.version, group));
+            (classic, groups.consumer_group(&id.0).is_some())
+        });
+        let described = classic.unwrap_or_else(|| {
+            let has_offsets = !is_consumers && !call.broker.log.group_offsets(&id).is_empty();
             let unknown = DescribedGroup::default().with_group_state(text("Dead"));
+            let reason = if is_consumers { "is not a classic group" } else { "not found" };
             match (has_offsets, call.version >= UNKNOWN_IS_ERROR_SINCE) {
                 (true, _) => DescribedGroup::default().with_group_state(text(State::Empty.name())),
                 (false, true) => unknown
                     .with_error_code(ResponseError::GroupIdNotFound.code())
-                    .with_error_message(Some(text(format!("Group {} not found.", &**id)))),
+                    .with_error_message(Some(text(format!("Group {} {reason}.", &**id)))),
                 (false, false) => unknown,
             }
         });
-        described.with_group_id(id)
+        // Of what there is not, nothing is allowed.
+        let is_asked = request.include_authorized_operations && described.error_code == NONE;
+        described.with_group_id(id).with_authorized_operations(if_asked(ON_GROUP, is_asked))
     };
     DescribeGroupsResponse::default().with_groups(request.groups.into_iter().map(describe).collect())
 }
@@ -81,11 +101,8 @@ fn described(version: i16, group: &Group<Waiter>) -> DescribedGroup {
             .with_client_host(member.client_host.clone());
         let described =
             if version >= 4 { described.with_group_instance_id(member.instance.clone()) } else { described };
-        if is_stable {
-            described.with_member_metadata(member.metadata(&protocol)).with_member_assignment(member.assignment.clone())
-        } else {
-            described
-        }
+        let described = described.with_member_assignment(member.assignment.clone());
+        if is_stable { described.with_member_metadata(member.metadata(&protocol)) } else { described }
     });
     DescribedGroup::default()
         .with_error_code(NONE)

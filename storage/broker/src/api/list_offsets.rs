@@ -10,6 +10,7 @@ use kafka_protocol::messages::list_offsets_response::{
 use millstream_log::{EmbeddedLog, Isolation, Result, TimedOffset, TopicPartition};
 use tokio::task::block_in_place;
 
+use super::leader_epoch::check_epoch;
 use crate::broker::LEADER_EPOCH;
 use crate::call::Call;
 use crate::code::code_of;
@@ -31,8 +32,12 @@ pub(super) fn answer(call: &Call, request: ListOffsetsRequest) -> ListOffsetsRes
         let partition = |asked: ListOffsetsPartition| {
             let partition = TopicPartition::new(Arc::clone(&name), asked.partition_index);
             let response = ListOffsetsPartitionResponse::default().with_partition_index(asked.partition_index);
-            if asked.current_leader_epoch > LEADER_EPOCH {
-                return response.with_error_code(ResponseError::UnknownLeaderEpoch.code());
+            if asked.timestamp < LATEST_TIERED {
+                // A kind of offset that later versions add.
+                return response.with_error_code(ResponseError::UnsupportedVersion.code());
+            }
+            if let Err(error) = check_epoch(&*call.broker.log, &partition, asked.current_leader_epoch) {
+                return response.with_error_code(error.code());
             }
             match block_in_place(|| find(&call.broker.log, &partition, asked.timestamp, isolation)) {
                 Ok((offset, timestamp)) => {

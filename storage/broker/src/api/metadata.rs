@@ -8,6 +8,7 @@ use kafka_protocol::messages::metadata_response::{
 use kafka_protocol::messages::{BrokerId, TopicName};
 use millstream_log::{Log, TopicInfo};
 
+use super::authorized::{ON_CLUSTER, ON_TOPIC, if_asked};
 use crate::broker::{CLUSTER_ID, LEADER_EPOCH, NODE_ID};
 use crate::call::Call;
 use crate::code::code_of;
@@ -24,14 +25,20 @@ pub(super) fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse 
             let may_create = request.allow_auto_topic_creation;
             topics.into_iter().map(|topic| named(call, topic, may_create)).collect()
         }
-        _ => log.topics().unwrap_or_default().iter().map(|info| described(call, info)).collect(),
+        _ => log.topics().unwrap_or_default().iter().map(|info| described(call, info)).collect::<Vec<_>>(),
     };
+    let with_operations = |topic: MetadataResponseTopic| {
+        let operations = if_asked(ON_TOPIC, request.include_topic_authorized_operations);
+        topic.with_topic_authorized_operations(operations)
+    };
+    let topics = topics.into_iter().map(with_operations).collect();
     let (host, port) = call.broker.address(&call.peer);
     let node = MetadataResponseBroker::default().with_node_id(BrokerId(NODE_ID)).with_host(host).with_port(port);
     MetadataResponse::default()
         .with_brokers(vec![node])
         .with_cluster_id(Some(text(CLUSTER_ID)))
         .with_controller_id(BrokerId(NODE_ID))
+        .with_cluster_authorized_operations(if_asked(ON_CLUSTER, request.include_cluster_authorized_operations))
         .with_topics(topics)
 }
 
@@ -42,8 +49,9 @@ fn named(call: &Call, topic: MetadataRequestTopic, may_create: bool) -> Metadata
         MetadataResponseTopic::default().with_error_code(code).with_name(name).with_topic_id(topic.topic_id)
     };
     let found = match &topic.name {
-        Some(name) => broker.topic_or_create(name, may_create),
-        None => match broker.topic_names.name(&broker.log, topic.topic_id) {
+        // Beside an id the name does not count: some clients send an empty one, others none.
+        Some(name) if topic.topic_id.is_nil() => broker.topic_or_create(name, may_create),
+        _ => match broker.topic_names.name(&broker.log, topic.topic_id) {
             Some(name) => broker.topic_or_create(&name, false),
             None => return failed(ResponseError::UnknownTopicId.code()),
         },

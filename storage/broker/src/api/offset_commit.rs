@@ -15,12 +15,16 @@ use crate::group::Identity;
 /// `offset.metadata.max.bytes`.
 const METADATA_BYTES_MAX: usize = 4096;
 
+/// From then on members of consumer groups commit by their epoch (KIP-848).
+const MEMBER_EPOCH_SINCE: i16 = 9;
+
 /// The code of an offset that is to be kept by a member that is allowed to or not: [`NONE`] if it can be.
 pub(super) fn check_offset(log: &dyn Log, allowed: Result<(), ResponseError>, offset: &GroupOffset) -> i16 {
-    match allowed {
-        Err(error) => error.code(),
-        Ok(()) if offset.metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
-        Ok(()) => log.offsets(&offset.partition).map_or_else(|error| code_of(&error), |_| NONE),
+    match (log.offsets(&offset.partition), allowed) {
+        (Err(error), _) => code_of(&error),
+        (_, Err(error)) => error.code(),
+        _ if offset.metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
+        _ => NONE,
     }
 }
 
@@ -36,7 +40,12 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
     let allowed = if group.len() > i16::MAX as usize {
         Err(ResponseError::InvalidGroupId)
     } else {
-        call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms))
+        let checked = call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms));
+        checked.map_err(|error| match error {
+            // A client of that version does not know that members have epochs.
+            ResponseError::StaleMemberEpoch if call.version < MEMBER_EPOCH_SINCE => ResponseError::UnsupportedVersion,
+            error => error,
+        })
     };
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());

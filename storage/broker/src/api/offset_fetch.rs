@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
     OffsetFetchResponseTopics,
@@ -24,6 +25,10 @@ type Asked = Vec<(TopicName, Vec<i32>)>;
 pub(super) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
     if call.version >= GROUPS_SINCE {
         let groups = request.groups.into_iter().map(|group| {
+            if let Err(error) = check_member(call, &group) {
+                let failed = OffsetFetchResponseGroup::default().with_error_code(error.code());
+                return failed.with_group_id(group.group_id);
+            }
             let asked = group
                 .topics
                 .map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Asked>());
@@ -47,6 +52,15 @@ pub(super) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchRes
             .with_partitions(offsets.into_iter().map(|offset| single(call, request.require_stable, offset)).collect())
     });
     OffsetFetchResponse::default().with_topics(topics.collect())
+}
+
+/// Whether a member, if it says who it is, is one of its consumer group and knows its epoch (KIP-848).
+fn check_member(call: &Call, group: &OffsetFetchRequestGroup) -> Result<(), ResponseError> {
+    if group.member_id.is_none() && group.member_epoch < 0 {
+        return Ok(());
+    }
+    let member_id = group.member_id.clone().unwrap_or_default();
+    call.broker.groups.look(|groups| groups.check_fetch(&group.group_id.0, &member_id, group.member_epoch))
 }
 
 /// The positions asked for, or all there are; -1 stands for none.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::TransactionalId;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
-use millstream_log::{Log, Ticket, TopicPartition};
+use millstream_log::{Error, Log, Producer, Ticket, TopicPartition, TransactionVersion};
 
+use super::transactions;
 use crate::broker::settled;
 use crate::call::{Call, Hangup, Pending, Reply};
 use crate::code::code_of;
@@ -21,6 +23,16 @@ use check::Refused;
 
 const ACKS_NONE: i16 = 0;
 const TOPIC_IDS_SINCE: i16 = 13;
+const LOG_START_SINCE: i16 = 5;
+const ABORTABLE_SINCE: i16 = 11;
+/// From then on a transactional batch adds its partition to the transaction (KIP-890).
+const ADDS_PARTITIONS_SINCE: i16 = 12;
+
+/// What a request says of all its batches.
+struct Wanted {
+    acks: i16,
+    transactional_id: Option<TransactionalId>,
+}
 
 /// A topic's answer, complete but for the appends that are on their way to the disk.
 struct Started {
@@ -31,9 +43,9 @@ struct Started {
 /// Appends when it is called, so that the order of requests is the order of records; the answer waits for the disk.
 pub(super) fn run(call: Call, body: Bytes) -> Pending {
     let started = call.decode(body).map(|request: ProduceRequest| {
-        let acks = request.acks;
+        let wanted = Wanted { acks: request.acks, transactional_id: request.transactional_id };
         let topics = request.topic_data.into_iter();
-        (acks, topics.map(|topic| start(&call, acks, topic)).collect::<Vec<_>>())
+        (wanted.acks, topics.map(|topic| start(&call, &wanted, topic)).collect::<Vec<_>>())
     });
     Box::pin(async move {
         let (acks, started) = started?;
@@ -50,7 +62,7 @@ pub(super) fn run(call: Call, body: Bytes) -> Pending {
     })
 }
 
-fn start(call: &Call, acks: i16, topic: TopicProduceData) -> Started {
+fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData) -> Started {
     let log = &*call.broker.log;
     let name: Option<Arc<str>> = if call.version >= TOPIC_IDS_SINCE {
         call.broker.topic_names.name(log, topic.topic_id)
@@ -62,15 +74,27 @@ fn start(call: &Call, acks: i16, topic: TopicProduceData) -> Started {
     for data in topic.partition_data {
         let index = data.index;
         let appended = match &name {
-            _ if !(-1..=1).contains(&acks) => Err(ResponseError::InvalidRequiredAcks.into()),
-            Some(name) => append(call, &TopicPartition::new(Arc::clone(name), index), data),
+            Some(name) => append(call, wanted, &TopicPartition::new(Arc::clone(name), index), data),
             None => Err(ResponseError::UnknownTopicId.into()),
         };
         let mut response = PartitionProduceResponse::default().with_index(index).with_base_offset(-1);
         match appended {
-            Ok(ticket) => tickets.push(Some(ticket)),
+            Ok((ticket, log_start)) => {
+                if call.version >= LOG_START_SINCE {
+                    response.log_start_offset = log_start;
+                }
+                tickets.push(Some(ticket));
+            }
             Err(refused) => {
                 refused.describe(call.version, &mut response);
+                if let Some((log_start, _)) = name
+                    .as_ref()
+                    .filter(|_| refused.is_of_producer())
+                    .and_then(|name| call.broker.log.offsets(&TopicPartition::new(Arc::clone(name), index)).ok())
+                    && call.version >= LOG_START_SINCE
+                {
+                    response.log_start_offset = log_start;
+                }
                 tickets.push(None);
             }
         }
@@ -83,12 +107,40 @@ fn start(call: &Call, acks: i16, topic: TopicProduceData) -> Started {
     Started { response, tickets }
 }
 
-fn append(call: &Call, partition: &TopicPartition, data: PartitionProduceData) -> Result<Ticket<i64>, Refused> {
+/// What is on its way to the disk, and where the partition begins.
+fn append(
+    call: &Call,
+    wanted: &Wanted,
+    partition: &TopicPartition,
+    data: PartitionProduceData,
+) -> Result<(Ticket<i64>, i64), Refused> {
     let log = &*call.broker.log;
+    let (log_start, _) = log.offsets(partition)?;
     let batch = data.records.ok_or(ResponseError::InvalidRecord)?;
-    check::check(&batch, call.version)?;
+    let header = check::check(&batch, call.version)?;
+    if !(-1..=1).contains(&wanted.acks) {
+        return Err(ResponseError::InvalidRequiredAcks.into());
+    }
+    if header.is_transactional()
+        && let Some(id) = &wanted.transactional_id
+    {
+        let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
+        // Whether its epoch may still write is the log's to say.
+        if transactions::check(call, id, producer) == Err(ResponseError::InvalidProducerIdMapping) {
+            return Err(ResponseError::InvalidProducerIdMapping.into());
+        }
+    }
+    let version = if call.version >= ADDS_PARTITIONS_SINCE { TransactionVersion::Two } else { TransactionVersion::One };
     // The one copy: the log writes the base offset into it.
-    Ok(log.append(partition, check::with_leader_epoch(&batch))?)
+    let appended = log.append_by(partition, check::with_leader_epoch(&batch), version);
+    match appended {
+        Ok(ticket) => Ok((ticket, log_start)),
+        // That version knows an error for it.
+        Err(Error::NotInTransaction { .. }) if call.version == ABORTABLE_SINCE => {
+            Err(ResponseError::TransactionAbortable.into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 async fn finish(topic: Started) -> TopicProduceResponse {

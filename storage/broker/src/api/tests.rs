@@ -104,7 +104,9 @@ fn plain(key: ApiKey, version: i16) -> Bytes {
         ListPartitionReassignments,
         ListConfigResources,
         DescribeLogDirs,
-        WriteTxnMarkers
+        WriteTxnMarkers,
+        ConsumerGroupHeartbeat,
+        ConsumerGroupDescribe
     );
     body.freeze()
 }

@@ -9,6 +9,7 @@ use kafka_protocol::messages::describe_topic_partitions_response::{
 use kafka_protocol::messages::{BrokerId, DescribeTopicPartitionsRequest, TopicName};
 use millstream_log::{Error, Log};
 
+use super::authorized::ON_TOPIC;
 use crate::broker::{LEADER_EPOCH, NODE_ID};
 use crate::call::Call;
 use crate::code::code_of;
@@ -33,7 +34,9 @@ pub(super) fn answer(call: &Call, request: DescribeTopicPartitionsRequest) -> De
     let mut topics = Vec::new();
     let mut next_cursor = None;
     for name in names.range(from_topic.clone()..) {
-        let topic = DescribeTopicPartitionsResponseTopic::default().with_name(Some(TopicName(text(name.as_str()))));
+        let topic = DescribeTopicPartitionsResponseTopic::default()
+            .with_name(Some(TopicName(text(name.as_str()))))
+            .with_topic_authorized_operations(ON_TOPIC);
         let info = match log.topic(name).and_then(|info| info.ok_or_else(|| Error::UnknownTopic(name.clone()))) {
             Ok(info) => info,
             // It was there when the page before was made.

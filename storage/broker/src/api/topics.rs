@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
     DeleteTopicsResponse, TopicName,
 };
-use millstream_log::{Error, Log, TopicInfo, TopicSpec};
+use millstream_log::{Error, Log, TopicConfig, TopicInfo, TopicSpec};
 use tokio::task::block_in_place;
 use uuid::Uuid;
 
@@ -43,7 +43,7 @@ pub(super) fn create(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
             Ok(info) => created(call, result, &info),
             Err((code, message)) => {
                 let result = result.with_error_code(code).with_error_message(Some(text(message)));
-                if call.version >= CREATED_CONFIGS_SINCE { result.with_configs(None) } else { result }
+                if call.version >= CREATED_CONFIGS_SINCE { result.with_configs(Some(Vec::new())) } else { result }
             }
         }
     });
@@ -65,6 +65,14 @@ fn created(call: &Call, result: CreatableTopicResult, info: &TopicInfo) -> Creat
 
 fn create_topic(call: &Call, topic: &CreatableTopic, validate_only: bool) -> Result<TopicInfo, Refusal> {
     let refuse = |error: ResponseError, message: String| Err((error.code(), message));
+    TopicSpec::new(&**topic.name, 1).check().map_err(|error| refusal(&error))?;
+    let mut config = TopicConfig::default();
+    for setting in &topic.configs {
+        // Null is the default.
+        if let Some(value) = &setting.value {
+            config.set(&setting.name, value).map_err(|error| refusal(&error))?;
+        }
+    }
     let partitions = if topic.assignments.is_empty() {
         if !REPLICATION_FACTORS.contains(&topic.replication_factor) {
             let message = format!("Replication factor: {} larger than available brokers: 1.", topic.replication_factor);
@@ -86,13 +94,7 @@ fn create_topic(call: &Call, topic: &CreatableTopic, validate_only: bool) -> Res
         }
         i32::try_from(indexes.len()).unwrap_or(i32::MAX)
     };
-    let mut spec = TopicSpec::new(&**topic.name, partitions);
-    for setting in &topic.configs {
-        // Null is the default.
-        if let Some(value) = &setting.value {
-            spec.config.set(&setting.name, value).map_err(|error| refusal(&error))?;
-        }
-    }
+    let spec = TopicSpec { config, ..TopicSpec::new(&**topic.name, partitions) };
     if validate_only {
         let exists = call.broker.log.topic(&spec.name).map_err(|error| refusal(&error))?.is_some();
         if exists {
@@ -124,8 +126,10 @@ fn delete_topic(call: &Call, name: Option<TopicName>, id: Uuid) -> DeletableTopi
     let Some(name) = found else {
         return result.with_name(None).with_error_code(ResponseError::UnknownTopicId.code());
     };
-    let result = if call.version >= DELETE_BY_ID_SINCE { result.with_topic_id(topic_id(log, &name)) } else { result };
+    let id = topic_id(log, &name);
     let deleted = block_in_place(|| log.delete_topic(&name));
+    let tells_id = call.version >= DELETE_BY_ID_SINCE && deleted.is_ok();
+    let result = if tells_id { result.with_topic_id(id) } else { result };
     let result = result.with_name(Some(name));
     match deleted {
         Ok(()) => result,

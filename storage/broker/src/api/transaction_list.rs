@@ -81,11 +81,12 @@ fn described(transaction: &TransactionInfo) -> describe_transactions_response::T
     let topics = topics.into_iter().map(|(name, partitions)| {
         TopicData::default().with_topic(TopicName(text(&**name))).with_partitions(partitions)
     });
-    let is_open = transaction.state == TransactionState::Ongoing;
+    // Of one that has ended, when it began.
+    let has_begun = transaction.state != TransactionState::Empty;
     describe_transactions_response::TransactionState::default()
         .with_transaction_state(text(state_name(transaction.state)))
         .with_transaction_timeout_ms(i32::try_from(transaction.timeout_ms).unwrap_or(i32::MAX))
-        .with_transaction_start_time_ms(if is_open { transaction.started_ms } else { -1 })
+        .with_transaction_start_time_ms(if has_begun { transaction.started_ms } else { -1 })
         .with_producer_id(ProducerId(transaction.producer.id))
         .with_producer_epoch(transaction.producer.epoch)
         .with_topics(topics.collect())

@@ -7,7 +7,7 @@ use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
-use millstream_log::{Error, GroupOffset, Log, Producer, TopicPartition};
+use millstream_log::{Error, GroupOffset, Log, Producer, TopicPartition, TransactionVersion};
 
 use super::offset_commit::check_offset;
 use super::transactions::check;
@@ -18,6 +18,9 @@ use crate::group::Identity;
 
 /// Before, a producer did not say for which member of the group it writes (KIP-447).
 const MEMBER_SINCE: i16 = 3;
+const ABORTABLE_SINCE: i16 = 4;
+/// From then on offsets need no `AddOffsetsToTxn` before (KIP-890).
+const ADDS_OFFSETS_SINCE: i16 = 5;
 
 pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse {
     let log = &call.broker.log;
@@ -32,7 +35,12 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
     let allowed = check(&call, &request.transactional_id, producer).and_then(|()| {
         let now_ms = log.now_ms();
         if names_member {
-            call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms))
+            let checked = call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms));
+            checked.map_err(|error| match error {
+                // Producers know of generations only.
+                ResponseError::StaleMemberEpoch => ResponseError::IllegalGeneration,
+                error => error,
+            })
         } else {
             Ok(())
         }
@@ -59,7 +67,9 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
     let added = if offsets.is_empty() {
         Ok(())
     } else {
-        match log.add_offsets(producer, &offsets) {
+        let version =
+            if call.version >= ADDS_OFFSETS_SINCE { TransactionVersion::Two } else { TransactionVersion::One };
+        match log.add_offsets(producer, &offsets, version) {
             Ok(ticket) => settled(ticket).await,
             Err(error) => Err(error),
         }
@@ -67,6 +77,9 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
     if let Err(error) = added {
         let code = match error {
             Error::Fenced { .. } => ResponseError::ProducerFenced.code(),
+            Error::NotInTransaction { .. } if call.version >= ABORTABLE_SINCE => {
+                ResponseError::TransactionAbortable.code()
+            }
             error => code_of(&error),
         };
         let parts = topics.iter_mut().flat_map(|topic| &mut topic.partitions);

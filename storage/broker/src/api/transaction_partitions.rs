@@ -54,8 +54,8 @@ fn add(
     let unknown = |partition: &TopicPartition| log.offsets(partition).err().map_or(NONE, |error| code_of(&error));
     let all_exist = partitions.iter().all(|partition| unknown(partition) == NONE);
     let whole = match check(call, transactional_id, producer) {
+        _ if !all_exist => ResponseError::OperationNotAttempted.code(),
         Err(error) => code(error, call.version >= FENCED_SINCE),
-        Ok(()) if !all_exist => ResponseError::OperationNotAttempted.code(),
         Ok(()) if verify_only => {
             let open = log.transaction(transactional_id).map(|known| known.partitions).unwrap_or_default();
             let is_open = partitions.iter().all(|partition| open.contains(partition));

@@ -36,11 +36,24 @@ pub(super) fn code(error: ResponseError, knows_fencing: bool) -> i16 {
     }
 }
 
-/// The group's offsets come later, with `TxnOffsetCommit`; there is nothing to prepare for them.
-pub(super) fn add_offsets(call: &Call, request: AddOffsetsToTxnRequest) -> AddOffsetsToTxnResponse {
+/// The group's offsets come later, with `TxnOffsetCommit`.
+pub(super) async fn add_offsets(call: Call, request: AddOffsetsToTxnRequest) -> AddOffsetsToTxnResponse {
     let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
-    let error_code = check(call, &request.transactional_id, producer)
-        .map_or_else(|error| code(error, call.version >= OFFSETS_FENCED_SINCE), |()| NONE);
+    let knows_fencing = call.version >= OFFSETS_FENCED_SINCE;
+    let error_code = match check(&call, &request.transactional_id, producer) {
+        Err(error) => code(error, knows_fencing),
+        Ok(()) => {
+            let announced = match call.broker.log.announce_offsets(producer) {
+                Ok(ticket) => settled(ticket).await,
+                Err(error) => Err(error),
+            };
+            match announced {
+                Ok(()) => NONE,
+                Err(Error::Fenced { .. }) => code(ResponseError::ProducerFenced, knows_fencing),
+                Err(error) => code_of(&error),
+            }
+        }
+    };
     AddOffsetsToTxnResponse::default().with_error_code(error_code)
 }
 
@@ -50,7 +63,7 @@ pub(super) async fn end(call: Call, request: EndTxnRequest) -> EndTxnResponse {
     let bumps = call.version >= BUMP_SINCE;
     let failed = |code: i16| EndTxnResponse::default().with_error_code(code);
     let ended = match log.transaction(&request.transactional_id) {
-        Some(known) if known.producer.id == producer.id => {
+        Some(known) if known.is_of(producer.id) => {
             // Whether the epoch may still end it is the log's to say: an end can come twice.
             if bumps {
                 log.end_transaction_and_bump(producer, request.committed)

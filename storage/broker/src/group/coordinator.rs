@@ -1,12 +1,16 @@
 //! All groups.
 
+mod consumer_groups;
+
 use std::collections::HashMap;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
+use super::consumer::{ConsumerGroup, ConsumerLimits};
 use super::{Answer, Answers, Group, Join, Joined, State, Synced};
+use consumer_groups::ConsumerGroups;
 
 /// A group's name can be anything, so only so many groups without members are remembered.
 const EMPTY_GROUPS_MAX: usize = 10_000;
@@ -16,6 +20,7 @@ const EMPTY_GROUPS_MAX: usize = 10_000;
 pub(crate) struct Limits {
     pub(crate) session_timeout_ms: std::ops::RangeInclusive<i32>,
     pub(crate) initial_delay_ms: i32,
+    pub(crate) consumer: ConsumerLimits,
 }
 
 /// A member, as it names itself in each request.
@@ -39,12 +44,14 @@ pub(crate) struct Sync {
 #[derive(Debug)]
 pub(crate) struct Coordinator<W> {
     groups: HashMap<StrBytes, Group<W>>,
+    consumers: ConsumerGroups,
     limits: Limits,
 }
 
 impl<W> Coordinator<W> {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { groups: HashMap::new(), limits }
+        let consumers = ConsumerGroups::new(limits.consumer.clone());
+        Self { groups: HashMap::new(), consumers, limits }
     }
 
     /// Joins a group, which is made if there is none of that name.
@@ -56,7 +63,7 @@ impl<W> Coordinator<W> {
         } else if !join.member_id.is_empty() && !self.groups.contains_key(&group) {
             Some(ResponseError::UnknownMemberId)
         } else {
-            None
+            self.consumers.yield_to_classic(&group).err()
         };
         match refused {
             Some(error) => {
@@ -132,7 +139,9 @@ impl<W> Coordinator<W> {
         now_ms: i64,
         answers: &mut Answers<W>,
     ) -> Result<(), ResponseError> {
-        let group = self.groups.get_mut(group).ok_or(ResponseError::UnknownMemberId)?;
+        let Some(group) = self.groups.get_mut(group) else {
+            return self.consumers.take_out(group, member_id, instance);
+        };
         let mut id = member_id.clone();
         if let Some(instance) = instance {
             let current = group.instances.get(instance).ok_or(ResponseError::UnknownMemberId)?;
@@ -160,6 +169,9 @@ impl<W> Coordinator<W> {
         identity: &Identity,
         now_ms: i64,
     ) -> Result<(), ResponseError> {
+        if let Some(consumers) = self.consumers.by_name.get(group) {
+            return consumers.check_commit(&identity.member_id, identity.generation);
+        }
         let Some(known) = self.groups.get_mut(group) else {
             return if identity.generation < 0 { Ok(()) } else { Err(ResponseError::IllegalGeneration) };
         };
@@ -191,20 +203,24 @@ impl<W> Coordinator<W> {
 
     /// Forgets a group without members; false if there is none of this name.
     pub(crate) fn delete(&mut self, name: &StrBytes) -> Result<bool, ResponseError> {
-        match self.groups.get(name) {
-            Some(group) if !group.members.is_empty() => Err(ResponseError::NonEmptyGroup),
-            Some(_) => Ok(self.groups.remove(name).is_some()),
-            None => Ok(false),
+        let has_members = self.groups.get(name).is_some_and(|group| !group.members.is_empty())
+            || self.consumers.by_name.get(name).is_some_and(|group| !group.members.is_empty());
+        if has_members {
+            return Err(ResponseError::NonEmptyGroup);
         }
+        Ok(self.groups.remove(name).is_some() || self.consumers.by_name.remove(name).is_some())
     }
 
     /// Does what is due by the clock.
     pub(crate) fn tick(&mut self, now_ms: i64, answers: &mut Answers<W>) {
         self.groups.values_mut().for_each(|group| group.tick(now_ms, answers));
+        self.consumers.by_name.values_mut().for_each(|group| group.tick(now_ms));
     }
 
     /// When the clock has something to do next, in ms.
     pub(crate) fn next_tick_ms(&self) -> i64 {
-        self.groups.values().map(Group::next_tick_ms).min().unwrap_or(i64::MAX)
+        let classic = self.groups.values().map(Group::next_tick_ms);
+        let consumers = self.consumers.by_name.values().map(ConsumerGroup::next_tick_ms);
+        classic.chain(consumers).min().unwrap_or(i64::MAX)
     }
 }

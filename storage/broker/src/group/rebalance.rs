@@ -17,7 +17,6 @@ impl<W> Group<W> {
         }
         for member in self.members.values_mut() {
             member.has_synced = false;
-            member.assignment = Bytes::new();
             // Its time starts anew: it is to hear of the rebalance by its next heartbeat.
             member.touch(now_ms);
             if let Some(waiter) = member.syncing.take() {
@@ -137,10 +136,9 @@ impl<W> Group<W> {
         synced: &dyn Fn(Bytes, &Self) -> Synced,
         answers: &mut Answers<W>,
     ) {
-        for (id, assignment) in assignments {
-            if let Some(member) = self.members.get_mut(&id) {
-                member.assignment = assignment;
-            }
+        let mut assignments: HashMap<StrBytes, Bytes> = assignments.into_iter().collect();
+        for (id, member) in &mut self.members {
+            member.assignment = assignments.remove(id).unwrap_or_default();
         }
         self.state = State::Stable;
         self.deadline_ms = i64::MAX;

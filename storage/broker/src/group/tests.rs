@@ -7,7 +7,8 @@ use super::*;
 use crate::text::text;
 
 fn coordinator() -> Coordinator<usize> {
-    Coordinator::new(Limits { session_timeout_ms: 100..=100_000, initial_delay_ms: 0 })
+    let consumer = consumer::ConsumerLimits { session_timeout_ms: 1_000, members_max: 10 };
+    Coordinator::new(Limits { session_timeout_ms: 100..=100_000, initial_delay_ms: 0, consumer })
 }
 
 fn join_of(member_id: &str, new_id: &str) -> Join {

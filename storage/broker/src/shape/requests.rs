@@ -178,3 +178,19 @@ pub(crate) static LIST_PARTITION_REASSIGNMENTS: Shape =
 pub(crate) static LIST_CONFIG_RESOURCES: Shape = Shape::new(0, &[scalars(&fixed(1)).since(1)]);
 pub(crate) static DESCRIBE_TOPIC_PARTITIONS: Shape =
     Shape::new(0, &[structs(&[string()]), fixed(4), optional(&[string(), fixed(4)])]);
+pub(crate) static CONSUMER_GROUP_HEARTBEAT: Shape = Shape::new(
+    0,
+    &[
+        string(),
+        string(),
+        fixed(4),
+        string(),
+        string(),
+        fixed(4),
+        scalars(&string()),
+        string().since(1),
+        string(),
+        structs(&[fixed(16), scalars(&fixed(4))]),
+    ],
+);
+pub(crate) static CONSUMER_GROUP_DESCRIBE: Shape = Shape::new(0, &[scalars(&string()), fixed(1)]);

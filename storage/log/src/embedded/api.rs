@@ -9,7 +9,7 @@ use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
 use crate::partition::{Partition, Placement};
 use crate::{
     Error, Fetched, GroupOffset, Isolation, Log, PartitionOffsets, Producer, ProducerInfo, Result, Ticket, TimedOffset,
-    TopicInfo, TopicPartition, TopicSpec, TransactionInfo, Watch, WriteBatch,
+    TopicInfo, TopicPartition, TopicSpec, TransactionInfo, TransactionVersion, Watch, WriteBatch,
 };
 
 /// A batch that was placed.
@@ -59,7 +59,12 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn append_batch(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Ticket<i64>> {
+    pub(super) fn append_batch(
+        &self,
+        to: &TopicPartition,
+        batch: Vec<u8>,
+        version: TransactionVersion,
+    ) -> Result<Ticket<i64>> {
         let header = check_batch(&batch)?;
         let config = self.partition(to)?.config();
         let now_ms = self.options.io.now_ms();
@@ -70,8 +75,10 @@ impl Inner {
         let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
         // Held until the batch is placed, or the transaction could end between the two.
         let mut coordinator = header.is_transactional().then(|| locked(&self.coordinator));
-        if let Some(coordinator) = &coordinator {
-            coordinator.expect(producer)?;
+        match (&coordinator, version) {
+            (Some(coordinator), TransactionVersion::One) => coordinator.expect_added(producer, to)?,
+            (Some(coordinator), TransactionVersion::Two) => _ = coordinator.expect(producer)?,
+            (None, _) => {}
         }
         let placed = self.place(to, batch)?;
         if let Some(coordinator) = &mut coordinator
@@ -191,14 +198,39 @@ impl EmbeddedLog {
         self.inner.add_partitions(producer, partitions)
     }
 
-    /// Adds offsets of groups to the producer's transaction: they count once it is committed, and until it ends
-    /// [`EmbeddedLog::is_group_offset_pending`] says so.
+    /// Appends a batch as [`Log::append`] does, which is version 2; in version 1 only to a partition that was added to
+    /// the producer's transaction before.
+    ///
+    /// # Errors
+    /// As [`Log::append`], and [`Error::NotInTransaction`].
+    pub fn append_by(&self, to: &TopicPartition, batch: Vec<u8>, version: TransactionVersion) -> Result<Ticket<i64>> {
+        check_public(&to.topic)?;
+        let appended = self.inner.append_batch(to, batch, version)?;
+        self.inner.flush_if_inline()?;
+        Ok(appended)
+    }
+
+    /// Announces that offsets of groups will be added to the producer's transaction, which begins by that.
     ///
     /// # Errors
     /// [`Error::Fenced`], or the disk's.
-    pub fn add_offsets(&self, producer: Producer, offsets: &[GroupOffset]) -> Result<Ticket> {
+    pub fn announce_offsets(&self, producer: Producer) -> Result<Ticket> {
+        self.inner.add_offsets(producer, &[], TransactionVersion::One)
+    }
+
+    /// Adds offsets of groups to the producer's transaction: they count once it is committed, and until it ends
+    /// [`EmbeddedLog::is_group_offset_pending`] says so. In version 1 they must have been announced.
+    ///
+    /// # Errors
+    /// [`Error::Fenced`], [`Error::NotInTransaction`], or the disk's.
+    pub fn add_offsets(
+        &self,
+        producer: Producer,
+        offsets: &[GroupOffset],
+        version: TransactionVersion,
+    ) -> Result<Ticket> {
         offsets.iter().try_for_each(|offset| check_group(&offset.group))?;
-        self.inner.add_offsets(producer, offsets)
+        self.inner.add_offsets(producer, offsets, version)
     }
 
     /// Whether an open transaction is about to move a group's offset in a partition.
@@ -244,16 +276,16 @@ impl EmbeddedLog {
     /// [`Error::Fenced`], [`Error::InvalidTransactionState`] if it has ended in the other way, or the disk's.
     pub fn end_transaction(&self, producer: Producer, commit: bool, offsets: &[GroupOffset]) -> Result<Ticket> {
         offsets.iter().try_for_each(|offset| check_group(&offset.group))?;
-        Ok(self.inner.end(producer, commit, offsets, false)?.0)
+        Ok(self.inner.end(producer, commit, offsets, TransactionVersion::One)?.0)
     }
 
-    /// The same, and gives the producer its next epoch, so that an end that arrives late cannot end the next
-    /// transaction (KIP-890, version 2 of transactions).
+    /// The same in version 2, which gives the producer its next epoch, or a new id when there are no more epochs. The
+    /// end that was asked for last may be asked for again; there must be a transaction to commit, but not to abort.
     ///
     /// # Errors
     /// As [`EmbeddedLog::end_transaction`].
     pub fn end_transaction_and_bump(&self, producer: Producer, commit: bool) -> Result<(Ticket, Producer)> {
-        self.inner.end(producer, commit, &[], true)
+        self.inner.end(producer, commit, &[], TransactionVersion::Two)
     }
 }
 
@@ -321,10 +353,7 @@ impl Log for EmbeddedLog {
     }
 
     fn append(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<Ticket<i64>> {
-        check_public(&to.topic)?;
-        let appended = self.inner.append_batch(to, batch)?;
-        self.inner.flush_if_inline()?;
-        Ok(appended)
+        self.append_by(to, batch, TransactionVersion::Two)
     }
 
     fn write(&self, batch: WriteBatch) -> Result<Ticket> {

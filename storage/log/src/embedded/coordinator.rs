@@ -1,8 +1,8 @@
 //! What is known of each transactional id, and how `__transaction_state` keeps it.
 //!
 //! ```text
-//! value   version i16 (1) | producer id i64 | epoch i16 | last epoch i16 | timeout ms i64 | state i16
-//!         | started ms i64 | changed ms i64 | partitions i32 | (topic | partition i32)*
+//! value   version i16 (2) | producer id i64 | epoch i16 | last producer id i64 | last epoch i16 | timeout ms i64
+//!         | state i16 | started ms i64 | changed ms i64 | partitions i32 | (topic | partition i32)*
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,7 +16,13 @@ use crate::{Error, Producer, Result, TopicPartition};
 /// The topic that remembers the transactional ids.
 pub(super) const STATE_TOPIC: &str = "__transaction_state";
 
-const VALUE_VERSION: i16 = 1;
+const VALUE_VERSION: i16 = 2;
+/// Before, the last producer had the same id as the one of now.
+const LAST_ID_SINCE: i16 = 2;
+/// From this epoch on a producer gets a new id instead of the next epoch, which its last marker may have.
+const EPOCH_MAX: i16 = i16::MAX - 1;
+/// No producer.
+pub(super) const NOBODY: Producer = Producer { id: -1, epoch: -1 };
 /// `transaction.timeout.ms` of a producer that does not say.
 pub(super) const DEFAULT_TIMEOUT_MS: i64 = 60_000;
 
@@ -56,18 +62,26 @@ pub struct TransactionInfo {
     pub started_ms: i64,
     /// The partitions of the open transaction.
     pub partitions: BTreeSet<TopicPartition>,
-    /// The epoch before, whose producer may ask for a new one.
-    pub(super) last_epoch: i16,
+    /// Who it was before, and may say so: it has not got the answer that made it the one of now. [`NOBODY`] if the
+    /// one of now has taken over from a stranger.
+    pub(super) last: Producer,
     pub(super) changed_ms: i64,
 }
 
 impl TransactionInfo {
+    /// Whether this is the id of its producer, or of the one before, which may not have got the answer that says so.
+    #[must_use]
+    pub fn is_of(&self, producer_id: i64) -> bool {
+        [self.producer.id, self.last.id].contains(&producer_id)
+    }
+
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.put_i16(VALUE_VERSION);
         out.put_i64(self.producer.id);
         out.put_i16(self.producer.epoch);
-        out.put_i16(self.last_epoch);
+        out.put_i64(self.last.id);
+        out.put_i16(self.last.epoch);
         out.put_i64(self.timeout_ms);
         out.put_i16(TransactionState::ALL.iter().position(|state| *state == self.state).unwrap_or(0) as i16);
         out.put_i64(self.started_ms);
@@ -88,7 +102,8 @@ impl TransactionInfo {
         if version == 0 {
             return Ok(info);
         }
-        info.last_epoch = from.i16()?;
+        let last_id = if version >= LAST_ID_SINCE { from.i64()? } else { producer.id };
+        info.last = Producer { id: last_id, epoch: from.i16()? };
         info.timeout_ms = from.i64()?;
         let state = usize::try_from(from.i16()?).ok().and_then(|at| TransactionState::ALL.get(at));
         info.state = *state.ok_or_else(|| Error::corrupt("a transaction's state is unknown"))?;
@@ -109,7 +124,7 @@ impl TransactionInfo {
             timeout_ms,
             started_ms: now_ms,
             partitions: BTreeSet::new(),
-            last_epoch: -1,
+            last: NOBODY,
             changed_ms: now_ms,
         }
     }
@@ -152,17 +167,16 @@ impl Coordinator {
     pub(super) fn insert(&mut self, info: TransactionInfo) {
         self.ids.note(info.producer.id);
         let name = info.transactional_id.clone();
-        if let Some(old) = self.by_id.insert(name.clone(), info.clone())
-            && old.producer.id != info.producer.id
-        {
-            self.names.remove(&old.producer.id);
-        }
-        self.names.insert(info.producer.id, name);
+        self.remove(&name);
+        let last = Some(info.last.id).filter(|id| *id != NOBODY.id);
+        self.names.extend(last.into_iter().chain([info.producer.id]).map(|id| (id, name.clone())));
+        self.by_id.insert(name, info);
     }
 
     pub(super) fn remove(&mut self, transactional_id: &str) {
         if let Some(old) = self.by_id.remove(transactional_id) {
             self.names.remove(&old.producer.id);
+            self.names.remove(&old.last.id);
         }
     }
 
@@ -174,15 +188,25 @@ impl Coordinator {
         self.by_id.values()
     }
 
-    /// The transactional id that a producer id belongs to.
+    /// The transactional id that a producer id belongs to, or did before its last producer.
     pub(super) fn of(&self, producer_id: i64) -> Option<&TransactionInfo> {
         self.by_id.get(self.names.get(&producer_id)?)
     }
 
     /// The transactional id that a producer may use.
     pub(super) fn expect(&self, producer: Producer) -> Result<&TransactionInfo> {
-        let found = self.of(producer.id).filter(|info| info.producer.epoch == producer.epoch);
+        let found = self.of(producer.id).filter(|info| info.producer == producer);
         found.ok_or(Error::Fenced { id: producer.id, epoch: producer.epoch })
+    }
+
+    /// The same for a partition that the producer has added to its open transaction.
+    pub(super) fn expect_added(&self, producer: Producer, partition: &TopicPartition) -> Result<()> {
+        let info = self.expect(producer)?;
+        if info.state == TransactionState::Ongoing && info.partitions.contains(partition) {
+            return Ok(());
+        }
+        let transactional_id = info.transactional_id.clone();
+        Err(Error::NotInTransaction { transactional_id, partition: partition.clone() })
     }
 
     /// Forgets that transactions are open in a topic that is gone.
@@ -198,14 +222,52 @@ impl Coordinator {
 
     /// The next producer of a transactional id, which fences the one before.
     pub(super) fn succeed(&mut self, inner: &Inner, info: &mut TransactionInfo) -> Result<()> {
-        info.last_epoch = info.producer.epoch;
-        info.producer = match info.producer.epoch.checked_add(1) {
-            Some(epoch) => Producer { id: info.producer.id, epoch },
-            None => {
-                info.last_epoch = -1;
-                Producer { id: self.take_id(inner)?, epoch: 0 }
-            }
+        info.last = info.producer;
+        info.producer = if info.producer.epoch < EPOCH_MAX {
+            Producer { id: info.producer.id, epoch: info.producer.epoch + 1 }
+        } else {
+            Producer { id: self.take_id(inner)?, epoch: 0 }
         };
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info() -> TransactionInfo {
+        let mut info = TransactionInfo::new("me".to_owned(), Producer { id: 7, epoch: 0 }, 5_000, 100);
+        info.last = Producer { id: 6, epoch: EPOCH_MAX };
+        info.state = TransactionState::Ongoing;
+        info.partitions.insert(TopicPartition::new("t", 3));
+        info
+    }
+
+    #[test]
+    fn what_is_kept_comes_back() {
+        assert_eq!(TransactionInfo::decode("me".to_owned(), &info().encode(), 0).unwrap(), info());
+    }
+
+    /// In version 1 the last producer had an epoch but no id of its own.
+    #[test]
+    fn the_version_before_is_read() {
+        let mut value = info().encode();
+        value.splice(..2, 1i16.to_be_bytes());
+        value.drain(12..20);
+        let read = TransactionInfo::decode("me".to_owned(), &value, 0).unwrap();
+        assert_eq!(read, TransactionInfo { last: Producer { id: 7, epoch: EPOCH_MAX }, ..info() });
+    }
+
+    #[test]
+    fn a_producer_is_found_by_its_id_and_by_the_one_before() {
+        let mut coordinator = Coordinator::default();
+        coordinator.insert(info());
+        assert!(coordinator.of(6).is_some() && coordinator.expect(Producer { id: 7, epoch: 0 }).is_ok());
+        assert!(coordinator.expect(Producer { id: 6, epoch: 0 }).is_err());
+        coordinator.insert(TransactionInfo { last: NOBODY, producer: Producer { id: 9, epoch: 0 }, ..info() });
+        assert!(coordinator.of(6).is_none() && coordinator.of(7).is_none() && coordinator.of(NOBODY.id).is_none());
+        coordinator.remove("me");
+        assert!(coordinator.of(9).is_none() && coordinator.names.is_empty());
     }
 }

@@ -2,11 +2,50 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use super::coordinator::{Coordinator, STATE_TOPIC, TransactionInfo, TransactionState};
+use super::coordinator::{Coordinator, NOBODY, STATE_TOPIC, TransactionInfo, TransactionState};
 use super::{Inner, locked};
 use crate::group::{OFFSETS_TOPIC, transactional_offsets_batch};
 use crate::record::{BatchBuilder, ControlType, control_batch};
 use crate::{Error, GroupOffset, Producer, Result, Ticket, TopicPartition};
+
+/// The version of transactions that a producer follows (`transaction.version`, KIP-890).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionVersion {
+    /// Partitions are added before they are written to; what comes for one that was not is late, and is refused.
+    One,
+    /// A partition is added by writing to it; the producer gets the next epoch with each transaction, so what comes
+    /// late is known by its epoch.
+    Two,
+}
+
+/// How a transaction ends, and who its markers name.
+#[derive(Debug, Clone, Copy)]
+struct Ending {
+    producer: Producer,
+    commit: bool,
+}
+
+impl TransactionInfo {
+    fn is_ended(&self, commit: bool) -> bool {
+        self.state == TransactionState::ended(commit)
+    }
+
+    /// Whether there is anything to do to end it; an error if it cannot end in this way.
+    fn must_end(&self, commit: bool, has_offsets: bool, version: TransactionVersion) -> Result<bool> {
+        let is_open = self.state == TransactionState::Ongoing || has_offsets;
+        match version {
+            _ if is_open => Ok(true),
+            // By an abort a producer of version 2 gets rid of whatever may still be on its way.
+            TransactionVersion::Two if !commit => Ok(true),
+            TransactionVersion::One if !self.is_ended(!commit) => Ok(false),
+            _ => Err(Error::InvalidTransactionState {
+                transactional_id: self.transactional_id.clone(),
+                action: if commit { "committed" } else { "aborted" },
+                state: self.state,
+            }),
+        }
+    }
+}
 
 impl Inner {
     pub(super) fn make_producer(
@@ -23,21 +62,24 @@ impl Inner {
         let mut coordinator = locked(&self.coordinator);
         let now_ms = self.options.io.now_ms();
         let found = coordinator.get(transactional_id).cloned();
-        if let Some(Producer { id, epoch }) = current {
+        if let Some(current) = current {
             // Also one whose epoch the log has moved on by itself, when it aborted its transaction.
-            let may = |info: &TransactionInfo| {
-                info.producer.id == id && (info.producer.epoch == epoch || info.last_epoch == epoch)
-            };
+            let may = |info: &TransactionInfo| [info.producer, info.last].contains(&current);
             if !found.as_ref().is_some_and(may) {
-                return Err(Error::Fenced { id, epoch });
+                return Err(Error::Fenced { id: current.id, epoch: current.epoch });
             }
         }
         let mut info = match found {
             Some(mut info) => {
                 if info.state == TransactionState::Ongoing {
-                    self.end_everywhere(&mut info, false, &[])?;
+                    let ending = Ending { producer: info.producer, commit: false };
+                    self.end_everywhere(&mut info, ending, &[])?;
                 }
                 coordinator.succeed(self, &mut info).inspect_err(|error| self.gate.fail(error))?;
+                if current.is_none() {
+                    // Who was there before is another one, and is not to come back.
+                    info.last = NOBODY;
+                }
                 info
             }
             None => {
@@ -111,10 +153,19 @@ impl Inner {
         Ok(ticket)
     }
 
-    pub(super) fn add_offsets(&self, producer: Producer, offsets: &[GroupOffset]) -> Result<Ticket> {
+    /// Adds offsets, or with none of them announces that some will come.
+    pub(super) fn add_offsets(
+        &self,
+        producer: Producer,
+        offsets: &[GroupOffset],
+        version: TransactionVersion,
+    ) -> Result<Ticket> {
         let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         let mut coordinator = locked(&self.coordinator);
         let topic = TopicPartition::new(OFFSETS_TOPIC, 0);
+        if version == TransactionVersion::One && !offsets.is_empty() {
+            coordinator.expect_added(producer, &topic)?;
+        }
         let mut ticket = self.note_partitions(&mut coordinator, producer, std::slice::from_ref(&topic))?;
         if !offsets.is_empty() {
             let batch = transactional_offsets_batch(offsets, producer, self.options.io.now_ms())?;
@@ -128,42 +179,31 @@ impl Inner {
         Ok(ticket)
     }
 
-    /// Ends a transaction; with `bump` its producer gets the next epoch by that, so that an end that comes late
-    /// cannot end the next transaction (KIP-890).
+    /// Ends a transaction. In version 2 its producer gets the next epoch by that, so that an end or a batch that comes
+    /// late cannot do anything to the next transaction (KIP-890).
     pub(super) fn end(
         &self,
         producer: Producer,
         commit: bool,
         offsets: &[GroupOffset],
-        bump: bool,
+        version: TransactionVersion,
     ) -> Result<(Ticket, Producer)> {
         let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         let mut coordinator = locked(&self.coordinator);
-        let ended = TransactionState::ended(commit);
-        if let Some(info) = coordinator.of(producer.id)
-            && bump
-            && info.last_epoch == producer.epoch
-            && info.state == ended
-        {
-            // It is asked once more.
+        let bumps = version == TransactionVersion::Two;
+        let known = coordinator.of(producer.id);
+        let is_repeated = |info: &&TransactionInfo| bumps && info.last == producer && info.is_ended(commit);
+        if let Some(info) = known.filter(is_repeated) {
+            // The answer was lost.
             return Ok((self.ticket(self.queue.sequence()), info.producer));
         }
         let mut info = coordinator.expect(producer)?.clone();
-        let asked_again = info.state == ended && offsets.is_empty() && !bump;
-        let contrary = TransactionState::ended(!commit);
-        let contradicts = info.state == contrary && (commit || !bump) && offsets.is_empty();
-        if contradicts {
-            return Err(Error::InvalidTransactionState {
-                transactional_id: info.transactional_id,
-                action: if commit { "committed" } else { "aborted" },
-                state: info.state,
-            });
-        }
-        let is_empty = info.state == TransactionState::Empty && offsets.is_empty() && !bump;
         let mut ticket = self.ticket(self.queue.sequence());
-        if !asked_again && !is_empty {
-            self.end_everywhere(&mut info, commit, offsets)?;
-            if bump {
+        if info.must_end(commit, !offsets.is_empty(), version)? {
+            let marker = if bumps { producer.epoch.saturating_add(1) } else { producer.epoch };
+            let ending = Ending { producer: Producer { id: producer.id, epoch: marker }, commit };
+            self.end_everywhere(&mut info, ending, offsets)?;
+            if bumps {
                 coordinator.succeed(self, &mut info).inspect_err(|error| self.gate.fail(error))?;
             }
             ticket = self.keep(&mut coordinator, info.clone())?;
@@ -176,9 +216,9 @@ impl Inner {
 
     /// Places the markers and the offsets; with the state, which the caller places, they are one unit of the journal,
     /// whose frame is the commit point. The caller holds `unit`.
-    fn end_everywhere(&self, info: &mut TransactionInfo, commit: bool, offsets: &[GroupOffset]) -> Result<()> {
-        let kind = if commit { ControlType::Commit } else { ControlType::Abort };
-        let Producer { id, epoch } = info.producer;
+    fn end_everywhere(&self, info: &mut TransactionInfo, ending: Ending, offsets: &[GroupOffset]) -> Result<()> {
+        let kind = if ending.commit { ControlType::Commit } else { ControlType::Abort };
+        let Producer { id, epoch } = ending.producer;
         let marker = control_batch(kind, id, epoch, self.options.io.now_ms())?;
         for partition in std::mem::take(&mut info.partitions) {
             match self.place(&partition, marker.clone()) {
@@ -191,11 +231,11 @@ impl Inner {
                 }
             }
         }
-        locked(&self.groups).end(id, commit);
-        if commit {
+        locked(&self.groups).end(id, ending.commit);
+        if ending.commit {
             self.place_offsets(offsets).inspect_err(|error| self.gate.fail(error))?;
         }
-        info.state = TransactionState::ended(commit);
+        info.state = TransactionState::ended(ending.commit);
         Ok(())
     }
 
@@ -211,7 +251,8 @@ impl Inner {
         let overdue: Vec<_> =
             overdue.filter(|info| now_ms.saturating_sub(info.started_ms) >= info.timeout_ms).cloned().collect();
         for mut info in overdue {
-            self.end_everywhere(&mut info, false, &[])?;
+            let ending = Ending { producer: info.producer, commit: false };
+            self.end_everywhere(&mut info, ending, &[])?;
             coordinator.succeed(self, &mut info).inspect_err(|error| self.gate.fail(error))?;
             self.keep(&mut coordinator, info)?;
         }

@@ -8,6 +8,7 @@ mod earlier_versions;
 mod idempotence;
 mod settings;
 mod times;
+mod transaction_versions;
 mod transactions;
 
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 use millstream_log::record::BatchBuilder;
 use millstream_log::{
     EmbeddedLog, Error, GroupOffset, Isolation, Log, LogOptions, Memory, Producer, TopicPartition, TopicSpec,
-    TransactionState,
+    TransactionState, TransactionVersion,
 };
 
 use super::{batch, options, read};
@@ -76,7 +76,7 @@ fn an_open_transaction_survives_a_crash_with_its_offsets_and_is_ended_by_whoever
         log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
         let producer = log.init_producer("me").unwrap();
         log.append(&partition, transactional(producer, 0, "resumed")).unwrap();
-        log.add_offsets(producer, &[offset("g", &partition, 7)]).unwrap();
+        log.add_offsets(producer, &[offset("g", &partition, 7)], TransactionVersion::Two).unwrap();
         let (disk, log) = after_crash(&disk, log);
         assert_eq!(values(&log, &partition, Isolation::ReadCommitted), [""; 0]);
         assert_eq!(log.group_offset("g", &partition).unwrap(), None);
@@ -175,7 +175,7 @@ fn a_transaction_is_whole_or_not_at_all() {
                 for partition in &parts {
                     log.append(partition, transactional(producer, number, &number.to_string()))?;
                 }
-                log.add_offsets(producer, &[offset("g", &parts[0], i64::from(number) + 1)])?;
+                log.add_offsets(producer, &[offset("g", &parts[0], i64::from(number) + 1)], TransactionVersion::Two)?;
                 log.end_transaction(producer, true, &[])?.wait()
             };
             one().map_err(|error| (number as usize, error))?;

@@ -6,12 +6,12 @@ use kafka_protocol::messages::fetch_response::{
     AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData,
 };
 use kafka_protocol::messages::{BrokerId, FetchRequest, ProducerId};
-use millstream_log::{Error, Isolation, Log};
+use millstream_log::{Isolation, Log};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Wanted;
+use crate::api::leader_epoch::check_epoch;
 use crate::api::list_offsets::isolation;
-use crate::broker::LEADER_EPOCH;
 use crate::call::Call;
 use crate::code::code_of;
 
@@ -78,20 +78,20 @@ impl<'a> Reading<'a> {
             .with_last_stable_offset(-1)
             .with_log_start_offset(-1)
             .with_preferred_read_replica(BrokerId(-1))
+            .with_aborted_transactions(None)
             .with_records(Some(Bytes::new()));
-        let failed = |error: ResponseError| data.clone().with_error_code(error.code());
-        let Some(partition) = &wanted.partition else { return failed(ResponseError::UnknownTopicId) };
-        if wanted.leader_epoch > LEADER_EPOCH {
-            return failed(ResponseError::UnknownLeaderEpoch);
-        }
+        // As Kafka does: of a partition that there is not, the list is empty, otherwise there is none.
+        let unknown = |code: i16| data.clone().with_error_code(code).with_aborted_transactions(Some(Vec::new()));
+        let Some(partition) = &wanted.partition else { return unknown(ResponseError::UnknownTopicId.code()) };
         let log = &*self.call.broker.log;
+        match check_epoch(log, partition, wanted.leader_epoch) {
+            Err(error @ ResponseError::UnknownTopicOrPartition) => return unknown(error.code()),
+            Err(error) => return data.with_error_code(error.code()),
+            Ok(()) => {}
+        }
         let bytes_max = positive(wanted.bytes_max).min(left.unwrap_or(0));
         let mut fetched = match log.fetch(partition, wanted.offset, bytes_max, self.isolation) {
             Ok(fetched) => fetched,
-            Err(Error::OffsetOutOfRange { start, end, .. }) => {
-                let data = failed(ResponseError::OffsetOutOfRange);
-                return data.with_log_start_offset(start).with_high_watermark(end);
-            }
             Err(error) => return data.with_error_code(code_of(&error)),
         };
         if left.is_none() {

@@ -11,6 +11,8 @@ use crate::code::code_of;
 const MAGIC_AT: usize = 16;
 /// Where the epoch of the leader is; the CRC does not cover it.
 const LEADER_EPOCH_AT: std::ops::Range<usize> = 12..16;
+/// Where it says how many bytes follow.
+const LENGTH_AT: std::ops::Range<usize> = 8..12;
 const ZSTD_SINCE: i16 = 7;
 
 /// Why a batch was not appended.
@@ -20,6 +22,19 @@ pub(super) struct Refused {
     pub(super) message: Option<String>,
     /// The records that are to blame, by their place in the batch.
     pub(super) records: Vec<(i32, String)>,
+}
+
+impl Refused {
+    /// Whether the batch is sound but not what is expected of its producer: such an answer says where the log begins.
+    pub(super) fn is_of_producer(&self) -> bool {
+        let errors = [
+            ResponseError::OutOfOrderSequenceNumber,
+            ResponseError::DuplicateSequenceNumber,
+            ResponseError::InvalidProducerEpoch,
+            ResponseError::InvalidTimestamp,
+        ];
+        errors.iter().any(|error| error.code() == self.code)
+    }
 }
 
 impl From<ResponseError> for Refused {
@@ -38,15 +53,25 @@ impl From<Error> for Refused {
     }
 }
 
-fn refuse(error: ResponseError, message: impl Into<String>) -> Result<(), Refused> {
+fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
     Err(Refused { code: error.code(), message: Some(message.into()), records: Vec::new() })
 }
 
+/// How many bytes the batch says it has.
+fn size(batch: &[u8]) -> Option<usize> {
+    let length = batch.get(LENGTH_AT)?.first_chunk::<4>()?;
+    usize::try_from(i32::from_be_bytes(*length)).ok()?.checked_add(LENGTH_AT.end)
+}
+
 /// Refuses what cannot be appended as it is. The CRC and the settings of the topic are checked by the log.
-pub(super) fn check(batch: &[u8], version: i16) -> Result<(), Refused> {
+pub(super) fn check(batch: &[u8], version: i16) -> Result<BatchHeader, Refused> {
     if batch.get(MAGIC_AT).is_some_and(|magic| *magic < 2) {
         let message = "batches of magic 0 and 1 are not taken; they end with Kafka 0.11";
-        return refuse(ResponseError::UnsupportedForMessageFormat, message);
+        return refuse(ResponseError::InvalidRecord, message);
+    }
+    let is_whole = size(batch).is_some_and(|size| size <= batch.len());
+    if !is_whole {
+        return refuse(ResponseError::InvalidRecord, "a partition takes one whole record batch a request");
     }
     let header = BatchHeader::parse(batch)?;
     if header.size_bytes < batch.len() {
@@ -55,7 +80,7 @@ pub(super) fn check(batch: &[u8], version: i16) -> Result<(), Refused> {
     if header.compression()? == Compression::Zstd && version < ZSTD_SINCE {
         return refuse(ResponseError::UnsupportedCompressionType, "zstd needs version 7 of Produce");
     }
-    Ok(())
+    Ok(header)
 }
 
 /// The batch with the epoch of its leader, which producers leave open.

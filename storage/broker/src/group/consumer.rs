@@ -1,0 +1,141 @@
+//! Consumer groups by the protocol of KIP-848: the coordinator says who reads what, and each member moves there at its
+//! own pace, by heartbeats.
+//!
+//! ```text
+//! a member joins, goes, or subscribes to something else; a topic grows
+//!   │ group epoch + 1
+//!   ▼
+//! the assignor makes a target assignment of that epoch
+//!   │ each member by its own heartbeats
+//!   ▼
+//! it gives up what is not in its target ──► then it has the new epoch, and what of its target nobody owns any more
+//! ```
+//!
+//! As a classic group it is a state machine without a clock, a thread or randomness of its own. It lives in memory: after
+//! a restart its members join anew, and go on from their committed offsets.
+
+pub(crate) mod assignor;
+mod heartbeat;
+mod leave;
+mod member;
+mod reconcile;
+mod subscription;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::protocol::StrBytes;
+use millstream_log::TopicPartition;
+
+use assignor::Assignor;
+pub(crate) use heartbeat::{Beat, Heartbeat};
+pub(crate) use member::{ConsumerMember, MemberState};
+pub(crate) use subscription::Topics;
+
+/// The epoch by which a member joins.
+pub(crate) const JOIN_EPOCH: i32 = 0;
+/// The epoch by which a member leaves.
+pub(crate) const LEAVE_EPOCH: i32 = -1;
+/// The epoch by which a static member leaves for a while: its partitions are kept for it.
+pub(crate) const LEAVE_FOR_A_WHILE_EPOCH: i32 = -2;
+
+/// What a member owns or is to own.
+pub(crate) type Partitions = BTreeSet<TopicPartition>;
+
+/// Why a request is refused: a code, and a sentence for whoever looks after the client.
+pub(crate) type Refusal = (ResponseError, String);
+
+pub(crate) fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refusal> {
+    Err((error, message.into()))
+}
+
+/// What is the same for all consumer groups.
+#[derive(Debug, Clone)]
+pub(crate) struct ConsumerLimits {
+    pub(crate) session_timeout_ms: i32,
+    pub(crate) members_max: usize,
+}
+
+/// One consumer group.
+#[derive(Debug)]
+pub(crate) struct ConsumerGroup {
+    /// Counts what has happened to members and topics.
+    pub(crate) epoch: i32,
+    /// The epoch that the members' targets are made for.
+    pub(crate) assignment_epoch: i32,
+    pub(crate) assignor: Assignor,
+    pub(crate) members: BTreeMap<StrBytes, ConsumerMember>,
+    /// The members that keep their identity over restarts, by that identity.
+    instances: HashMap<StrBytes, StrBytes>,
+    /// Who owns a partition, also while it is to give it up. No partition ever has two owners.
+    owners: HashMap<TopicPartition, StrBytes>,
+    /// The topics that members subscribe to, and how many partitions they have, as last seen.
+    topics: BTreeMap<Arc<str>, i32>,
+    /// When to look at the topics again, in ms.
+    refresh_at_ms: i64,
+}
+
+impl Default for ConsumerGroup {
+    fn default() -> Self {
+        Self {
+            epoch: 0,
+            assignment_epoch: 0,
+            assignor: Assignor::Uniform,
+            members: BTreeMap::new(),
+            instances: HashMap::new(),
+            owners: HashMap::new(),
+            topics: BTreeMap::new(),
+            refresh_at_ms: i64::MIN,
+        }
+    }
+}
+
+impl ConsumerGroup {
+    /// The name by which tools know its state.
+    pub(crate) fn state_name(&self) -> &'static str {
+        if self.members.is_empty() {
+            "Empty"
+        } else if self.epoch > self.assignment_epoch {
+            "Assigning"
+        } else if self.members.values().all(|member| member.has_arrived(self.assignment_epoch)) {
+            "Stable"
+        } else {
+            "Reconciling"
+        }
+    }
+
+    /// Whether any member reads this topic.
+    pub(crate) fn is_subscribed_to(&self, topic: &str) -> bool {
+        self.members.values().any(|member| member.subscription.resolved.contains(topic))
+    }
+
+    /// Whether offsets may be committed in the name of this member.
+    pub(crate) fn check_commit(&self, member_id: &StrBytes, epoch: i32) -> Result<(), ResponseError> {
+        if epoch < 0 && self.members.is_empty() {
+            return Ok(());
+        }
+        self.check_fetch(member_id, epoch)
+    }
+
+    /// Whether offsets may be fetched in the name of this member.
+    pub(crate) fn check_fetch(&self, member_id: &StrBytes, epoch: i32) -> Result<(), ResponseError> {
+        let member = self.members.get(member_id).ok_or(ResponseError::UnknownMemberId)?;
+        if member.epoch == epoch { Ok(()) } else { Err(ResponseError::StaleMemberEpoch) }
+    }
+
+    /// Takes those out whose time is over: they were silent, or did not give up what they were to give up.
+    pub(crate) fn tick(&mut self, now_ms: i64) {
+        let is_late = |member: &ConsumerMember| member.deadline_ms() <= now_ms;
+        let late: Vec<_> = self.members.iter().filter(|(_, m)| is_late(m)).map(|(id, _)| id.clone()).collect();
+        late.iter().for_each(|id| self.remove(id));
+    }
+
+    /// When the clock has something to do next, in ms.
+    pub(crate) fn next_tick_ms(&self) -> i64 {
+        self.members.values().map(ConsumerMember::deadline_ms).min().unwrap_or(i64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests;

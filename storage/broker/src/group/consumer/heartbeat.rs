@@ -1,0 +1,198 @@
+//! Joining a consumer group and staying in it.
+
+use std::sync::Arc;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::protocol::StrBytes;
+
+use super::assignor::{Assignor, Candidate};
+use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, JOIN_EPOCH, LEAVE_FOR_A_WHILE_EPOCH};
+use super::{Partitions, Refusal, Topics, refuse};
+
+/// What a member says; `None` is what has not changed since the last time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Heartbeat {
+    pub(crate) member_id: StrBytes,
+    /// [`JOIN_EPOCH`] to join.
+    pub(crate) epoch: i32,
+    pub(crate) instance: Option<StrBytes>,
+    pub(crate) rack: Option<StrBytes>,
+    pub(crate) rebalance_timeout_ms: Option<i32>,
+    pub(crate) topic_names: Option<Vec<Arc<str>>>,
+    pub(crate) expression: Option<StrBytes>,
+    pub(crate) assignor: Option<StrBytes>,
+    pub(crate) owned: Option<Partitions>,
+    pub(crate) client_id: StrBytes,
+    pub(crate) client_host: StrBytes,
+}
+
+impl Heartbeat {
+    /// Whether it says everything, as a member does that joins or does not know what the coordinator knows.
+    fn is_full(&self) -> bool {
+        let has_subscription = self.topic_names.is_some() || self.expression.is_some();
+        self.epoch == JOIN_EPOCH || (self.rebalance_timeout_ms.is_some() && has_subscription && self.owned.is_some())
+    }
+}
+
+/// What a member is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Beat {
+    pub(crate) member_id: StrBytes,
+    pub(crate) epoch: i32,
+    /// What it may own now, if it does not know that already.
+    pub(crate) assignment: Option<Partitions>,
+}
+
+impl ConsumerGroup {
+    /// A member joins or shows that it is alive.
+    pub(crate) fn heartbeat(
+        &mut self,
+        beat: &Heartbeat,
+        topics: &dyn Topics,
+        limits: &ConsumerLimits,
+        now_ms: i64,
+    ) -> Result<Beat, Refusal> {
+        let id = &beat.member_id;
+        if self.members.len() >= limits.members_max && !self.members.contains_key(id) {
+            let message =
+                format!("The consumer group has reached its maximum capacity of {} members.", self.members.len());
+            return refuse(ResponseError::GroupMaxSizeReached, message);
+        }
+        let mut member = self.admit(beat)?;
+        let assigned_before = member.assigned.clone();
+        let is_new = self.epoch == 0 || !self.members.contains_key(id);
+        let subscribes_anew = member.update(beat)?;
+        member.session_deadline_ms = now_ms.saturating_add(limits.session_timeout_ms.into());
+        self.take_place(beat, member);
+        let has_changed = self.refresh(topics, is_new || subscribes_anew, now_ms);
+        if has_changed || self.epoch == 0 {
+            self.epoch += 1;
+        }
+        if self.epoch > self.assignment_epoch {
+            self.assign();
+        }
+        self.reconcile(id, beat.owned.as_ref(), now_ms);
+        let Some(member) = self.members.get(id) else { return refuse(ResponseError::UnknownMemberId, "it has gone") };
+        let is_told = beat.is_full() || member.assigned != assigned_before;
+        Ok(Beat { member_id: id.clone(), epoch: member.epoch, assignment: is_told.then(|| member.assigned.clone()) })
+    }
+
+    /// The member as it was until now, or as a new one.
+    fn admit(&self, beat: &Heartbeat) -> Result<ConsumerMember, Refusal> {
+        let joins = beat.epoch == JOIN_EPOCH;
+        let Some(instance) = &beat.instance else {
+            return match self.members.get(&beat.member_id) {
+                Some(member) => member.check_epoch(beat).map(|()| member.clone()),
+                None if joins => Ok(ConsumerMember::default()),
+                None => refuse(ResponseError::UnknownMemberId, unknown(&beat.member_id)),
+            };
+        };
+        let Some(id) = self.instances.get(instance) else {
+            return if joins {
+                Ok(ConsumerMember::default())
+            } else {
+                refuse(ResponseError::UnknownMemberId, format!("Instance id {} is unknown.", &**instance))
+            };
+        };
+        let Some(member) = self.members.get(id) else { return Ok(ConsumerMember::default()) };
+        if joins && *id != beat.member_id && member.epoch != LEAVE_FOR_A_WHILE_EPOCH {
+            let message = format!(
+                "Static member {} with instance id {} was fenced because the instance is still used by the member {}.",
+                &*beat.member_id, &**instance, &**id
+            );
+            return refuse(ResponseError::UnreleasedInstanceId, message);
+        }
+        if !joins {
+            check_instance(instance, id, &beat.member_id)?;
+        }
+        member.check_epoch(beat).map(|()| member.clone())
+    }
+
+    /// Puts the member where it belongs; one that comes back takes the place of its earlier self.
+    fn take_place(&mut self, beat: &Heartbeat, member: ConsumerMember) {
+        let id = &beat.member_id;
+        if let Some(instance) = &beat.instance
+            && let Some(earlier) = self.instances.insert(instance.clone(), id.clone())
+            && earlier != *id
+        {
+            self.members.remove(&earlier);
+            self.own(id, &member);
+        }
+        self.members.insert(id.clone(), member);
+    }
+
+    /// Makes a target for everybody by the assignor that most members like.
+    fn assign(&mut self) {
+        self.assignor = Assignor::elect(self.members.values().filter_map(|member| member.assignor.as_deref()));
+        let candidates: Vec<Candidate<'_>> = self
+            .members
+            .iter()
+            .map(|(id, member)| Candidate {
+                id,
+                instance: member.instance.as_deref(),
+                topics: &member.subscription.resolved,
+                target: &member.target,
+            })
+            .collect();
+        let targets = self.assignor.assign(&candidates, &self.topics);
+        for (member, target) in self.members.values_mut().zip(targets) {
+            member.target = target;
+        }
+        self.assignment_epoch = self.epoch;
+    }
+}
+
+pub(super) fn unknown(member_id: &str) -> String {
+    format!("Member {member_id} is not a member of the group.")
+}
+
+pub(super) fn check_instance(instance: &str, id: &str, member_id: &str) -> Result<(), Refusal> {
+    if id == member_id {
+        return Ok(());
+    }
+    let message = format!("Static member {member_id} with instance id {instance} was fenced by member {id}.");
+    refuse(ResponseError::FencedInstanceId, message)
+}
+
+impl ConsumerMember {
+    /// A member that does not know its epoch must begin again, unless it just has not got the last answer.
+    fn check_epoch(&self, beat: &Heartbeat) -> Result<(), Refusal> {
+        let is_subset = || beat.owned.as_ref().is_some_and(|owned| owned.is_subset(&self.assigned));
+        let is_known = beat.epoch == self.epoch || (beat.epoch == self.previous_epoch && is_subset());
+        if beat.epoch == JOIN_EPOCH || is_known {
+            return Ok(());
+        }
+        let than = if beat.epoch > self.epoch { "greater" } else { "smaller" };
+        let message = format!(
+            "The consumer group member has a {than} member epoch ({}) than the one known by the group coordinator ({}). \
+             The member must abandon all its partitions and rejoin.",
+            beat.epoch, self.epoch
+        );
+        refuse(ResponseError::FencedMemberEpoch, message)
+    }
+
+    /// Takes over what the member says of itself; true if it wants other topics than before.
+    fn update(&mut self, beat: &Heartbeat) -> Result<bool, Refusal> {
+        let mut subscribes_anew = false;
+        if let Some(expression) = &beat.expression
+            && *expression != self.subscription.expression
+        {
+            self.subscription.set_expression(expression.clone())?;
+            subscribes_anew = true;
+        }
+        if let Some(names) = &beat.topic_names {
+            let names = names.iter().cloned().collect();
+            subscribes_anew |= self.subscription.names != names;
+            self.subscription.names = names;
+        }
+        if beat.epoch == JOIN_EPOCH {
+            (self.epoch, self.previous_epoch) = (JOIN_EPOCH, JOIN_EPOCH);
+        }
+        self.instance = beat.instance.clone().or(self.instance.take());
+        self.rack = beat.rack.clone().or(self.rack.take());
+        self.assignor = beat.assignor.clone().or(self.assignor.take());
+        self.rebalance_timeout_ms = beat.rebalance_timeout_ms.unwrap_or(self.rebalance_timeout_ms);
+        (self.client_id, self.client_host) = (beat.client_id.clone(), beat.client_host.clone());
+        Ok(subscribes_anew)
+    }
+}

@@ -1,0 +1,75 @@
+//! A member's way to its target, one step a heartbeat.
+
+use std::collections::HashMap;
+
+use kafka_protocol::protocol::StrBytes;
+use millstream_log::TopicPartition;
+
+use super::{ConsumerGroup, ConsumerMember, MemberState, Partitions};
+
+impl ConsumerGroup {
+    /// Lets a member take the next step; `owned` is what it says it owns, if it says so.
+    pub(super) fn reconcile(&mut self, id: &StrBytes, owned: Option<&Partitions>, now_ms: i64) {
+        let Some(mut member) = self.members.remove(id) else { return };
+        for partition in member.assigned.union(&member.revoking) {
+            self.owners.remove(partition);
+        }
+        if member.step(self.assignment_epoch, owned, &self.owners) {
+            let until = now_ms.saturating_add(member.rebalance_timeout_ms.max(0).into());
+            member.revocation_deadline_ms = (member.state == MemberState::Unrevoked).then_some(until);
+        }
+        self.own(id, &member);
+        self.members.insert(id.clone(), member);
+    }
+
+    /// Notes what a member owns.
+    pub(super) fn own(&mut self, id: &StrBytes, member: &ConsumerMember) {
+        let owned = member.assigned.union(&member.revoking);
+        self.owners.extend(owned.map(|partition| (partition.clone(), id.clone())));
+    }
+}
+
+impl ConsumerMember {
+    /// Moves on if it can; false if everything stays as it is. `others` is what other members own.
+    fn step(
+        &mut self,
+        target_epoch: i32,
+        owned: Option<&Partitions>,
+        others: &HashMap<TopicPartition, StrBytes>,
+    ) -> bool {
+        let still_owns = |given_up: &Partitions| owned.is_none_or(|owned| !owned.is_disjoint(given_up));
+        let is_subscribed = |partition: &TopicPartition| self.subscription.resolved.contains(&partition.topic);
+        match self.state {
+            MemberState::Stable if self.epoch == target_epoch && self.assigned.iter().all(is_subscribed) => {
+                return false;
+            }
+            MemberState::Unrevoked if still_owns(&self.revoking) && self.assigned.iter().all(is_subscribed) => {
+                return false;
+            }
+            _ => {}
+        }
+        let target: Partitions = self.target.iter().filter(|partition| is_subscribed(partition)).cloned().collect();
+        let kept: Partitions = self.assigned.intersection(&target).cloned().collect();
+        let mut revoking: Partitions = self.assigned.difference(&target).cloned().collect();
+        if still_owns(&self.revoking) {
+            revoking.extend(self.revoking.iter().cloned());
+        }
+        // What it was given but does not own yet needs no giving up: it is told, and would not notice that it has to
+        // answer. (So a client must not take on what it was given by an answer after a later request, as in Kafka.)
+        if !revoking.is_empty() && still_owns(&revoking) {
+            self.assigned = kept;
+            self.revoking = revoking;
+            self.state = MemberState::Unrevoked;
+            self.previous_epoch = self.epoch;
+            return true;
+        }
+        let is_free = |partition: &&TopicPartition| !others.contains_key(*partition);
+        self.assigned = target.iter().filter(is_free).cloned().collect();
+        let is_complete = self.assigned.len() == target.len();
+        self.revoking = Partitions::new();
+        self.state = if is_complete { MemberState::Stable } else { MemberState::Unreleased };
+        self.previous_epoch = self.epoch;
+        self.epoch = target_epoch;
+        true
+    }
+}

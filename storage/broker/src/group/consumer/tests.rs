@@ -1,0 +1,233 @@
+mod model;
+
+use super::*;
+use crate::text::text;
+
+/// Topics of a test.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Given(pub(super) BTreeMap<Arc<str>, i32>);
+
+impl Topics for Given {
+    fn partitions(&self, topic: &str) -> Option<i32> {
+        self.0.get(topic).copied()
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.0.keys().cloned().collect()
+    }
+}
+
+pub(super) const LIMITS: ConsumerLimits = ConsumerLimits { session_timeout_ms: 10_000, members_max: 4 };
+
+fn given(topics: &[(&str, i32)]) -> Given {
+    Given(topics.iter().map(|(name, size)| (Arc::from(*name), *size)).collect())
+}
+
+fn parts(topic: &str, indexes: impl IntoIterator<Item = i32>) -> Partitions {
+    indexes.into_iter().map(|index| TopicPartition::new(topic, index)).collect()
+}
+
+fn joining(id: &str, topics: &[&str]) -> Heartbeat {
+    Heartbeat {
+        member_id: text(id),
+        rebalance_timeout_ms: Some(5_000),
+        topic_names: Some(topics.iter().map(|name| Arc::from(*name)).collect()),
+        owned: Some(Partitions::new()),
+        ..Heartbeat::default()
+    }
+}
+
+fn alive(id: &str, epoch: i32, owned: Option<Partitions>) -> Heartbeat {
+    Heartbeat { member_id: text(id), epoch, owned, ..Heartbeat::default() }
+}
+
+fn code<T: std::fmt::Debug>(outcome: Result<T, Refusal>) -> ResponseError {
+    outcome.unwrap_err().0
+}
+
+/// A group under a clock that the test moves.
+struct Run {
+    group: ConsumerGroup,
+    topics: Given,
+    now_ms: i64,
+}
+
+impl Run {
+    fn new(topics: &[(&str, i32)]) -> Self {
+        Self { group: ConsumerGroup::default(), topics: given(topics), now_ms: 0 }
+    }
+
+    fn beat(&mut self, beat: &Heartbeat) -> Result<Beat, Refusal> {
+        self.group.heartbeat(beat, &self.topics, &LIMITS, self.now_ms)
+    }
+
+    fn join(&mut self, id: &str, topics: &[&str]) -> Beat {
+        self.beat(&joining(id, topics)).unwrap()
+    }
+}
+
+#[test]
+fn a_partition_is_given_up_before_it_is_given_away() {
+    let mut run = Run::new(&[("t", 4)]);
+    let first = run.join("a", &["t"]);
+    assert_eq!((first.epoch, first.assignment), (1, Some(parts("t", 0..4))));
+    assert_eq!(run.group.state_name(), "Stable");
+    let second = run.join("b", &["t"]);
+    assert_eq!((second.epoch, second.assignment), (2, Some(Partitions::new())), "all is still the first one's");
+    assert_eq!(run.group.state_name(), "Reconciling");
+
+    let told = run.beat(&alive("a", 1, None)).unwrap();
+    assert_eq!((told.epoch, told.assignment), (1, Some(parts("t", 0..2))), "it keeps its epoch until it has given up");
+    assert_eq!(run.beat(&alive("a", 1, None)).unwrap().assignment, None);
+    assert_eq!(run.beat(&alive("b", 2, None)).unwrap().assignment, None);
+    let told = run.beat(&alive("a", 1, Some(parts("t", 0..2)))).unwrap();
+    assert_eq!((told.epoch, told.assignment), (2, None));
+    let told = run.beat(&alive("b", 2, None)).unwrap();
+    assert_eq!((told.epoch, told.assignment), (2, Some(parts("t", 2..4))));
+    assert_eq!(run.group.state_name(), "Stable");
+}
+
+#[test]
+fn who_goes_leaves_everything_to_the_others() {
+    let mut run = Run::new(&[("t", 3)]);
+    run.join("a", &["t"]);
+    run.join("b", &["t"]);
+    run.group.leave(&text("a"), None, false).unwrap();
+    assert_eq!(run.group.state_name(), "Assigning");
+    let told = run.beat(&alive("b", 2, Some(Partitions::new()))).unwrap();
+    assert_eq!((told.epoch, told.assignment), (3, Some(parts("t", 0..3))));
+    assert_eq!(code(run.group.leave(&text("a"), None, false)), ResponseError::UnknownMemberId);
+    run.group.leave(&text("b"), None, false).unwrap();
+    assert_eq!(run.group.state_name(), "Empty");
+}
+
+#[test]
+fn a_member_that_has_lost_count_is_fenced() {
+    let mut run = Run::new(&[("t", 2)]);
+    run.join("a", &["t"]);
+    assert_eq!(code(run.beat(&alive("x", 1, None))), ResponseError::UnknownMemberId);
+    assert_eq!(code(run.beat(&alive("a", 7, None))), ResponseError::FencedMemberEpoch);
+    run.topics = given(&[("t", 3)]);
+    run.now_ms = 2_000;
+    assert_eq!(run.beat(&alive("a", 1, None)).unwrap().epoch, 2);
+    // The answer was lost, and it owns nothing that it must not.
+    let told = run.beat(&alive("a", 1, Some(parts("t", 0..2)))).unwrap();
+    assert_eq!(told.epoch, 2);
+    assert_eq!(code(run.beat(&alive("a", 1, Some(parts("t", 0..9))))), ResponseError::FencedMemberEpoch);
+    assert_eq!(code(run.beat(&alive("a", 1, None))), ResponseError::FencedMemberEpoch);
+    // It begins again, and gets everything.
+    assert_eq!(run.join("a", &["t"]).assignment, Some(parts("t", 0..3)));
+}
+
+#[test]
+fn commits_and_fetches_of_offsets_carry_the_epoch() {
+    let mut run = Run::new(&[("t", 2)]);
+    assert_eq!(run.group.check_commit(&text(""), -1), Ok(()), "a tool may, while nobody is there");
+    run.join("a", &["t"]);
+    assert_eq!(run.group.check_commit(&text("a"), 1), Ok(()));
+    assert_eq!(run.group.check_commit(&text("a"), 0), Err(ResponseError::StaleMemberEpoch));
+    assert_eq!(run.group.check_fetch(&text("a"), 2), Err(ResponseError::StaleMemberEpoch));
+    assert_eq!(run.group.check_commit(&text("b"), 1), Err(ResponseError::UnknownMemberId));
+    assert_eq!(run.group.check_commit(&text(""), -1), Err(ResponseError::UnknownMemberId));
+}
+
+#[test]
+fn silence_and_holding_on_end_a_membership() {
+    let mut run = Run::new(&[("t", 2)]);
+    run.join("a", &["t"]);
+    run.now_ms = 6_000;
+    run.join("b", &["t"]);
+    run.beat(&alive("a", 1, None)).unwrap();
+    assert_eq!(run.group.next_tick_ms(), 11_000, "by then the first must have given something up");
+    run.now_ms = 10_999;
+    run.beat(&alive("a", 1, Some(parts("t", 0..2)))).unwrap();
+    run.group.tick(run.now_ms);
+    assert_eq!(run.group.members.len(), 2);
+    run.now_ms = 11_000;
+    run.group.tick(run.now_ms);
+    assert_eq!(code(run.beat(&alive("a", 1, None))), ResponseError::UnknownMemberId);
+    assert_eq!(run.beat(&alive("b", 2, None)).unwrap().assignment, Some(parts("t", 0..2)));
+    run.group.tick(20_999);
+    assert_eq!(run.group.members.len(), 1);
+    run.group.tick(21_000);
+    assert_eq!(run.group.state_name(), "Empty");
+}
+
+#[test]
+fn a_static_member_comes_back_to_what_it_had() {
+    let mut run = Run::new(&[("t", 4)]);
+    let of = |id: &str, instance: &str| Heartbeat { instance: Some(text(instance)), ..joining(id, &["t"]) };
+    run.beat(&of("a1", "a")).unwrap();
+    run.beat(&of("b1", "b")).unwrap();
+    let hold = |id: &str, instance: &str, epoch: i32, owned: Partitions| Heartbeat {
+        instance: Some(text(instance)),
+        ..alive(id, epoch, Some(owned))
+    };
+    run.beat(&hold("a1", "a", 1, parts("t", 0..4))).unwrap();
+    run.beat(&hold("a1", "a", 1, parts("t", 0..2))).unwrap();
+    assert_eq!(run.beat(&hold("b1", "b", 2, Partitions::new())).unwrap().assignment, Some(parts("t", 2..4)));
+
+    assert_eq!(code(run.beat(&of("a2", "a"))), ResponseError::UnreleasedInstanceId);
+    run.group.leave(&text("a1"), Some(&text("a")), true).unwrap();
+    assert_eq!(run.beat(&hold("b1", "b", 2, parts("t", 2..4))).unwrap().assignment, None, "its place is kept");
+    let back = run.beat(&of("a2", "a")).unwrap();
+    assert_eq!((back.epoch, back.assignment), (2, Some(parts("t", 0..2))), "nobody else notices");
+    assert_eq!(code(run.beat(&hold("a1", "a", 2, Partitions::new()))), ResponseError::FencedInstanceId);
+    assert_eq!(code(run.beat(&hold("c", "c", 2, Partitions::new()))), ResponseError::UnknownMemberId);
+    assert_eq!(code(run.group.leave(&text("a1"), Some(&text("a")), false)), ResponseError::FencedInstanceId);
+    assert_eq!(run.group.state_name(), "Stable");
+    // If it does not come back its time ends.
+    run.group.leave(&text("a2"), Some(&text("a")), true).unwrap();
+    run.now_ms = 9_000;
+    run.beat(&hold("b1", "b", 2, parts("t", 2..4))).unwrap();
+    run.group.tick(10_000);
+    assert_eq!(run.beat(&hold("b1", "b", 2, parts("t", 2..4))).unwrap().assignment, Some(parts("t", 0..4)));
+}
+
+#[test]
+fn an_expression_finds_topics_as_they_come() {
+    let mut run = Run::new(&[("orders-1", 1), ("other", 1)]);
+    let by_expression =
+        |expression: &str| Heartbeat { topic_names: None, expression: Some(text(expression)), ..joining("a", &[]) };
+    let refused = run.beat(&by_expression("orders-(")).unwrap_err();
+    assert_eq!(refused.0, ResponseError::InvalidRegularExpression);
+    assert!(refused.1.contains("orders-("), "{}", refused.1);
+    // It would take gigabytes.
+    assert_eq!(code(run.beat(&by_expression("((a{1000}){1000}){1000}"))), ResponseError::InvalidRegularExpression);
+    assert_eq!(code(run.beat(&by_expression("a)|(b"))), ResponseError::InvalidRegularExpression);
+    assert!(run.group.members.is_empty());
+    let told = run.beat(&by_expression("orders-[0-9]")).unwrap();
+    assert_eq!(told.assignment, Some(parts("orders-1", 0..1)));
+    run.topics = given(&[("orders-1", 1), ("orders-2", 2), ("my-orders-3", 1)]);
+    assert_eq!(run.beat(&alive("a", 1, None)).unwrap().assignment, None, "not yet: it has just been looked");
+    run.now_ms = 1_000;
+    let told = run.beat(&alive("a", 1, None)).unwrap();
+    assert_eq!(told.assignment, Some(&parts("orders-1", 0..1) | &parts("orders-2", 0..2)));
+    // Names and an expression add up; an empty expression takes it back.
+    let named = Heartbeat { topic_names: Some(vec![Arc::from("my-orders-3")]), ..alive("a", 2, None) };
+    assert_eq!(run.beat(&named).unwrap().assignment.unwrap().len(), 4);
+    let taken_back = Heartbeat { expression: Some(text("")), ..alive("a", 3, Some(parts("orders-1", 0..1))) };
+    assert_eq!(run.beat(&taken_back).unwrap().assignment, Some(parts("my-orders-3", 0..1)));
+}
+
+#[test]
+fn a_full_group_takes_nobody_in() {
+    let mut run = Run::new(&[("t", 2)]);
+    for id in ["a", "b", "c", "d"] {
+        run.join(id, &["t"]);
+    }
+    assert_eq!(code(run.beat(&joining("e", &["t"]))), ResponseError::GroupMaxSizeReached);
+    run.join("d", &["t"]);
+}
+
+#[test]
+fn a_topic_that_is_deleted_is_taken_away() {
+    let mut run = Run::new(&[("t", 2), ("u", 1)]);
+    run.join("a", &["t", "u"]);
+    run.topics = given(&[("u", 1)]);
+    run.now_ms = 1_000;
+    let told = run.beat(&alive("a", 1, Some(&parts("t", 0..2) | &parts("u", 0..1)))).unwrap();
+    assert_eq!((told.epoch, told.assignment), (1, Some(parts("u", 0..1))));
+    assert_eq!(run.beat(&alive("a", 1, Some(parts("u", 0..1)))).unwrap().epoch, 2);
+    assert_eq!(run.group.state_name(), "Stable");
+}

@@ -1,0 +1,171 @@
+//! Members that come, go, are slow, lose answers and change their minds: no partition ever has two owners, and once all
+//! are quiet everything is owned, evenly.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NAMES: [&str; 3] = ["t0", "t1", "t2"];
+const CLIENTS: usize = 4;
+
+/// A client as it sees itself.
+#[derive(Debug, Clone, Default)]
+struct Client {
+    epoch: i32,
+    is_member: bool,
+    /// What it works on.
+    owned: Partitions,
+    /// What it was told to own: it works on that at once, and gives up the rest when it has time.
+    told: Partitions,
+    wants: BTreeSet<usize>,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    /// A heartbeat, of which the answer may be lost.
+    Beat {
+        client: usize,
+        is_lost: bool,
+    },
+    /// The client gives up what it is to give up.
+    Obey(usize),
+    Subscribe(usize, BTreeSet<usize>),
+    Leave(usize),
+    Grow(usize),
+    Wait(i64),
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let client = 0..CLIENTS;
+    prop_oneof![
+        6 => (client.clone(), prop::bool::weighted(0.1)).prop_map(|(client, is_lost)| Step::Beat { client, is_lost }),
+        4 => client.clone().prop_map(Step::Obey),
+        1 => (client.clone(), proptest::collection::btree_set(0..3usize, 1..4))
+            .prop_map(|(client, wants)| Step::Subscribe(client, wants)),
+        1 => client.prop_map(Step::Leave),
+        1 => (0..3usize).prop_map(Step::Grow),
+        1 => (1..6_000i64).prop_map(Step::Wait),
+    ]
+}
+
+struct World {
+    run: Run,
+    clients: Vec<Client>,
+}
+
+impl World {
+    fn new() -> Self {
+        let client = Client { wants: BTreeSet::from([0]), ..Client::default() };
+        Self { run: Run::new(&[("t0", 5), ("t1", 2), ("t2", 0)]), clients: vec![client; CLIENTS] }
+    }
+
+    fn beat(&mut self, at: usize, is_lost: bool) {
+        let client = self.clients[at].clone();
+        let id = format!("m{at}");
+        let names: Vec<&str> = client.wants.iter().map(|want| NAMES[*want]).collect();
+        // After a lost answer a client says everything, so this one always does.
+        let owned = if client.is_member { client.owned } else { Partitions::new() };
+        let epoch = if client.is_member { client.epoch } else { JOIN_EPOCH };
+        let beat = Heartbeat { epoch, owned: Some(owned), ..joining(&id, &names) };
+        let answer = self.run.beat(&beat);
+        let client = &mut self.clients[at];
+        match answer {
+            Ok(_) if is_lost => {}
+            Ok(beat) => {
+                (client.is_member, client.epoch) = (true, beat.epoch);
+                client.told = beat.assignment.expect("everything was said");
+                client.owned.extend(client.told.iter().cloned());
+            }
+            // It lets go of everything and begins again.
+            Err(_) => *client = Client { wants: client.wants.clone(), ..Client::default() },
+        }
+    }
+
+    fn obey(&mut self, at: usize) {
+        let client = &mut self.clients[at];
+        client.owned = client.told.clone();
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Beat { client, is_lost } => self.beat(client, is_lost),
+            Step::Obey(client) => self.obey(client),
+            Step::Subscribe(client, wants) => self.clients[client].wants = wants,
+            Step::Leave(client) => {
+                let _ = self.run.group.leave(&text(format!("m{client}")), None, false);
+                self.clients[client] = Client { wants: self.clients[client].wants.clone(), ..Client::default() };
+            }
+            Step::Grow(topic) => {
+                let size = self.run.topics.0.entry(Arc::from(NAMES[topic])).or_default();
+                *size = (*size + 1).min(8);
+            }
+            Step::Wait(ms) => {
+                self.run.now_ms += ms;
+                self.run.group.tick(self.run.now_ms);
+                // Who was thrown out stops working, as a client does whose session is over.
+                for (at, client) in self.clients.iter_mut().enumerate() {
+                    if !self.run.group.members.contains_key(&text(format!("m{at}"))) {
+                        *client = Client { wants: client.wants.clone(), ..Client::default() };
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a client works on must be its own by the coordinator's books, and nobody else's.
+    fn check(&self) -> Result<(), TestCaseError> {
+        let mut owners: HashMap<&TopicPartition, usize> = HashMap::new();
+        for (at, client) in self.clients.iter().enumerate() {
+            for partition in &client.owned {
+                let other = owners.insert(partition, at);
+                prop_assert!(other.is_none(), "{partition:?} is worked on by {other:?} and {at}");
+            }
+        }
+        let mut booked = Partitions::new();
+        for member in self.run.group.members.values() {
+            for partition in member.assigned.union(&member.revoking) {
+                prop_assert!(booked.insert(partition.clone()), "{partition:?} has two owners in the books");
+            }
+        }
+        prop_assert_eq!(booked.len(), self.run.group.owners.len());
+        Ok(())
+    }
+
+    /// Everybody is quick and nothing more happens.
+    fn settle(&mut self) -> Result<(), TestCaseError> {
+        for _ in 0..12 {
+            self.run.now_ms += 1_000;
+            for at in 0..CLIENTS {
+                self.beat(at, false);
+                self.obey(at);
+                self.check()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
+    #[test]
+    fn no_partition_has_two_owners_and_all_find_one(steps in proptest::collection::vec(any_step(), 0..120)) {
+        let mut world = World::new();
+        for step in steps {
+            world.take(step);
+            world.check()?;
+        }
+        world.settle()?;
+        prop_assert_eq!(world.run.group.state_name(), "Stable");
+        let owned: Partitions = world.clients.iter().flat_map(|client| client.owned.clone()).collect();
+        let wanted: BTreeSet<usize> = world.clients.iter().flat_map(|client| client.wants.clone()).collect();
+        let all = wanted.iter().flat_map(|want| parts(NAMES[*want], 0..world.run.topics.0[NAMES[*want]]));
+        prop_assert_eq!(owned, all.collect::<Partitions>());
+        for giver in &world.clients {
+            for taker in &world.clients {
+                let wants = |partition: &TopicPartition| taker.wants.iter().any(|want| NAMES[*want] == &*partition.topic);
+                let is_uneven = giver.owned.len() > taker.owned.len() + 1 && giver.owned.iter().any(wants);
+                prop_assert!(!is_uneven, "{} and {}", giver.owned.len(), taker.owned.len());
+            }
+        }
+    }
+}

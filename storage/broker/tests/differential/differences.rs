@@ -1,0 +1,146 @@
+//! What may differ between Millstream and Kafka, and why.
+
+/// A field that may differ.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    /// The request's name, or `*`.
+    pub(crate) api: &'static str,
+    /// The field's path; `*` before a name is any path.
+    pub(crate) field: &'static str,
+    pub(crate) rule: Accepts,
+    pub(crate) reason: &'static str,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Accepts {
+    /// Any two values; they are not looked at.
+    Any,
+    /// The same items in any order.
+    AnyOrder,
+    /// Only the items of a list that both have, by this field.
+    Common(&'static str),
+    /// Just these: Kafka's, ours.
+    Just(&'static str, &'static str),
+}
+
+/// What is done to a value before it is compared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Rule {
+    Masked,
+    Unordered,
+}
+
+const fn any(api: &'static str, field: &'static str, reason: &'static str) -> Difference {
+    Difference { api, field, rule: Accepts::Any, reason }
+}
+
+const fn any_order(api: &'static str, field: &'static str, reason: &'static str) -> Difference {
+    Difference { api, field, rule: Accepts::AnyOrder, reason }
+}
+
+const fn common(api: &'static str, field: &'static str, by: &'static str, reason: &'static str) -> Difference {
+    Difference { api, field, rule: Accepts::Common(by), reason }
+}
+
+const fn just(
+    api: &'static str,
+    field: &'static str,
+    kafka: &'static str,
+    ours: &'static str,
+    reason: &'static str,
+) -> Difference {
+    Difference { api, field, rule: Accepts::Just(kafka, ours), reason }
+}
+
+/// Settings whose defaults differ: here everything is synced before it is acknowledged, records have whatever time a
+/// statement gives them, and Kafka's eligible leader replicas set `min.insync.replicas` for the whole cluster.
+pub(crate) const OTHER_DEFAULTS: [&str; 4] =
+    ["flush.messages", "flush.ms", "message.timestamp.after.max.ms", "min.insync.replicas"];
+
+pub(crate) static DIFFERENCES: &[Difference] = &[
+    any("*", "*error_message", "messages for people are our own"),
+    any("*", "*batch_index_error_message", "messages for people are our own"),
+    any("*", "*port", "two brokers listen on two ports"),
+    any("*", "*cluster_id", "two clusters"),
+    any_order("*", "*members", "members are in the order of their ids, which brokers make up"),
+    any_order("Metadata", "topics", "Kafka lists topics as its hash table has them"),
+    any_order("Metadata", "topics.partitions", "Kafka lists partitions as its hash table has them"),
+    any_order("ListGroups", "groups", "Kafka lists groups as its hash table has them"),
+    any_order("ListTransactions", "transaction_states", "Kafka lists transactions as its hash table has them"),
+    common("ApiVersions", "api_keys", "api_key", "what is not understood is not advertised"),
+    common("ApiVersions", "supported_features", "name", "features of a cluster of several brokers"),
+    common("ApiVersions", "finalized_features", "name", "features of a cluster of several brokers"),
+    any("ApiVersions", "finalized_features_epoch", "it counts the records of Kafka's metadata log"),
+    common("CreateTopics", "topics.configs", "name", "settings of replicas and remote logs are not there"),
+    common("DescribeConfigs", "results.configs", "name", "settings of replicas and remote logs are not there"),
+    any("DescribeConfigs", "results.configs.documentation", "messages for people are our own"),
+    any(
+        "DescribeConfigs",
+        "results.configs.synonyms",
+        "there are no settings of the broker by which topics get theirs",
+    ),
+    any_order("OffsetFetch", "*topics", "Kafka lists offsets as its hash table has them"),
+    any_order("OffsetFetch", "*partitions", "Kafka lists offsets as its hash table has them"),
+    just(
+        "IncrementalAlterConfigs",
+        "responses.error_code",
+        "-1",
+        "42",
+        "Kafka fails at an operation that it does not know",
+    ),
+    just("IncrementalAlterConfigs", "responses.error_code", "40", "3", "of two faults Kafka finds the other one first"),
+    just("Produce", "*error_code", "45", "46", "a batch older than the last five is known as a duplicate"),
+    just("OffsetDelete", "*error_code", "0", "86", "what members of classic groups subscribe to is not read"),
+    any("JoinGroup", "generation_id", "Kafka completes a first rebalance without those who were just given an id"),
+    any("InitProducerId", "producer_epoch", "Kafka fences by an epoch of its own, and takes the next one after it"),
+    any("EndTxn", "producer_epoch", "it follows that of InitProducerId"),
+    any("DescribeTransactions", "*producer_epoch", "it follows that of InitProducerId"),
+    any("DescribeProducers", "*producer_epoch", "it follows that of InitProducerId"),
+    any("DescribeTransactions", "*transaction_start_time_ms", "two clocks"),
+    any("DescribeProducers", "*last_timestamp", "here it is when the producer wrote, in Kafka the time of its record"),
+    any("DescribeProducers", "*coordinator_epoch", "there is one coordinator, and it never changes"),
+    just("EndTxn", "error_code", "48", "0", "to commit an empty transaction in version 1 is no error: some clients do"),
+];
+
+fn matches(difference: &Difference, api: &str, path: &str) -> bool {
+    let is_field = match difference.field.strip_prefix('*') {
+        Some(name) => path == name || path.ends_with(&format!(".{name}")),
+        None => path == difference.field,
+    };
+    is_field && (difference.api == "*" || difference.api == api)
+}
+
+pub(crate) fn rules<'a>(api: &'a str, path: &'a str, _version: i16) -> impl Iterator<Item = Rule> + 'a {
+    DIFFERENCES.iter().filter(move |difference| matches(difference, api, path)).filter_map(
+        |difference| match difference.rule {
+            Accepts::Any => Some(Rule::Masked),
+            Accepts::AnyOrder => Some(Rule::Unordered),
+            Accepts::Just(..) | Accepts::Common(_) => None,
+        },
+    )
+}
+
+/// The lists of which only what both have is compared, and by which field.
+pub(crate) fn common_lists(api: &str) -> impl Iterator<Item = (&'static Difference, &'static str)> {
+    DIFFERENCES.iter().filter(move |difference| difference.api == api).filter_map(|difference| match difference.rule {
+        Accepts::Common(by) => Some((difference, by)),
+        _ => None,
+    })
+}
+
+/// The declaration by which these two values may stand beside each other.
+pub(crate) fn accepted(api: &str, path: &str, kafka: &str, ours: &str) -> Option<&'static Difference> {
+    let fits = |difference: &&Difference| {
+        matches(difference, api, path)
+            && matches!(difference.rule, Accepts::Just(theirs, own) if is_like(theirs, kafka) && is_like(own, ours))
+    };
+    DIFFERENCES.iter().find(fits)
+}
+
+/// `*` at the end stands for anything.
+fn is_like(pattern: &str, text: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(begin) => text.starts_with(begin),
+        None => pattern == text,
+    }
+}

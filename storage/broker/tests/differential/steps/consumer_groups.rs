@@ -1,0 +1,102 @@
+//! Consumer groups of KIP-848: two members that join, report what they own, lose count, and go.
+
+use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
+use kafka_protocol::messages::{
+    ApiKey, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, RequestKind, ResponseKind,
+};
+
+use super::{any_group, group_id, text, topic_name};
+use crate::side::Side;
+use crate::world::World;
+
+fn any_consumer_group(world: &mut World) -> String {
+    let number = world.below(2);
+    format!("{}n{number}", world.prefix)
+}
+
+/// Topics that are not deleted: who comes back under the same name is the same topic here, but not in Kafka.
+pub(crate) fn create_topics(world: &mut World) {
+    for number in 0..2 {
+        let name = lasting_topic(world, number);
+        super::topics::create_lasting(world, &name, 2 + number as i32);
+    }
+}
+
+/// The last one does not exist.
+fn lasting_topic(world: &World, number: u64) -> String {
+    format!("{}u{number}", world.prefix)
+}
+
+pub(crate) fn heartbeat(world: &mut World) {
+    let version = world.version((0, 1));
+    let group = any_consumer_group(world);
+    let number = world.below(2);
+    let (name, id) = (format!("{group}-c{number}"), format!("member-{number}"));
+    let is_there = !world.sides[0].member(&name).id.is_empty();
+    let kind = world.below(20);
+    let number_of_topic = world.below(3);
+    let subscribed = lasting_topic(world, number_of_topic);
+    let build = |side: &Side| {
+        let known = side.member(&name).generation;
+        let request =
+            ConsumerGroupHeartbeatRequest::default().with_group_id(group_id(&group)).with_member_id(text(id.as_str()));
+        let join = || {
+            request
+                .clone()
+                .with_member_epoch(0)
+                .with_rebalance_timeout_ms(60_000)
+                .with_subscribed_topic_names(Some(vec![topic_name(&subscribed)]))
+                .with_topic_partitions(Some(Vec::new()))
+        };
+        let stay = || {
+            request
+                .clone()
+                .with_member_epoch(known)
+                .with_rebalance_timeout_ms(-1)
+                .with_subscribed_topic_names(None)
+                .with_topic_partitions(None)
+        };
+        RequestKind::ConsumerGroupHeartbeat(match kind {
+            0 => join().with_rebalance_timeout_ms(-1),
+            1 => join().with_topic_partitions(None),
+            2 => join().with_server_assignor(Some(text("magic"))),
+            3 => join().with_instance_id(Some(text(""))),
+            4 => join().with_subscribed_topic_names(None),
+            5 => stay().with_member_epoch(-7),
+            6 => stay().with_member_epoch(known + 5),
+            7 => stay().with_member_id(text("nobody")).with_member_epoch(3),
+            8 => stay().with_member_epoch(-1),
+            9 => stay().with_member_epoch(-2),
+            10 => stay().with_group_id(group_id("")),
+            11 if version >= 1 && !is_there => join().with_subscribed_topic_regex(Some(text("("))),
+            12 if is_there => {
+                let owned =
+                    TopicPartitions::default().with_topic_id(side.topic_id(&subscribed)).with_partitions(vec![0]);
+                stay().with_topic_partitions(Some(vec![owned]))
+            }
+            13 | 14 if is_there => stay().with_topic_partitions(Some(Vec::new())),
+            15..=17 if is_there => stay(),
+            _ if is_there => stay().with_subscribed_topic_names(Some(vec![topic_name(&subscribed)])),
+            _ => join(),
+        })
+    };
+    let responses = world.ask(ApiKey::ConsumerGroupHeartbeat, version, build);
+    for (side, response) in world.sides.iter_mut().zip(responses) {
+        let Some(ResponseKind::ConsumerGroupHeartbeat(beat)) = response else { continue };
+        match beat.error_code {
+            0 if beat.member_epoch < 0 => side.set_member(&name, &text(""), 0),
+            0 => side.set_member(&name, &text(id.as_str()), beat.member_epoch),
+            // Fenced, or unknown.
+            25 | 69 | 110 => side.set_member(&name, &text(""), 0),
+            _ => {}
+        }
+    }
+}
+
+pub(crate) fn describe(world: &mut World) {
+    let version = world.version((0, 1));
+    let (consumers, classic) = (any_consumer_group(world), any_group(world));
+    let group = world.pick(&[consumers.clone(), consumers, classic, "nobody's".to_owned(), String::new()]);
+    let request = ConsumerGroupDescribeRequest::default().with_group_ids(vec![group_id(&group)]);
+    world.ask(ApiKey::ConsumerGroupDescribe, version, |_| RequestKind::ConsumerGroupDescribe(request.clone()));
+}
