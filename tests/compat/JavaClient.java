@@ -1,4 +1,5 @@
-// Kafka's own client: the newest version of every request. Run as `java -cp … JavaClient.java [HOST:PORT]`.
+// Kafka's own client, of release 3.9 as of 4.1: the newest version of every request that it knows. Run as
+// `java -cp … JavaClient.java [HOST:PORT]`.
 
 import java.time.Duration;
 import java.util.*;
@@ -11,6 +12,7 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.ProducerFencedException;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.*;
+import org.apache.kafka.common.utils.AppInfoParser;
 
 public class JavaClient {
     static String address;
@@ -97,12 +99,12 @@ public class JavaClient {
         check(values.size() == 300 && new HashSet<>(values).size() == 300, "each record is read once: " + values.size());
         check(headers == 600, "headers of one name are kept");
         ConsumerGroupDescription described = admin.describeConsumerGroups(List.of("g" + RUN)).all().get().get("g" + RUN);
-        check(described.members().size() == 2 && described.groupState() == GroupState.STABLE, "the group is described");
+        check(described.members().size() == 2 && described.state() == ConsumerGroupState.STABLE, "the group is described");
         var committed = admin.listConsumerGroupOffsets("g" + RUN).partitionsToOffsetAndMetadata().get();
         check(committed.values().stream().mapToLong(OffsetAndMetadata::offset).sum() == 300, "its offsets are listed");
         first.close();
         second.close();
-        check(admin.listGroups().all().get().stream().anyMatch(g -> g.groupId().equals("g" + RUN)), "the group is listed");
+        check(admin.listConsumerGroups().all().get().stream().anyMatch(g -> g.groupId().equals("g" + RUN)), "the group is listed");
         admin.deleteConsumerGroups(List.of("g" + RUN)).all().get();
 
         KafkaProducer<String, String> writer = producer("transactional.id", "t" + RUN);
@@ -142,8 +144,8 @@ public class JavaClient {
             "transactions are listed");
         check(admin.describeTransactions(List.of("t" + RUN)).all().get().get("t" + RUN).state()
             == TransactionState.COMPLETE_COMMIT, "a transaction is described");
-        check(admin.describeTransactions(List.of("t" + RUN)).all().get().get("t" + RUN).producerEpoch() > 1,
-            "each transaction has an epoch of its own (version 2)");
+        check(admin.describeTransactions(List.of("t" + RUN)).all().get().get("t" + RUN).producerEpoch() > 1
+            || AppInfoParser.getVersion().startsWith("3."), "each transaction has an epoch of its own (version 2, since 4.0)");
         TopicPartition partition = new TopicPartition(output, 0);
         check(!admin.describeProducers(List.of(partition)).all().get().get(partition).activeProducers().isEmpty(),
             "producers are described");

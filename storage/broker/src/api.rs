@@ -23,6 +23,7 @@ mod produce;
 mod topic_partitions;
 mod topics;
 mod transaction_list;
+mod transaction_markers;
 mod transaction_offsets;
 mod transaction_partitions;
 mod transactions;
@@ -122,6 +123,9 @@ static APIS: &[Api] = &[
     Api::new(ApiKey::ListPartitionReassignments, (0, 0), &requests::LIST_PARTITION_REASSIGNMENTS, |call, body| {
         at_once(&call, body, cluster::reassignments)
     }),
+    Api::new(ApiKey::DescribeLogDirs, (1, 4), &requests::DESCRIBE_LOG_DIRS, |call, body| {
+        at_once(&call, body, cluster::log_dirs)
+    }),
     Api::new(ApiKey::OffsetForLeaderEpoch, (2, 4), &requests::OFFSET_FOR_LEADER_EPOCH, |call, body| {
         at_once(&call, body, leader_epoch::answer)
     }),
@@ -135,6 +139,9 @@ static APIS: &[Api] = &[
         later(call, body, transactions::add_offsets)
     }),
     Api::new(ApiKey::EndTxn, (0, 5), &requests::END_TXN, |call, body| later(call, body, transactions::end)),
+    Api::new(ApiKey::WriteTxnMarkers, (1, 1), &requests::WRITE_TXN_MARKERS, |call, body| {
+        later(call, body, transaction_markers::answer)
+    }),
     Api::new(ApiKey::TxnOffsetCommit, (0, 5), &requests::TXN_OFFSET_COMMIT, |call, body| {
         later(call, body, transaction_offsets::answer)
     }),

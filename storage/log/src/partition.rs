@@ -203,6 +203,11 @@ impl Partition {
         (self.state().log_start_offset, self.last_stable_offset.load(Ordering::Acquire))
     }
 
+    /// What its segments hold.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        self.state().segments.iter().map(|segment| segment.size_bytes).sum()
+    }
+
     /// The producers with an open transaction.
     pub(crate) fn open_producers(&self) -> Vec<(i64, i16)> {
         self.state().producers.open().collect()

@@ -1,11 +1,17 @@
-//! `DescribeCluster` and `ListPartitionReassignments`: the cluster of one broker.
+//! `DescribeCluster`, `ListPartitionReassignments` and `DescribeLogDirs`: the cluster of one broker with one disk.
+
+use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
-use kafka_protocol::messages::{
-    BrokerId, DescribeClusterRequest, DescribeClusterResponse, ListPartitionReassignmentsRequest,
-    ListPartitionReassignmentsResponse,
+use kafka_protocol::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
 };
+use kafka_protocol::messages::{
+    BrokerId, DescribeClusterRequest, DescribeClusterResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, TopicName,
+};
+use millstream_log::{Log, TopicPartition};
 
 use super::authorized::{ON_CLUSTER, if_asked};
 use crate::broker::{CLUSTER_ID, NODE_ID};
@@ -42,4 +48,31 @@ pub(super) fn reassignments(
     _request: ListPartitionReassignmentsRequest,
 ) -> ListPartitionReassignmentsResponse {
     ListPartitionReassignmentsResponse::default().with_error_message(None)
+}
+
+/// Partitions that are not there are left out.
+pub(super) fn log_dirs(call: &Call, request: DescribeLogDirsRequest) -> DescribeLogDirsResponse {
+    let log = &call.broker.log;
+    let asked: Vec<(Arc<str>, Vec<i32>)> = match request.topics {
+        Some(topics) => topics.into_iter().map(|topic| (topic.topic.as_str().into(), topic.partitions)).collect(),
+        None => {
+            let all = log.topics().unwrap_or_default().into_iter();
+            all.map(|info| (info.name, (0..info.partitions).collect())).collect()
+        }
+    };
+    let topics = asked.into_iter().filter_map(|(name, partitions)| {
+        let partitions: Vec<_> = partitions
+            .into_iter()
+            .filter_map(|index| {
+                let bytes = log.partition_bytes(&TopicPartition::new(Arc::clone(&name), index)).ok()?;
+                let partition = DescribeLogDirsPartition::default().with_partition_index(index);
+                Some(partition.with_partition_size(i64::try_from(bytes).unwrap_or(i64::MAX)))
+            })
+            .collect();
+        let topic = DescribeLogDirsTopic::default().with_name(TopicName(text(&*name)));
+        (!partitions.is_empty()).then(|| topic.with_partitions(partitions))
+    });
+    let dir =
+        DescribeLogDirsResult::default().with_log_dir(text(log.dir().to_string_lossy())).with_topics(topics.collect());
+    DescribeLogDirsResponse::default().with_results(vec![dir])
 }

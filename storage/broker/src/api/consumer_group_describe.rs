@@ -6,7 +6,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::consumer_group_describe_response::{Assignment, DescribedGroup, Member, TopicPartitions};
 use kafka_protocol::messages::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, GroupId, TopicName};
 use kafka_protocol::protocol::StrBytes;
-use millstream_log::Log;
+use millstream_log::{EmbeddedLog, Log};
 
 use super::authorized::{ON_GROUP, if_asked};
 use super::consumer_group_heartbeat::partitions_by_topic;
@@ -26,7 +26,7 @@ pub(super) fn answer(call: &Call, request: ConsumerGroupDescribeRequest) -> Cons
             return failed(ResponseError::InvalidGroupId, None).with_group_id(id);
         }
         let described = call.broker.groups.look(|groups| match groups.consumer_group(&id.0) {
-            Some(group) => described(&*call.broker.log, call.version, group),
+            Some(group) => described(&call.broker.log, call.version, group),
             None => {
                 let is_classic = groups.group(&id.0).is_some() || !call.broker.log.group_offsets(&id).is_empty();
                 let reason = if is_classic { "is not a consumer group" } else { "not found" };
@@ -43,7 +43,7 @@ fn failed(error: ResponseError, message: Option<StrBytes>) -> DescribedGroup {
     DescribedGroup::default().with_error_code(error.code()).with_error_message(message)
 }
 
-fn described(log: &dyn Log, version: i16, group: &ConsumerGroup) -> DescribedGroup {
+fn described(log: &EmbeddedLog, version: i16, group: &ConsumerGroup) -> DescribedGroup {
     DescribedGroup::default()
         .with_group_state(text(group.state_name()))
         .with_group_epoch(group.epoch)
@@ -52,7 +52,7 @@ fn described(log: &dyn Log, version: i16, group: &ConsumerGroup) -> DescribedGro
         .with_members(group.members.iter().map(|(id, member)| described_member(log, version, id, member)).collect())
 }
 
-fn described_member(log: &dyn Log, version: i16, id: &StrBytes, member: &ConsumerMember) -> Member {
+fn described_member(log: &EmbeddedLog, version: i16, id: &StrBytes, member: &ConsumerMember) -> Member {
     let names = member.subscription.names.iter().map(|name| TopicName(text(&**name)));
     let described = Member::default()
         .with_member_id(id.clone())
@@ -68,12 +68,12 @@ fn described_member(log: &dyn Log, version: i16, id: &StrBytes, member: &Consume
     if version >= MEMBER_TYPE_SINCE { described.with_member_type(CONSUMER_MEMBER) } else { described }
 }
 
-fn assignment(log: &dyn Log, partitions: &Partitions) -> Assignment {
+fn assignment(log: &EmbeddedLog, partitions: &Partitions) -> Assignment {
     // A topic that has gone is not told of, though its members may not have heard yet.
     let exists = |(topic, _): &(Arc<str>, Vec<i32>)| log.topic(topic).is_ok_and(|info| info.is_some());
     let topics = partitions_by_topic(partitions).into_iter().filter(exists).map(|(topic, partitions)| {
         TopicPartitions::default()
-            .with_topic_id(topic_id(&topic))
+            .with_topic_id(topic_id(log, &topic))
             .with_topic_name(TopicName(text(&*topic)))
             .with_partitions(partitions)
     });

@@ -39,7 +39,7 @@ pub(super) fn answer(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Con
             } else {
                 call.broker.options.consumer_heartbeat_interval_ms
             })
-            .with_assignment(assignment.map(encoded)),
+            .with_assignment(assignment.map(|assignment| encoded(&call.broker, assignment))),
         Err((error, message)) => response.with_error_code(error.code()).with_error_message(Some(text(message))),
     }
 }
@@ -105,13 +105,15 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Heartbeat {
 
 /// The name of a topic, or one that no topic can have.
 fn name_of(broker: &Broker, id: Uuid) -> Arc<str> {
-    broker.topic_names.name(&*broker.log, id).unwrap_or_else(|| format!("/{id}").into())
+    broker.topic_names.name(&broker.log, id).unwrap_or_else(|| format!("/{id}").into())
 }
 
-fn encoded(assignment: Partitions) -> Assignment {
+fn encoded(broker: &Broker, assignment: Partitions) -> Assignment {
     let by_topic = partitions_by_topic(&assignment).into_iter();
-    let topics = by_topic.map(|(topic, partitions)| {
-        TopicPartitions::default().with_topic_id(topic_id(&topic)).with_partitions(partitions)
+    // A topic that has gone since has no id; the group learns of that with the next heartbeat.
+    let topics = by_topic.filter_map(|(topic, partitions)| {
+        let id = topic_id(&broker.log, &topic);
+        (!id.is_nil()).then(|| TopicPartitions::default().with_topic_id(id).with_partitions(partitions))
     });
     Assignment::default().with_topic_partitions(topics.collect())
 }

@@ -68,7 +68,7 @@ fn wanted(call: &Call, request: &FetchRequest) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for topic in &request.topics {
         let name: Option<Arc<str>> = if call.version >= TOPIC_IDS_SINCE {
-            call.broker.topic_names.name(&*call.broker.log, topic.topic_id)
+            call.broker.topic_names.name(&call.broker.log, topic.topic_id)
         } else {
             Some(topic.topic.as_str().into())
         };

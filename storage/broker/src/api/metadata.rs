@@ -25,7 +25,7 @@ pub(super) fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse 
             let may_create = request.allow_auto_topic_creation;
             topics.into_iter().map(|topic| named(call, topic, may_create)).collect()
         }
-        _ => log.topics().unwrap_or_default().iter().map(described).collect::<Vec<_>>(),
+        _ => log.topics().unwrap_or_default().iter().map(|info| described(call, info)).collect::<Vec<_>>(),
     };
     let with_operations = |topic: MetadataResponseTopic| {
         let operations = if_asked(ON_TOPIC, request.include_topic_authorized_operations);
@@ -51,18 +51,18 @@ fn named(call: &Call, topic: MetadataRequestTopic, may_create: bool) -> Metadata
     let found = match &topic.name {
         // Beside an id the name does not count: some clients send an empty one, others none.
         Some(name) if topic.topic_id.is_nil() => broker.topic_or_create(name, may_create),
-        _ => match broker.topic_names.name(&*broker.log, topic.topic_id) {
+        _ => match broker.topic_names.name(&broker.log, topic.topic_id) {
             Some(name) => broker.topic_or_create(&name, false),
             None => return failed(ResponseError::UnknownTopicId.code()),
         },
     };
     match found {
-        Ok(info) => described(&info),
+        Ok(info) => described(call, &info),
         Err(error) => failed(code_of(&error)),
     }
 }
 
-fn described(info: &TopicInfo) -> MetadataResponseTopic {
+fn described(call: &Call, info: &TopicInfo) -> MetadataResponseTopic {
     let node = || vec![BrokerId(NODE_ID)];
     let partition = |index: i32| {
         MetadataResponsePartition::default()
@@ -74,7 +74,7 @@ fn described(info: &TopicInfo) -> MetadataResponseTopic {
     };
     MetadataResponseTopic::default()
         .with_name(Some(TopicName(text(&*info.name))))
-        .with_topic_id(topic_id(&info.name))
+        .with_topic_id(topic_id(&call.broker.log, &info.name))
         .with_is_internal(info.is_internal())
         .with_partitions((0..info.partitions).map(partition).collect())
 }

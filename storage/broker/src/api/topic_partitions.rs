@@ -57,7 +57,7 @@ pub(super) fn answer(call: &Call, request: DescribeTopicPartitionsRequest) -> De
             left -= end - first;
             topics.push(
                 topic
-                    .with_topic_id(topic_id(name))
+                    .with_topic_id(topic_id(log, name))
                     .with_is_internal(info.is_internal())
                     .with_partitions((first..end).map(partition).collect()),
             );

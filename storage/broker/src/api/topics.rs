@@ -40,7 +40,7 @@ pub(super) fn create(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
     let topics = request.topics.into_iter().map(|topic| {
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
         match create_topic(call, &topic, validate_only) {
-            Ok(info) => created(call.version, result, &info),
+            Ok(info) => created(call, result, &info),
             Err((code, message)) => {
                 let result = result.with_error_code(code).with_error_message(Some(text(message)));
                 if call.version >= CREATED_CONFIGS_SINCE { result.with_configs(Some(Vec::new())) } else { result }
@@ -50,9 +50,10 @@ pub(super) fn create(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
     CreateTopicsResponse::default().with_topics(topics.collect())
 }
 
-fn created(version: i16, result: CreatableTopicResult, info: &TopicInfo) -> CreatableTopicResult {
-    let result = if version >= CREATED_ID_SINCE { result.with_topic_id(topic_id(&info.name)) } else { result };
-    if version < CREATED_CONFIGS_SINCE {
+fn created(call: &Call, result: CreatableTopicResult, info: &TopicInfo) -> CreatableTopicResult {
+    let id = topic_id(&call.broker.log, &info.name);
+    let result = if call.version >= CREATED_ID_SINCE { result.with_topic_id(id) } else { result };
+    if call.version < CREATED_CONFIGS_SINCE {
         return result.with_error_message(None);
     }
     result
@@ -129,15 +130,16 @@ fn delete_topic(call: &Call, name: Option<TopicName>, id: Uuid) -> DeletableTopi
     let log = &call.broker.log;
     let found = match name {
         Some(name) => Some(name),
-        None => call.broker.topic_names.name(&**log, id).map(|name| TopicName(text(&*name))),
+        None => call.broker.topic_names.name(log, id).map(|name| TopicName(text(&*name))),
     };
     let result = DeletableTopicResult::default().with_topic_id(id);
     let Some(name) = found else {
         return result.with_name(None).with_error_code(ResponseError::UnknownTopicId.code());
     };
+    let id = topic_id(log, &name);
     let deleted = block_in_place(|| log.delete_topic(&name));
     let tells_id = call.version >= DELETE_BY_ID_SINCE && deleted.is_ok();
-    let result = if tells_id { result.with_topic_id(topic_id(&name)) } else { result };
+    let result = if tells_id { result.with_topic_id(id) } else { result };
     let result = result.with_name(Some(name));
     match deleted {
         Ok(()) => result,

@@ -142,6 +142,8 @@ pub(crate) static ADD_PARTITIONS_TO_TXN: Shape = Shape::new(
 );
 pub(crate) static ADD_OFFSETS_TO_TXN: Shape = Shape::new(3, &[string(), fixed(8), fixed(2), string()]);
 pub(crate) static END_TXN: Shape = Shape::new(3, &[string(), fixed(8), fixed(2), fixed(1)]);
+pub(crate) static WRITE_TXN_MARKERS: Shape =
+    Shape::new(1, &[structs(&[fixed(8), fixed(2), fixed(1), structs(&[string(), scalars(&fixed(4))]), fixed(4)])]);
 pub(crate) static TXN_OFFSET_COMMIT: Shape = Shape::new(
     3,
     &[
@@ -166,6 +168,7 @@ pub(crate) static CREATE_PARTITIONS: Shape =
 pub(crate) static DELETE_GROUPS: Shape = Shape::new(2, &[scalars(&string())]);
 pub(crate) static OFFSET_DELETE: Shape = Shape::new(NEVER, &[string(), structs(&[string(), structs(&[fixed(4)])])]);
 pub(crate) static DESCRIBE_CLUSTER: Shape = Shape::new(0, &[fixed(1), fixed(1).since(1), fixed(1).since(2)]);
+pub(crate) static DESCRIBE_LOG_DIRS: Shape = Shape::new(2, &[structs(&[string(), scalars(&fixed(4))])]);
 pub(crate) static DESCRIBE_PRODUCERS: Shape = Shape::new(0, &[structs(&[string(), scalars(&fixed(4))])]);
 pub(crate) static DESCRIBE_TRANSACTIONS: Shape = Shape::new(0, &[scalars(&string())]);
 pub(crate) static LIST_TRANSACTIONS: Shape =

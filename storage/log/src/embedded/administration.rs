@@ -1,14 +1,36 @@
-//! Changes of topics that are there, and what is to be done from time to time.
+//! Topics that are there: their identity and size, changes of them, and what is to be done from time to time.
 
+use std::path::Path;
 use std::sync::PoisonError;
 
 use super::EmbeddedLog;
 use super::api::check_public;
 use super::topics::partitions_dir;
 use crate::topic::PARTITIONS_MAX;
-use crate::{Error, Log, Result, TopicConfig, TopicInfo};
+use crate::{Error, Log, Result, TopicConfig, TopicInfo, TopicPartition};
 
 impl EmbeddedLog {
+    /// Where the log lies.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.inner.options.dir
+    }
+
+    /// What tells a topic from all others of this log, also from one of the same name that was deleted before it was
+    /// created; `None` if there is no such topic.
+    #[must_use]
+    pub fn topic_number(&self, name: &str) -> Option<u32> {
+        self.inner.topics.read().unwrap_or_else(PoisonError::into_inner).number(name)
+    }
+
+    /// How much disk the segments of a partition take.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::UnknownPartition`].
+    pub fn partition_bytes(&self, partition: &TopicPartition) -> Result<u64> {
+        Ok(self.inner.partition(partition)?.size_bytes())
+    }
+
     /// Changes a topic's settings, durably; they hold for what is appended from then on, and for retention and
     /// compaction of all there is. If `change` fails, nothing is changed.
     ///

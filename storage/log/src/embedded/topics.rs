@@ -197,6 +197,11 @@ impl Topics {
         self.by_name.get(name).map(|topic| &topic.info)
     }
 
+    /// The id of a topic's first partition, which no other topic had, has or will have.
+    pub(super) fn number(&self, name: &str) -> Option<u32> {
+        Some(self.by_name.get(name)?.partitions.first()?.id)
+    }
+
     pub(super) fn partition(&self, name: &TopicPartition) -> Result<&Arc<Partition>> {
         let topic = self.by_name.get(&*name.topic).ok_or_else(|| Error::UnknownTopic(name.topic.to_string()))?;
         let index = usize::try_from(name.partition).ok();

@@ -3,10 +3,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use millstream_log::{
-    Disk, EmbeddedLog, Error, GroupOffset, Isolation, Log, LogOptions, TopicPartition, TopicSpec, WriteBatch,
+    Disk, EmbeddedLog, Error, GroupOffset, Isolation, Log, LogOptions, Memory, TopicPartition, TopicSpec, WriteBatch,
 };
 
-use super::{batch, read, threaded};
+use super::{batch, options, read, threaded};
 
 #[test]
 fn records_groups_and_topics_survive_a_restart() {
@@ -156,4 +156,34 @@ fn appends_wait_for_a_slow_disk_instead_of_filling_memory() {
         ticket.wait().unwrap();
     }
     assert_eq!(read(&log, &partition, Isolation::ReadCommitted).len(), 75);
+}
+
+#[test]
+fn the_number_of_a_topic_is_its_own_for_ever() {
+    let disk = Memory::new();
+    let log = EmbeddedLog::open(options(disk.clone())).unwrap();
+    let number = |log: &EmbeddedLog, name: &str| log.topic_number(name);
+    log.create_topic(&TopicSpec::new("a", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("b", 1)).unwrap();
+    let (a, b) = (number(&log, "a"), number(&log, "b"));
+    assert!(a.is_some() && b.is_some() && a != b);
+    log.create_partitions("a", 3).unwrap();
+    log.delete_topic("b").unwrap();
+    assert_eq!((number(&log, "a"), number(&log, "b")), (a, None));
+    drop(log);
+    let log = EmbeddedLog::open(options(disk)).unwrap();
+    log.create_topic(&TopicSpec::new("b", 1)).unwrap();
+    assert_eq!(number(&log, "a"), a);
+    assert!(![a, b, None].contains(&number(&log, "b")));
+}
+
+#[test]
+fn a_partition_tells_its_size() {
+    let log = EmbeddedLog::open(options(Memory::new())).unwrap();
+    log.create_topic(&TopicSpec::new("t", 2)).unwrap();
+    let bytes = batch(&["a", "b"]);
+    let size = bytes.len() as u64;
+    log.append(&TopicPartition::new("t", 1), bytes).unwrap().wait().unwrap();
+    let sizes = [0, 1].map(|index| log.partition_bytes(&TopicPartition::new("t", index)).unwrap());
+    assert_eq!(sizes, [0, size]);
 }
