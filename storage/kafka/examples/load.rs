@@ -87,7 +87,7 @@ fn print_rate(records: u64, bytes: usize, took: Duration) {
 }
 
 fn reader(address: &str, topic: &str, from: Offset) -> Result<BaseConsumer> {
-    let consumer: BaseConsumer = client(address, &[("fetch.wait.max.ms", "100"), ("check.crcs", "false")])?;
+    let consumer: BaseConsumer = client(address, &[("fetch.wait.max.ms", "100"), ("fetch.queue.backoff.ms", "5")])?;
     let mut partitions = TopicPartitionList::new();
     partitions.add_partition_offset(topic, 0, from)?;
     consumer.assign(&partitions)?;
