@@ -1,12 +1,14 @@
 //! `millstream consume`.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use millstream_log::{Fetched, TopicPartition};
 
 use crate::arguments::{Arguments, Consume};
 use crate::failure::{Failure, Result};
 use crate::place::{self, Place};
+
+const OUTPUT_BYTES: usize = 64 << 10;
 
 /// How far a partition has been read, and where it ended when the command began.
 struct Reader {
@@ -19,16 +21,35 @@ pub(crate) fn run(arguments: &Arguments, consume: &Consume) -> Result<u8> {
     let mut place = place::open(arguments, consume.bootstrap_server.as_deref())?;
     let mut readers = readers(&mut *place, consume)?;
     let mut left = consume.max_messages.unwrap_or(u64::MAX);
-    while left > 0 && !(consume.exit_at_end && readers.iter().all(|reader| reader.position >= reader.end)) {
-        let positions: Vec<_> = readers.iter().map(|reader| (reader.partition.clone(), reader.position)).collect();
-        for (reader, fetched) in readers.iter_mut().zip(place.fetch(&positions)?) {
+    while left > 0 {
+        // So that a partition with much to read does not hold up the others.
+        let first = 1.min(readers.len());
+        readers.rotate_left(first);
+        let is_wanted = |reader: &&mut Reader| !consume.exit_at_end || reader.position < reader.end;
+        let mut wanted: Vec<&mut Reader> = readers.iter_mut().filter(is_wanted).collect();
+        if wanted.is_empty() {
+            break;
+        }
+        let positions: Vec<_> = wanted.iter().map(|reader| (reader.partition.clone(), reader.position)).collect();
+        let (mut passed, mut outcome) = (Vec::new(), Ok(()));
+        for (reader, fetched) in wanted.iter_mut().zip(place.fetch(&positions)?) {
             let from = reader.position;
-            reader.position = print(&fetched, from, &mut left)?;
-            // Only what is out counts as read.
-            if let Some(group) = consume.group.as_ref().filter(|_| reader.position > from) {
-                place.commit(group, &[(reader.partition.clone(), reader.position)])?;
+            match print(&fetched, from, &mut left) {
+                Ok(position) => reader.position = position,
+                Err(failure) => {
+                    outcome = Err(failure);
+                    break;
+                }
+            }
+            if reader.position > from {
+                passed.push((reader.partition.clone(), reader.position));
             }
         }
+        // Only what is out counts as read.
+        if let Some(group) = consume.group.as_ref().filter(|_| !passed.is_empty()) {
+            place.commit(group, &passed)?;
+        }
+        outcome?;
     }
     Ok(0)
 }
@@ -52,7 +73,7 @@ fn readers(place: &mut dyn Place, consume: &Consume) -> Result<Vec<Reader>> {
 
 /// Prints at most `left` of the records from an offset on as lines; returns the offset after the last.
 fn print(fetched: &Fetched, from: i64, left: &mut u64) -> Result<i64> {
-    let mut out = std::io::stdout().lock();
+    let mut out = BufWriter::with_capacity(OUTPUT_BYTES, std::io::stdout().lock());
     for batch in fetched.batches() {
         for record in batch?.iter() {
             let record = record?;

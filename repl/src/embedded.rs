@@ -61,7 +61,10 @@ impl EmbeddedSession {
             let addresses: String = listener.addresses().iter().map(|address| format!("{address}\n")).collect();
             let path = listeners_file(&arguments.data);
             let failed = |error| Failure::unavailable(format!("cannot write {}: {error}", path.display()));
-            std::fs::write(&path, addresses).map_err(failed)?;
+            // Whoever reads it reads all of it.
+            let unfinished = path.with_extension("new");
+            std::fs::write(&unfinished, addresses).map_err(failed)?;
+            std::fs::rename(&unfinished, &path).map_err(failed)?;
         }
         Ok(Self { listener, demo: None, engine, settings: Settings::default(), data: arguments.data.clone() })
     }

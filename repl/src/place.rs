@@ -6,6 +6,8 @@ mod own;
 mod running;
 
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use millstream_log::{Error, Fetched, TopicPartition};
 
@@ -15,6 +17,10 @@ use crate::failure::{Failure, Result};
 
 use own::Own;
 use running::Running;
+
+/// How long to wait for a program that has the data directory to listen.
+const START_MAX: Duration = Duration::from_secs(2);
+const START_POLL: Duration = Duration::from_millis(50);
 
 /// A topic as commands see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,15 +71,15 @@ pub(crate) fn open(arguments: &Arguments, bootstrap_server: Option<&str>) -> Res
     if let Some(address) = bootstrap_server {
         return Ok(Box::new(Running::connect(address)?));
     }
-    match open_log(arguments) {
-        Ok(log) => Ok(Box::new(Own::new(log))),
-        Err(error @ Error::Locked { .. }) => match listening(&arguments.data) {
-            Some(address) => Ok(Box::new(Running::connect(&address)?)),
-            None => Err(Failure::unavailable(format!(
-                "{error}\nhelp: a shell or server that listens for Kafka clients (--listeners) can be worked with"
-            ))),
-        },
-        Err(error) => Err(Failure::unavailable(error.to_string())),
+    let begun = Instant::now();
+    loop {
+        match (open_log(arguments), listening(&arguments.data)) {
+            (Ok(log), _) => return Ok(Box::new(Own::new(log))),
+            (Err(Error::Locked { .. }), Some(address)) => return Ok(Box::new(Running::connect(&address)?)),
+            // It may just have been started.
+            (Err(Error::Locked { .. }), None) if begun.elapsed() < START_MAX => thread::sleep(START_POLL),
+            (Err(error), _) => return Err(Failure::unavailable(error.to_string())),
+        }
     }
 }
 

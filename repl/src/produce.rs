@@ -29,14 +29,37 @@ pub(crate) fn run(arguments: &Arguments, produce: &Produce) -> Result<u8> {
     let (source, size) = open(produce)?;
     let mut lines = BufReader::with_capacity(1 << 20, source);
     let mut progress = Progress::new(size);
-    let header = if produce.format == LineFormat::Csv { read_header(&mut lines)? } else { Vec::new() };
+    let outcome = write_lines(&mut lines, produce, &mut writer, &mut progress);
+    // What was read before an error is in the topic, unless that is where the error lies.
+    let finished = writer.finish();
+    let count = writer.count;
+    finished.map_err(|failure| Failure {
+        message: format!("{}\nhelp: of {count} lines that were read some may be in the topic", failure.message),
+        ..failure
+    })?;
+    outcome?;
+    progress.end(count, &produce.topic)?;
+    Ok(0)
+}
+
+fn write_lines(
+    lines: &mut BufReader<Box<dyn Read>>,
+    produce: &Produce,
+    writer: &mut Writer<'_>,
+    progress: &mut Progress,
+) -> Result<()> {
+    let header = if produce.format == LineFormat::Csv { read_header(lines)? } else { Vec::new() };
     let mut line = Vec::new();
     let mut number = usize::from(!header.is_empty());
     loop {
+        if lines.buffer().is_empty() {
+            // The next line may be long in coming.
+            writer.send_all()?;
+        }
         line.clear();
         let read = lines.read_until(b'\n', &mut line)?;
         if read == 0 {
-            break;
+            return Ok(());
         }
         number += 1;
         while line.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -47,19 +70,10 @@ pub(crate) fn run(arguments: &Arguments, produce: &Produce) -> Result<u8> {
         }
         let record = parse(&line, produce, &header).map_err(|reason| {
             Failure::new(format!("line {number}: {reason}\nhelp: the lines before it are in the topic"))
-        });
-        match record {
-            Ok(record) => writer.add(&record)?,
-            Err(failure) => {
-                writer.finish()?;
-                return Err(failure);
-            }
-        }
+        })?;
+        writer.add(&record)?;
         progress.add(read, writer.count)?;
     }
-    writer.finish()?;
-    progress.end(writer.count, &produce.topic)?;
-    Ok(0)
 }
 
 fn open(produce: &Produce) -> Result<(Box<dyn Read>, Option<u64>)> {
@@ -102,6 +116,11 @@ impl<'a> Writer<'a> {
             Some(key) => partition_for_key(key.as_bytes(), count as i32) as usize,
             None => self.next_partition,
         };
+        // No batch becomes larger than it is to be for a line that would fit into one of its own.
+        let size_bytes = record.value.len() + record.key.as_ref().map_or(0, String::len);
+        if self.partitions.get(at).is_some_and(|(_, builder)| builder.size_bytes() + size_bytes > BATCH_BYTES) {
+            self.send(at)?;
+        }
         let timestamp_ms = record.timestamp_ms.unwrap_or_else(now_ms);
         if let Some((_, builder)) = self.partitions.get_mut(at) {
             builder.push(timestamp_ms, record.key.as_ref().map(String::as_bytes), Some(&record.value));
@@ -123,10 +142,13 @@ impl<'a> Writer<'a> {
         self.place.append(partition, batch)
     }
 
+    fn send_all(&mut self) -> Result<()> {
+        (0..self.partitions.len()).try_for_each(|at| self.send(at))
+    }
+
+    /// Waits until everything is on disk.
     fn finish(&mut self) -> Result<()> {
-        for at in 0..self.partitions.len() {
-            self.send(at)?;
-        }
+        self.send_all()?;
         self.place.settle()
     }
 }

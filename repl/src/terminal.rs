@@ -1,6 +1,6 @@
 //! The terminal, which is given back as it was found.
 
-use std::io::stdin;
+use std::io::{stdin, stdout};
 use std::thread;
 
 use nix::sys::signal::{SigSet, Signal, raise};
@@ -32,5 +32,7 @@ fn restore(found: &Termios) {
     // In the background it is somebody else's terminal now.
     if tcgetpgrp(stdin()) == Ok(getpgrp()) {
         let _ = tcsetattr(stdin(), SetArg::TCSANOW, found);
+        // A query at the terminal asks for pasted text to be marked. Written past the lock, which nobody may give back.
+        let _ = nix::unistd::write(stdout(), b"\x1b[?2004l");
     }
 }

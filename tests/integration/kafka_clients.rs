@@ -158,6 +158,23 @@ fn commands_work_with_the_program_that_has_the_data_directory() {
 }
 
 #[test]
+fn a_line_from_a_pipe_is_in_the_topic_before_the_next_one_comes() {
+    let data = tempfile::tempdir().unwrap();
+    let (_server, _) = serve(data.path());
+    let mut command = millstream(data.path(), &["produce", "t"]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = child.stdin.take().unwrap();
+    lines.write_all(b"hello\n").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !run(data.path(), &["topics"]).contains("t\t1\t1\n") {
+        assert!(Instant::now() < deadline, "the line does not arrive");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    drop(lines);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
 fn an_address_where_nobody_speaks_the_protocol_is_an_error() {
     let data = tempfile::tempdir().unwrap();
     let topics = |address: &str| {

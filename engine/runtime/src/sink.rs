@@ -77,7 +77,8 @@ impl Sink {
 
     /// How many bytes have been written since they were last taken.
     pub(crate) fn size_bytes(&self) -> usize {
-        let open: usize = self.builders.open.iter().filter(|batch| !batch.is_empty()).map(BatchBuilder::size_bytes).sum();
+        let open: usize =
+            self.builders.open.iter().filter(|batch| !batch.is_empty()).map(BatchBuilder::size_bytes).sum();
         self.builders.finished_bytes + open
     }
 

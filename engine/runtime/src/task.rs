@@ -21,8 +21,9 @@ use crate::upstream::Upstream;
 
 /// An epoch ends once it has read so many rows, whatever the time.
 const EPOCH_ROWS_MAX: usize = 1 << 20;
-/// An epoch ends once it has so many bytes to write, whatever the time, so that what waits for the disk is bounded. Smaller
-/// epochs gain nothing: who reads them hands on every group that changed more often.
+/// An epoch ends once what its rows gave at once is so many bytes, whatever the time: they wait in memory. What groups
+/// give comes at the end and is as much as there are groups. Smaller epochs gain nothing: who reads them hands on every
+/// group that changed more often.
 const EPOCH_BYTES_MAX: usize = 32 << 20;
 /// So many commits may be on their way to the disk before the task waits for the oldest.
 const COMMITS_IN_FLIGHT_MAX: usize = 4;

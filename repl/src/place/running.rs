@@ -131,7 +131,10 @@ impl Running {
         for topic in response.responses {
             for partition in topic.partition_responses {
                 let to = TopicPartition::new(topic.name.as_str(), partition.index);
-                self.check(partition.error_code, || format!("append to {to}"))?;
+                self.check(partition.error_code, || match &partition.error_message {
+                    Some(reason) => format!("append to {to}, {}", reason.as_str()),
+                    None => format!("append to {to}"),
+                })?;
             }
         }
         Ok(())

@@ -23,7 +23,8 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-const USAGE: &str = "usage: load ADDRESS produce TOPIC RECORDS BYTES | consume TOPIC RECORDS | latency TOPIC MB/S SECONDS";
+const USAGE: &str =
+    "usage: load ADDRESS produce TOPIC RECORDS BYTES | consume TOPIC RECORDS | latency TOPIC MB/S SECONDS";
 const LATENCY_BYTES: usize = 1024;
 /// What comes first warms the client, the broker and its virtual machine up.
 const WARM_UP: Duration = Duration::from_secs(3);
@@ -50,7 +51,11 @@ fn client<T: FromClientConfig>(address: &str, settings: &[(&str, &str)]) -> Resu
 }
 
 /// Hands a record to the producer, waiting where its queue is full.
-fn send(producer: &ThreadedProducer<rdkafka::producer::DefaultProducerContext>, topic: &str, value: &[u8]) -> Result<()> {
+fn send(
+    producer: &ThreadedProducer<rdkafka::producer::DefaultProducerContext>,
+    topic: &str,
+    value: &[u8],
+) -> Result<()> {
     let mut record = BaseRecord::<(), [u8]>::to(topic).partition(0).payload(value);
     loop {
         match producer.send(record) {

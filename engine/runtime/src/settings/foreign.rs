@@ -34,6 +34,7 @@ const FOREIGN: &[(&str, Answer)] = &[
     ("cache.max.bytes.buffering", Alias("ksql.streams.cache.max.bytes.buffering")),
     ("statestore.cache.max.bytes", Alias("ksql.streams.cache.max.bytes.buffering")),
     ("consumer.auto.offset.reset", Alias("auto.offset.reset")),
+    ("main.consumer.auto.offset.reset", Alias("auto.offset.reset")),
     ("num.stream.threads", Given("all queries share one thread a core")),
     ("num.standby.replicas", Given(ONE_PROCESS)),
     ("replication.factor", Given(ONE_PROCESS)),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use crate::style::Role;
 
@@ -44,11 +44,9 @@ impl StatusLine {
 
 /// The end of a text that is so wide at most.
 fn end_of(text: &str, width_max: usize) -> &str {
-    let mut width = text.width();
     let mut chars = text.chars();
-    while width > width_max {
-        width -= chars.next().and_then(UnicodeWidthChar::width).unwrap_or(0);
-    }
+    // Measured anew each time: a text is not as wide as its characters are together.
+    while chars.as_str().width() > width_max && chars.next().is_some() {}
     chars.as_str()
 }
 
@@ -62,5 +60,8 @@ mod tests {
         assert_eq!(end_of("/milk", 3), "ilk");
         assert_eq!(end_of("日本", 3), "本");
         assert_eq!(end_of("", 0), "");
+        // A control character, and two characters that are wider together than one by one.
+        assert_eq!(end_of(&"\t".repeat(90), 80).len(), 80);
+        assert_eq!(end_of(&"\u{2764}\u{fe0f}".repeat(80), 80).width(), 80);
     }
 }
