@@ -8,9 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use kafka_protocol::protocol::StrBytes;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
@@ -31,9 +29,11 @@ struct Due {
 }
 
 /// Serves a client until it goes, does not read, or says something that cannot be understood.
-pub(crate) async fn serve(broker: Arc<Broker>, stream: TcpStream, peer: Peer) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let (read_half, write_half) = stream.into_split();
+pub(crate) async fn serve(
+    broker: Arc<Broker>,
+    (read_half, write_half): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    peer: Peer,
+) -> io::Result<()> {
     let (sender, receiver) = mpsc::channel(PIPELINE_MAX as usize);
     let mut writing = pin!(write_answers(write_half, receiver, broker.options.idle_max));
     let mut reading = pin!(read_requests(broker, read_half, peer, sender));
@@ -47,7 +47,7 @@ pub(crate) async fn serve(broker: Arc<Broker>, stream: TcpStream, peer: Peer) ->
 
 async fn read_requests(
     broker: Arc<Broker>,
-    stream: OwnedReadHalf,
+    stream: impl AsyncRead + Unpin,
     peer: Peer,
     sender: mpsc::Sender<Due>,
 ) -> io::Result<()> {
@@ -109,7 +109,7 @@ fn skip_tags(frame: &mut bytes::Bytes) -> Option<()> {
 }
 
 async fn write_answers(
-    mut stream: OwnedWriteHalf,
+    mut stream: impl AsyncWrite + Unpin,
     mut due: mpsc::Receiver<Due>,
     stalled_max: Duration,
 ) -> io::Result<()> {
