@@ -2,13 +2,15 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use kafka_protocol::protocol::StrBytes;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use millstream_log::EmbeddedLog;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
@@ -16,6 +18,7 @@ use crate::api::{self, Api};
 use crate::broker::Broker;
 use crate::call::{Call, Peer, Pending};
 use crate::frame::{Frame, FrameReader};
+use crate::BrokerOptions;
 
 /// So many appends of one connection may wait for the disk together; every other request waits for those before it and
 /// is waited for, so that a connection never holds more than one answer of some size.
@@ -43,6 +46,18 @@ pub(crate) async fn serve(
         Poll::Pending => reading.as_mut().poll(context),
     })
     .await
+}
+
+/// Serves one client without a listener: for tests that bring its bytes themselves. It must run on a runtime of
+/// several threads, and nobody tells the groups the time.
+#[doc(hidden)]
+pub async fn serve_stream(
+    log: Arc<EmbeddedLog>,
+    options: BrokerOptions,
+    stream: impl AsyncRead + AsyncWrite,
+) -> io::Result<()> {
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
+    serve(Arc::new(Broker::new(log, options)), split(stream), Peer { remote: local, local }).await
 }
 
 async fn read_requests(
