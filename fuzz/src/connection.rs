@@ -67,8 +67,7 @@ fn requests_of(mut stream: &[u8]) -> VecDeque<Request> {
         if frame.len() < 8 {
             break;
         }
-        let request =
-            Request { key: frame.get_i16(), version: frame.get_i16(), correlation_id: frame.get_i32() };
+        let request = Request { key: frame.get_i16(), version: frame.get_i16(), correlation_id: frame.get_i32() };
         requests.push_back(request);
         stream = rest;
     }
@@ -78,7 +77,8 @@ fn requests_of(mut stream: &[u8]) -> VecDeque<Request> {
 /// What a broker with a little in its log answers, until it has nothing more to do or waits for the clock.
 fn answers_to(stream: Vec<u8>) -> Vec<u8> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-    let start = || Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a thread can be started");
+    let start =
+        || Builder::new_multi_thread().worker_threads(1).enable_time().build().expect("a thread can be started");
     let wire = Wire::new(stream);
     RUNTIME.get_or_init(start).block_on(async {
         let mut serving = pin!(serve_stream(log(), BrokerOptions::default(), wire.clone()));

@@ -1,4 +1,4 @@
-//! What each fuzz target does with its bytes: the same functions run the seeds in an ordinary test.
+//! What each fuzz target does with its bytes, and how its seeds are made.
 //!
 //! A panic is a finding, and so is memory without bound, which the fuzzer watches. Every module says what else is.
 

@@ -85,7 +85,8 @@ fn fill(log: &EmbeddedLog) -> Result<()> {
     }
     log.keep_house()?;
     let producer = log.init_idempotent_producer()?;
-    let idempotent = BatchBuilder::new().with_compression(Compression::Lz4).with_producer(producer.id, producer.epoch, 0);
+    let idempotent =
+        BatchBuilder::new().with_compression(Compression::Lz4).with_producer(producer.id, producer.epoch, 0);
     log.append(&plain, batch(idempotent, 1)?)?.wait()?;
     let offset = GroupOffset::new("group", plain.clone(), 1);
     for commit in [Some(false), Some(true), None] {

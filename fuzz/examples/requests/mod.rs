@@ -127,7 +127,8 @@ fn committed() -> Vec<OffsetCommitRequestTopic> {
 }
 
 fn classic_group() -> Vec<Bytes> {
-    let protocol = JoinGroupRequestProtocol::default().with_name(text("range")).with_metadata(Bytes::from_static(&[0; 10]));
+    let protocol =
+        JoinGroupRequestProtocol::default().with_name(text("range")).with_metadata(Bytes::from_static(&[0; 10]));
     let join = JoinGroupRequest::default()
         .with_group_id(group())
         .with_session_timeout_ms(30_000)
