@@ -32,6 +32,9 @@ pub(crate) fn listen(arguments: &Arguments, log: &Arc<EmbeddedLog>, unasked: Una
         None if unasked == Unasked::Refrain => return Ok(None),
         None => {}
     }
+    // Whatever comes, the log can still open its files.
+    let files_max = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
+    options.connections_max = options.connections_max.min(usize::try_from(files_max / 2).unwrap_or(usize::MAX));
     if let Some(advertised) = &arguments.advertised_listener {
         options.advertised = Some(host_and_port(advertised)?);
     }

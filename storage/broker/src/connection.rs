@@ -2,15 +2,15 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use kafka_protocol::protocol::StrBytes;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use millstream_log::EmbeddedLog;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
@@ -18,6 +18,7 @@ use crate::api::{self, Api};
 use crate::broker::Broker;
 use crate::call::{Call, Peer, Pending};
 use crate::frame::{Frame, FrameReader};
+use crate::BrokerOptions;
 
 /// So many appends of one connection may wait for the disk together; every other request waits for those before it and
 /// is waited for, so that a connection never holds more than one answer of some size.
@@ -31,9 +32,11 @@ struct Due {
 }
 
 /// Serves a client until it goes, does not read, or says something that cannot be understood.
-pub(crate) async fn serve(broker: Arc<Broker>, stream: TcpStream, peer: Peer) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let (read_half, write_half) = stream.into_split();
+pub(crate) async fn serve(
+    broker: Arc<Broker>,
+    (read_half, write_half): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    peer: Peer,
+) -> io::Result<()> {
     let (sender, receiver) = mpsc::channel(PIPELINE_MAX as usize);
     let mut writing = pin!(write_answers(write_half, receiver, broker.options.idle_max));
     let mut reading = pin!(read_requests(broker, read_half, peer, sender));
@@ -45,9 +48,21 @@ pub(crate) async fn serve(broker: Arc<Broker>, stream: TcpStream, peer: Peer) ->
     .await
 }
 
+/// Serves one client without a listener: for tests that bring its bytes themselves. It must run on a runtime of
+/// several threads, and nobody tells the groups the time.
+#[doc(hidden)]
+pub async fn serve_stream(
+    log: Arc<EmbeddedLog>,
+    options: BrokerOptions,
+    stream: impl AsyncRead + AsyncWrite,
+) -> io::Result<()> {
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
+    serve(Arc::new(Broker::new(log, options)), split(stream), Peer { remote: local, local }).await
+}
+
 async fn read_requests(
     broker: Arc<Broker>,
-    stream: OwnedReadHalf,
+    stream: impl AsyncRead + Unpin,
     peer: Peer,
     sender: mpsc::Sender<Due>,
 ) -> io::Result<()> {
@@ -109,7 +124,7 @@ fn skip_tags(frame: &mut bytes::Bytes) -> Option<()> {
 }
 
 async fn write_answers(
-    mut stream: OwnedWriteHalf,
+    mut stream: impl AsyncWrite + Unpin,
     mut due: mpsc::Receiver<Due>,
     stalled_max: Duration,
 ) -> io::Result<()> {

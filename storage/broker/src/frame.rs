@@ -1,19 +1,26 @@
 //! Frames: a length of four bytes and as many bytes.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// Smaller frames are not counted against the memory that all connections share.
-const SMALL_BYTES: usize = 64 << 10;
-/// A frame that has begun must end within this time and what its size takes at a slow line's speed.
-const SLOWEST: Duration = Duration::from_secs(30);
-const SLOWEST_BYTES_PER_SECOND: u64 = 64 << 10;
+/// So much of a frame is not counted against the memory that all connections share.
+const SMALL_BYTES: usize = 16 << 10;
+/// A frame of up to this size, which is what clients send unless told otherwise, gets all of its memory at once; a
+/// larger one twice what it has each time, so that announcing much takes nothing from others.
+const STEP_BYTES: usize = 1 << 20;
+/// Each piece of a frame must come within this time, and if there is no memory for it, somebody else's must be free.
+const PIECE_BYTES: usize = 1 << 20;
+const PIECE_MAX: Duration = Duration::from_secs(30);
 /// What is read at a time while the length is not known.
 const READ_BYTES: usize = 8 << 10;
 
@@ -34,9 +41,15 @@ impl Budget {
         u32::try_from((bytes >> 10).clamp(1, self.units)).unwrap_or(u32::MAX)
     }
 
-    /// Waits for so much memory.
-    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.free).acquire_many_owned(self.units_of(bytes)).await.ok()
+    /// Waits until `share` is one of so much memory.
+    async fn grow(&self, share: &mut Option<OwnedSemaphorePermit>, bytes: usize) {
+        let held = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
+        let missing = self.units_of(bytes).saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
+        let Ok(more) = Arc::clone(&self.free).acquire_many_owned(missing).await else { return };
+        match share {
+            Some(share) => share.merge(more),
+            None => *share = Some(more),
+        }
     }
 
     /// So much memory if it is free.
@@ -72,9 +85,8 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             if let Some(length) = self.buffer.first_chunk::<4>() {
                 break usize::try_from(i32::from_be_bytes(*length)).unwrap_or(usize::MAX);
             }
-            self.buffer.reserve(READ_BYTES);
-            match timeout(idle_max, self.stream.read_buf(&mut self.buffer)).await {
-                Ok(read) => at_least_one(read?)?,
+            match timeout(idle_max, self.read_some()).await {
+                Ok(read) => read?,
                 Err(_) if self.buffer.is_empty() && is_busy() => {}
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             }
@@ -82,17 +94,58 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         if length > self.bytes_max {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is longer than socket.request.max.bytes"));
         }
-        let share = if length > SMALL_BYTES { self.budget.take(length).await } else { None };
         self.buffer.advance(4);
+        let share = self.fill(length).await?;
+        let rest = self.buffer.split_off(length.min(self.buffer.len()));
+        // An empty rest would keep the frame's memory while the connection is idle.
+        let rest = if rest.is_empty() { BytesMut::new() } else { rest };
+        Ok(Frame { bytes: std::mem::replace(&mut self.buffer, rest).freeze(), share })
+    }
+
+    /// Reads what there is. There is no buffer while there is nothing: most connections are idle.
+    async fn read_some(&mut self) -> io::Result<()> {
+        poll_fn(|context| {
+            let mut space = [MaybeUninit::uninit(); READ_BYTES];
+            let mut read = ReadBuf::uninit(&mut space);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
+            self.buffer.extend_from_slice(read.filled());
+            Poll::Ready(at_least_one(read.filled().len()))
+        })
+        .await
+    }
+
+    /// Reads until the buffer has `length` bytes, of which what exceeds a small frame is shared memory.
+    async fn fill(&mut self, length: usize) -> io::Result<Option<OwnedSemaphorePermit>> {
+        let mut share = None;
+        let mut room = SMALL_BYTES;
+        self.fill_to(length.min(room)).await?;
+        while room < length {
+            room = (2 * room).max(STEP_BYTES);
+            let growing = self.budget.grow(&mut share, room.min(length));
+            if room == STEP_BYTES {
+                growing.await;
+            } else {
+                // Frames that hold memory while they wait for more could wait for each other.
+                timeout(PIECE_MAX, growing).await?;
+            }
+            self.fill_to(length.min(room)).await?;
+        }
+        Ok(share)
+    }
+
+    /// Reads until the buffer has `length` bytes, and not more unless it has.
+    async fn fill_to(&mut self, length: usize) -> io::Result<()> {
         self.buffer.reserve(length.saturating_sub(self.buffer.len()));
-        let deadline = Instant::now() + SLOWEST + Duration::from_secs(length as u64 / SLOWEST_BYTES_PER_SECOND);
         while self.buffer.len() < length {
-            match timeout_at(deadline, self.stream.read_buf(&mut self.buffer)).await {
-                Ok(read) => at_least_one(read?)?,
-                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            let piece = length.min(self.buffer.len() + PIECE_BYTES);
+            let deadline = Instant::now() + PIECE_MAX;
+            while self.buffer.len() < piece {
+                let missing = (length - self.buffer.len()) as u64;
+                let mut stream = (&mut self.stream).take(missing);
+                at_least_one(timeout_at(deadline, stream.read_buf(&mut self.buffer)).await??)?;
             }
         }
-        Ok(Frame { bytes: self.buffer.split_to(length).freeze(), share })
+        Ok(())
     }
 }
 

@@ -32,6 +32,8 @@ mod shape;
 mod text;
 mod topic_id;
 
+#[doc(hidden)]
+pub use connection::serve_stream;
 pub use error::{Error, Result};
 pub use listener::Listener;
 pub use options::BrokerOptions;

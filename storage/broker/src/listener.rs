@@ -1,11 +1,11 @@
 //! Accepts connections, on threads of its own.
 
-use std::net::{SocketAddr, TcpListener as StdListener, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_log::EmbeddedLog;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
@@ -13,6 +13,9 @@ use crate::broker::Broker;
 use crate::call::Peer;
 use crate::{BrokerOptions, Error, Result, connection, groups};
 
+/// So many connections may come at once before they are accepted, as far as the system allows; beyond that clients
+/// have to try again, which takes them a second.
+const BACKLOG: u32 = 4_096;
 /// How long to wait when the system has no more file handles to give.
 const EXHAUSTED_DELAY: Duration = Duration::from_millis(100);
 
@@ -30,6 +33,13 @@ impl Listener {
     /// # Errors
     /// [`Error::Listen`] if an address cannot be listened on, [`Error::Threads`].
     pub fn start(log: Arc<EmbeddedLog>, options: BrokerOptions) -> Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("broker")
+            .enable_all()
+            .build()
+            .map_err(Error::Threads)?;
+        let context = runtime.enter();
         let mut sockets = Vec::new();
         for address in &options.listeners {
             let failed = |source| Error::Listen { address: address.clone(), source };
@@ -38,20 +48,13 @@ impl Listener {
             }
         }
         let addresses = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("broker")
-            .enable_all()
-            .build()
-            .map_err(Error::Threads)?;
         let broker = Arc::new(Broker::new(log, options));
         runtime.spawn(groups::drive(Arc::clone(&broker)));
         let places = Arc::new(Semaphore::new(broker.options.connections_max));
         for socket in sockets {
-            let _context = runtime.enter();
-            let socket = TcpListener::from_std(socket).map_err(Error::Threads)?;
             runtime.spawn(accept(socket, Arc::clone(&broker), Arc::clone(&places)));
         }
+        drop(context);
         Ok(Self { addresses, runtime: Some(runtime) })
     }
 
@@ -71,10 +74,12 @@ impl Drop for Listener {
     }
 }
 
-fn bind(address: SocketAddr) -> std::io::Result<StdListener> {
-    let socket = StdListener::bind(address)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // As programs do that listen: connections of before that are still closing do not hold the port.
+    socket.set_reuseaddr(cfg!(unix))?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 async fn accept(socket: TcpListener, broker: Arc<Broker>, places: Arc<Semaphore>) {
@@ -85,11 +90,11 @@ async fn accept(socket: TcpListener, broker: Arc<Broker>, places: Arc<Semaphore>
         };
         // Without a place the connection is closed at once.
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
-        let Ok(local) = stream.local_addr() else { continue };
+        let (Ok(local), Ok(())) = (stream.local_addr(), stream.set_nodelay(true)) else { continue };
         let broker = Arc::clone(&broker);
         tokio::spawn(async move {
             // A connection that ends by an error has nobody left to tell.
-            let _ = connection::serve(broker, stream, Peer { remote, local }).await;
+            let _ = connection::serve(broker, stream.into_split(), Peer { remote, local }).await;
             drop(place);
         });
     }

@@ -47,7 +47,7 @@ impl Default for BrokerOptions {
             advertised: None,
             auto_create_topics: true,
             partitions_default: 1,
-            connections_max: 1_000,
+            connections_max: 10_000,
             idle_max: Duration::from_secs(600),
             request_bytes_max: 100 << 20,
             requests_bytes_max: 256 << 20,

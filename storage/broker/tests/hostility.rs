@@ -1,48 +1,16 @@
 //! What is not a client, or a bad one, is turned away, and others do not notice.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+mod wire;
+
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::net::TcpStream;
+use std::time::Duration;
 
-use millstream_broker::{BrokerOptions, Listener};
+use millstream_broker::BrokerOptions;
 use millstream_log::record::BatchBuilder;
-use millstream_log::{EmbeddedLog, Log, LogOptions, TopicPartition, TopicSpec};
-
-fn start(options: BrokerOptions) -> (Arc<EmbeddedLog>, Listener, SocketAddr) {
-    let log = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
-    let options = BrokerOptions { listeners: vec!["127.0.0.1:0".to_owned()], ..options };
-    let listener = Listener::start(Arc::clone(&log), options).unwrap();
-    let address = listener.addresses()[0];
-    (log, listener, address)
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    stream
-}
-
-/// A request's frame: header version 1 and the body.
-fn frame(key: i16, version: i16, body: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    out.extend_from_slice(&(10 + body.len() as i32).to_be_bytes());
-    out.extend_from_slice(&key.to_be_bytes());
-    out.extend_from_slice(&version.to_be_bytes());
-    out.extend_from_slice(&7i32.to_be_bytes());
-    out.extend_from_slice(&(-1i16).to_be_bytes());
-    out.extend_from_slice(body);
-    out
-}
-
-fn read_frame(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let mut body = vec![0; u32::from_be_bytes(length) as usize];
-    stream.read_exact(&mut body)?;
-    Ok(body)
-}
+use millstream_log::{Log, TopicPartition, TopicSpec};
+use wire::{assert_serves, connect, frame, read_frame, resident_kib, start};
 
 /// Whether the broker closes the connection rather than answer.
 fn is_closed(stream: &mut TcpStream) -> bool {
@@ -51,22 +19,6 @@ fn is_closed(stream: &mut TcpStream) -> bool {
         Ok(read) => read == 0,
         Err(error) => matches!(error.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe),
     }
-}
-
-/// Whether an ordinary client is still served, and at once.
-fn assert_serves(address: SocketAddr) {
-    let begun = Instant::now();
-    let mut stream = connect(address);
-    stream.write_all(&frame(18, 0, &[])).unwrap();
-    let answer = read_frame(&mut stream).unwrap();
-    assert_eq!(&answer[..6], &[0, 0, 0, 7, 0, 0]);
-    assert!(begun.elapsed() < Duration::from_secs(2));
-}
-
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[test]

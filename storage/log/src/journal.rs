@@ -189,8 +189,8 @@ pub(crate) struct Extent {
 /// Hands every entry of a journal to `apply`, in order, up to a torn tail.
 ///
 /// # Errors
-/// [`Error::Damaged`] if a frame is bad that a later frame knows to have been synced; otherwise what
-/// `apply` returns.
+/// [`Error::Damaged`] if a frame is bad that a later frame knows to have been synced, or `apply` finds a batch corrupt;
+/// otherwise what `apply` returns.
 pub(crate) fn replay(
     io: &dyn Io,
     dir: &Path,
@@ -206,7 +206,10 @@ pub(crate) fn replay(
         for _ in 0..frame.entries {
             let (partition, batch, rest) = split_entry(body)
                 .ok_or_else(|| Error::damaged(&path, position as u64, "an entry exceeds its frame"))?;
-            apply(partition, batch)?;
+            apply(partition, batch).map_err(|error| match error {
+                Error::CorruptBatch(reason) => Error::damaged(&path, position as u64, reason),
+                other => other,
+            })?;
             body = rest;
         }
         before = Some(frame.before);

@@ -154,7 +154,9 @@ impl Partition {
 
     /// Appends a batch of the journal again if the segments do not have it yet.
     pub(crate) fn replay(&self, io: &dyn Io, batch: &[u8]) -> Result<()> {
-        let header = BatchHeader::parse(batch)?;
+        let Some((header, _, [])) = split_batch(batch)? else {
+            return Err(Error::corrupt("it is not as long as its entry in the journal"));
+        };
         let mut state = self.state();
         if header.base_offset < state.next_offset {
             return Ok(());

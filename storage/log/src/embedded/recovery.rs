@@ -197,8 +197,9 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::Memory;
     use crate::journal::{Extent, recycle_before};
+    use crate::record::BatchBuilder;
+    use crate::{EmbeddedLog, Log, Memory};
 
     fn dir() -> PathBuf {
         PathBuf::from("/log/journal")
@@ -277,6 +278,27 @@ mod tests {
         // A torn frame over old ones is the end, too.
         io.flip(&journal_path(&dir(), 3), 45, 1);
         assert_eq!(entries(&io, 3), (Vec::new(), Extent { size_bytes: 0, before: None }));
+    }
+
+    #[test]
+    fn an_entry_that_is_not_one_batch_is_damage() {
+        for (cut, extra) in [(0, 1), (1, 0)] {
+            let io = Memory::new();
+            let log = EmbeddedLog::open(options(&io)).unwrap();
+            log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+            let io = io.deep_clone();
+            let next = journal_numbers(&io, &dir()).unwrap().last().unwrap() + 1;
+            let mut batch = BatchBuilder::new();
+            batch.push(0, None, Some(b"value"));
+            let mut batch = batch.finish().unwrap();
+            batch.truncate(batch.len() - cut);
+            batch.resize(batch.len() + extra, 0);
+            let mut writer = JournalWriter::create(&io, &dir(), next).unwrap();
+            // The internal topics have the partitions 0 and 1.
+            writer.write([(2, &batch[..])].into_iter()).unwrap();
+            let refused = EmbeddedLog::open(options(&io));
+            assert!(matches!(&refused, Err(Error::Damaged { .. })), "{refused:?}");
+        }
     }
 
     #[test]

@@ -70,8 +70,11 @@ fn decode_topic_v2(from: &mut Decoder<'_>) -> Result<(TopicSpec, Vec<u32>)> {
         delete_retention_ms: from.i64()?,
         ..TopicConfig::default()
     };
+    let spec = TopicSpec { name, partitions, config };
+    // Before room is made for so many.
+    spec.check()?;
     let ids = (first_id..first_id.saturating_add(partitions.unsigned_abs())).collect();
-    Ok((TopicSpec { name, partitions, config }, ids))
+    Ok((spec, ids))
 }
 
 impl Topics {
@@ -112,13 +115,20 @@ impl Topics {
         topic: fn(&mut Decoder<'_>) -> Result<(TopicSpec, Vec<u32>)>,
     ) -> Result<Self> {
         let mut from = Decoder::new(content);
-        let next_id = from.i32()? as u32;
-        let mut topics = Self::default();
+        let next_id = u32::try_from(from.i32()?).map_err(|_| Error::corrupt("the next id is negative"))?;
+        let mut topics = Self { next_id, ..Self::default() };
         for _ in 0..from.count()? {
             let (spec, ids) = topic(&mut from)?;
+            spec.check()?;
+            if topics.by_name.contains_key(spec.name.as_str()) {
+                return Err(Error::corrupt(format!("topic \"{}\" is there twice", spec.name)));
+            }
+            let known = topics.by_id.len();
             topics.insert_as(dir, &spec, &ids);
+            if topics.by_id.len() != known + ids.len() || ids.iter().any(|id| *id >= next_id) {
+                return Err(Error::corrupt(format!("a partition of topic \"{}\" has an impossible id", spec.name)));
+            }
         }
-        topics.next_id = next_id;
         if from.is_empty() { Ok(topics) } else { Err(Error::corrupt("bytes follow its end")) }
     }
 
@@ -214,5 +224,52 @@ impl Topics {
 
     pub(super) fn partitions(&self) -> impl Iterator<Item = &Arc<Partition>> {
         self.by_name.values().flat_map(|topic| &topic.partitions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(topics: &[(&str, &[i32])]) -> Result<Topics> {
+        let mut content = Vec::new();
+        content.put_i32(10);
+        content.put_i32(topics.len() as i32);
+        for (name, ids) in topics {
+            content.put_string(name);
+            content.put_i32(ids.len() as i32);
+            ids.iter().for_each(|id| content.put_i32(*id));
+            content.put_i32(0);
+        }
+        Topics::decode(Path::new("/log"), &content, decode_topic)
+    }
+
+    #[test]
+    fn a_registry_that_cannot_be_is_damage() {
+        assert!(decode(&[("a", &[0, 1]), ("b", &[9])]).is_ok());
+        let impossible: [&[(&str, &[i32])]; 6] = [
+            &[("../a", &[0])],
+            &[("a", &[])],
+            &[("a", &[0]), ("a", &[1])],
+            &[("a", &[0]), ("b", &[0])],
+            &[("a", &[3, 3])],
+            &[("a", &[10])],
+        ];
+        for topics in impossible {
+            assert!(decode(topics).is_err(), "{topics:?}");
+        }
+    }
+
+    #[test]
+    fn a_registry_of_version_2_makes_no_room_for_partitions_that_there_cannot_be() {
+        let mut content = Vec::new();
+        content.put_i32(10);
+        content.put_i32(1);
+        content.put_string("a");
+        content.put_i32(0);
+        content.put_i32(i32::MAX);
+        content.put_i16(0);
+        (0..4).for_each(|_| content.put_i64(0));
+        assert!(Topics::decode(Path::new("/log"), &content, decode_topic_v2).is_err());
     }
 }

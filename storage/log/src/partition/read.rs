@@ -118,6 +118,9 @@ fn read_batches(buffers: &Arc<Buffers>, place: &Place, offset: i64, limit: i64, 
         let read = |buffer: &mut [u8]| place.file.read_at(buffer, position);
         let buffer = buffers.fill(want.min(available), read).map_err(Error::io("read", &place.path))?;
         let damaged = |at: usize, reason: &str| Error::damaged(&place.path, position + at as u64, reason);
+        if buffer.len() < want.min(available) {
+            return Err(damaged(buffer.len(), "the file ends here, more had been written"));
+        }
         let (mut from, mut to) = (None, 0);
         let mut needed = None;
         while let Some(rest) = buffer.get(to..) {

@@ -1,7 +1,8 @@
 //! Power failures at every write, sync and rename, and bits that flip.
 
 use millstream_log::{
-    EmbeddedLog, Error, Flusher, GroupOffset, Isolation, Log, LogOptions, Memory, TopicPartition, TopicSpec, WriteBatch,
+    EmbeddedLog, Error, Flusher, GroupOffset, Io, Isolation, Log, LogOptions, Memory, TopicPartition, TopicSpec,
+    WriteBatch,
 };
 
 use super::{batch, options, read};
@@ -208,4 +209,21 @@ fn a_full_disk_stops_acknowledgements_until_the_log_is_reopened() {
     let log = EmbeddedLog::open(small(&disk)).unwrap();
     assert_eq!(read(&log, &partition, Isolation::ReadCommitted), [(0, "kept".to_owned())]);
     log.append(&partition, batch(&["again"])).unwrap().wait().unwrap();
+}
+
+#[test]
+fn a_segment_that_somebody_cuts_is_damage_to_its_readers() {
+    let disk = Memory::new();
+    let partition = TopicPartition::new("a", 0);
+    let log = EmbeddedLog::open(small(&disk)).unwrap();
+    log.create_topic(&spec("a")).unwrap();
+    for value in ["first", "second"] {
+        log.append(&partition, batch(&[value])).unwrap().wait().unwrap();
+    }
+    let (path, length) = disk.files().into_iter().find(|(path, _)| path.to_string_lossy().contains("/a-0.")).unwrap();
+    for cut in [length - 1, length / 2 + 10, 0] {
+        disk.open(&path).unwrap().set_len(cut as u64).unwrap();
+        let fetched = log.fetch(&partition, 1, 1 << 10, Isolation::ReadCommitted);
+        assert!(matches!(fetched, Err(Error::Damaged { .. })), "{cut}: {fetched:?}");
+    }
 }
