@@ -14,11 +14,11 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
+use crate::BrokerOptions;
 use crate::api::{self, Api};
 use crate::broker::Broker;
 use crate::call::{Call, Peer, Pending};
 use crate::frame::{Frame, FrameReader};
-use crate::BrokerOptions;
 
 /// So many appends of one connection may wait for the disk together; every other request waits for those before it and
 /// is waited for, so that a connection never holds more than one answer of some size.
