@@ -3,7 +3,7 @@
 //! ```text
 //! load ADDRESS produce TOPIC RECORDS BYTES           as fast as it goes
 //! load ADDRESS consume TOPIC RECORDS                 from the beginning
-//! load ADDRESS latency TOPIC MEGABYTES/S SECONDS     from the send to the receipt, 1 KiB a record
+//! load ADDRESS latency TOPIC MEGABYTES/S SECONDS     over a new topic, from the send to the receipt, 1 KiB a record
 //! ```
 //!
 //! It prints one JSON object.
@@ -115,8 +115,9 @@ fn consume(address: &str, topic: &str, records: u64) -> Result<()> {
 fn latency(address: &str, topic: &str, megabytes_per_s: f64, seconds: u64) -> Result<()> {
     let producer: ThreadedProducer<_> = client(address, &[("acks", "all"), ("linger.ms", "1")])?;
     producer.client().fetch_metadata(Some(topic), TIMEOUT)?;
-    let consumer = reader(address, topic, Offset::End)?;
-    // The consumer must stand at the end before there is more to read.
+    // The topic is new: what is read is what is sent here.
+    let consumer = reader(address, topic, Offset::Beginning)?;
+    // The consumer is connected before there is anything to read.
     let _ = consumer.poll(Duration::from_secs(1));
     let rate = megabytes_per_s * 1e6 / LATENCY_BYTES as f64;
     let records = (rate * seconds as f64) as u64;
