@@ -18,6 +18,8 @@ use millstream_tests::page_views::page_views;
 
 use crate::Result;
 
+const BATCH_RECORDS: usize = 1_000;
+
 /// The streams are listed behind the queries, so that there is an answer also if there is no query.
 const ASK: &str = "SHOW QUERIES; SHOW STREAMS";
 /// What the answer has in it: the one stream that is always there.
@@ -137,11 +139,18 @@ fn fill(data: &Path, queries: usize, records: u64) -> Result<()> {
     let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(LogOptions::on_disk(data))?);
     log.create_topic(&TopicSpec::new("pageviews", 1).kept_for_ever())?;
     let mut builder = BatchBuilder::new();
+    let append = |builder: BatchBuilder| -> Result<()> {
+        log.append(&TopicPartition::new("pageviews", 0), builder.finish()?)?.wait()?;
+        Ok(())
+    };
     for view in page_views(records) {
         builder.push(view.time_ms, Some(view.user.as_bytes()), Some(&view.json));
+        if builder.len() == BATCH_RECORDS {
+            append(std::mem::replace(&mut builder, BatchBuilder::new()))?;
+        }
     }
     if !builder.is_empty() {
-        log.append(&TopicPartition::new("pageviews", 0), builder.finish()?)?.wait()?;
+        append(builder)?;
     }
     let engine = Engine::open(Arc::clone(&log), &EngineOptions::default())?;
     let mut settings = Settings::default();
