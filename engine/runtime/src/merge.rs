@@ -38,8 +38,7 @@ pub(crate) fn next_batch(
     } else if patience.waits()? {
         return Ok(None);
     }
-    let next = next_rows(inputs, &heads)?;
-    let Some(next) = next else { return Ok(None) };
+    let Some(next) = next_rows(inputs, &heads)? else { return Ok(None) };
     for (input, count) in inputs.iter_mut().zip(next.passed) {
         input.pass(count);
     }
