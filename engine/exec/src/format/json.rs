@@ -2,6 +2,7 @@
 
 mod block;
 mod decode;
+mod document;
 mod encode;
 mod number;
 mod scan;

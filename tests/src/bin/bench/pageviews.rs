@@ -23,7 +23,7 @@ use self::queries::{QUERIES, Query, sources};
 use self::topics::write_topics;
 use crate::Result;
 
-/// The page views in topics of one and of four partitions, the users, and both as bytes in memory.
+/// The page views in topics of so many partitions each, the users, and both as bytes in memory.
 struct Data {
     log: Arc<dyn Log>,
     bytes: u64,
@@ -32,11 +32,11 @@ struct Data {
     _dir: tempfile::TempDir,
 }
 
-fn prepare(rows: u64) -> Result<Data> {
+fn prepare(rows: u64, partitions: &[i32]) -> Result<Data> {
     let dir = tempfile::tempdir_in(".")?;
     let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(LogOptions::on_disk(dir.path()))?);
-    for partitions in [1, 4] {
-        write_topics(&*log, partitions, rows)?;
+    for partitions in partitions {
+        write_topics(&*log, *partitions, rows)?;
     }
     let mut lines = Vec::new();
     for view in page_views(rows) {
@@ -135,16 +135,16 @@ fn run_batch(data: &Data, query: &Query) -> Result<Measured> {
     Ok(Measured { seconds: started.elapsed().as_secs_f64(), cpu_seconds: (cpu_time() - cpu).as_secs_f64() })
 }
 
-pub(crate) fn run(rows: u64, runs: usize, only: &str, json: bool) -> Result<()> {
+pub(crate) fn run(rows: u64, runs: usize, only: &str, partitions: &[i32], json: bool) -> Result<()> {
     eprintln!("writing {rows} page views");
-    let data = prepare(rows)?;
+    let data = prepare(rows, partitions)?;
     if !json {
         println!(
             "query            partitions     rows/s     MB/s  CPU-s/M rows  batch rows/s  batch CPU-s/M rows  batch_ratio  peak MB"
         );
     }
     for query in QUERIES.iter().filter(|query| query.name.contains(only)) {
-        for partitions in [1, 4] {
+        for &partitions in partitions {
             let threads = if partitions == 1 { 1 } else { 2 };
             let (mut streaming, mut batch) = (Vec::new(), Vec::new());
             for run in 0..runs {

@@ -1,29 +1,41 @@
-//! Sixteen bytes of a document looked at as one.
+//! Sixteen bytes looked at as one.
+
+use std::ops::{BitOr, BitOrAssign};
 
 use wide::u8x16;
 
-/// The number of bytes of a block.
-const BYTES: usize = 16;
-
-/// Sixteen bytes.
+/// Sixteen bytes, or what is true of each of them: all its bits are set, or none.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Block(u8x16);
 
 impl Block {
-    /// The block at a place, if the document is long enough.
+    /// The number of bytes of a block.
+    pub(super) const BYTES: usize = 16;
+    pub(super) const ZERO: Self = Self(u8x16::ZERO);
+
     #[inline]
-    pub(super) fn at(document: &[u8], at: usize) -> Option<Self> {
-        let bytes = document.get(at..)?.first_chunk::<BYTES>()?;
-        Some(Self(u8x16::from(*bytes)))
+    pub(super) fn new(bytes: [u8; Self::BYTES]) -> Self {
+        Self(u8x16::from(bytes))
     }
 
-    /// A bit for each quote, backslash and control character, the first byte's lowest.
+    /// The block at a place, if there are as many bytes.
     #[inline]
-    fn specials(self) -> u32 {
-        let quote = self.0.simd_eq(u8x16::splat(b'"'));
+    pub(super) fn at(bytes: &[u8], at: usize) -> Option<Self> {
+        Some(Self::new(*bytes.get(at..)?.first_chunk()?))
+    }
+
+    /// Which bytes are quotes.
+    #[inline]
+    pub(super) fn quotes(self) -> Self {
+        Self(self.0.simd_eq(u8x16::splat(b'"')))
+    }
+
+    /// Which bytes may not stand in a string as they are, besides quotes.
+    #[inline]
+    pub(super) fn escapes_and_controls(self) -> Self {
         let backslash = self.0.simd_eq(u8x16::splat(b'\\'));
         let control = self.0.min(u8x16::splat(0x1F)).simd_eq(self.0);
-        (quote | backslash | control).to_bitmask()
+        Self(backslash | control)
     }
 
     /// How many decimal digits come first.
@@ -33,62 +45,79 @@ impl Block {
         let digit = value.min(u8x16::splat(9)).simd_eq(value);
         (!digit.to_bitmask()).trailing_zeros() as usize
     }
-}
 
-/// Whether a document is all ASCII, a block at a time.
-#[inline]
-pub(super) fn is_ascii(document: &[u8]) -> bool {
-    let (blocks, _) = document.as_chunks::<BYTES>();
-    let Some(last) = document.last_chunk::<BYTES>() else { return document.is_ascii() };
-    // The last block may overlap the one before it: a byte may be looked at twice.
-    let seen = blocks.iter().fold(u8x16::from(*last), |seen, block| seen | u8x16::from(*block));
-    // The highest bit of each byte is what makes a mask of bytes as they are.
-    seen.to_bitmask() == 0
-}
-
-/// Where the next quote, backslash or control character stands from a place on; the document's length if
-/// there is none.
-#[inline]
-pub(super) fn next_special(document: &[u8], mut at: usize) -> usize {
-    while let Some(block) = Block::at(document, at) {
-        let specials = block.specials();
-        if specials != 0 {
-            return at + specials.trailing_zeros() as usize;
-        }
-        at += BYTES;
+    /// Whether so many bytes are the same, from the first on.
+    #[inline]
+    pub(super) fn starts_as(self, other: Self, count: usize) -> bool {
+        // The bit behind the last one ends what differs.
+        let differs = !self.0.simd_eq(other.0).to_bitmask() | 1 << Self::BYTES;
+        differs.trailing_zeros() as usize >= count
     }
-    // Of the last block those bytes count that lie behind the place.
-    let rest = document.len().saturating_sub(at);
-    let overlap = BYTES - rest;
-    match document.len().checked_sub(BYTES).and_then(|start| Block::at(document, start)) {
-        Some(block) => at + ((block.specials() >> overlap).trailing_zeros() as usize).min(rest),
-        None => {
-            let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-            at + document.get(at..).unwrap_or_default().iter().position(is_special).unwrap_or(rest)
-        }
+
+    /// The highest bit of each byte, the first byte's lowest.
+    #[inline]
+    pub(super) fn bits(self) -> u32 {
+        self.0.to_bitmask()
+    }
+}
+
+impl BitOr for Block {
+    type Output = Self;
+
+    #[inline]
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Block {
+    #[inline]
+    fn bitor_assign(&mut self, other: Self) {
+        *self = *self | other;
+    }
+}
+
+/// Whether text has neither a quote nor a backslash nor a control character.
+#[inline]
+pub(super) fn is_plain(text: &[u8]) -> bool {
+    let is_plain = |block: &[u8; Block::BYTES]| {
+        let block = Block::new(*block);
+        (block.quotes() | block.escapes_and_controls()).bits() == 0
+    };
+    let (blocks, rest) = text.as_chunks();
+    match text.last_chunk() {
+        // The last block may overlap the one before it: a byte may be looked at twice.
+        Some(last) => blocks.iter().chain([last]).all(is_plain),
+        None => rest.iter().all(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Block, is_ascii, next_special};
+    use super::{Block, is_plain};
 
-    /// Each answer at each place of documents shorter and longer than a block, against one byte after
-    /// the other.
+    /// Each answer for each part of texts, against one byte after the other.
     #[test]
     fn a_block_answers_as_its_bytes_do() {
         let mixed = [b"a\xC3\xA90\x1F\\".as_slice(), &[b'9'; 15], b"\x7F"].concat();
-        let documents: [&[u8]; 4] = [b"12\"a", b"0123456789abcdef0123456789", b"no specials at all, only text", &mixed];
-        for document in documents {
-            assert_eq!(is_ascii(document), document.is_ascii());
-            for at in 0..=document.len() {
-                let rest = &document[at..];
-                let special = |byte: &u8| *byte == b'"' || *byte == b'\\' || *byte < 0x20;
-                let expected = rest.iter().position(special).unwrap_or(rest.len());
-                assert_eq!(next_special(document, at), at + expected);
-                if let Some(block) = Block::at(document, at) {
-                    let is_other = |byte: &u8| !byte.is_ascii_digit();
-                    assert_eq!(block.digits(), rest[..16].iter().position(is_other).unwrap_or(16));
+        let texts: [&[u8]; 4] = [b"12\"a", b"0123456789abcdef0123456789", b"no specials at all, only text", &mixed];
+        for text in texts {
+            for at in 0..=text.len() {
+                let rest = &text[at..];
+                let is_odd = |byte: u8| byte == b'\\' || byte < 0x20;
+                assert_eq!(is_plain(rest), !rest.iter().any(|byte| *byte == b'"' || is_odd(*byte)));
+                let Some(block) = Block::at(text, at) else { continue };
+                let bytes = &rest[..16];
+                let bits = |is: &dyn Fn(u8) -> bool| {
+                    bytes.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(is(*byte)))
+                };
+                assert_eq!(block.digits(), bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(16));
+                assert_eq!(block.quotes().bits(), bits(&|byte| byte == b'"'));
+                assert_eq!(block.escapes_and_controls().bits(), bits(&is_odd));
+                assert_eq!(block.bits(), bits(&|byte| byte >= 0x80));
+                let other = Block::new(*b"0123456789abcdef");
+                for count in 0..=16 {
+                    assert_eq!(block.starts_as(other, count), bytes[..count] == b"0123456789abcdef"[..count]);
                 }
             }
         }

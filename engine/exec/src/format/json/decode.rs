@@ -4,21 +4,32 @@
 //! nothing is kept. Wanted values are remembered by their place and converted at the end, so that of a
 //! repeated field the last one counts.
 
+use std::borrow::Cow;
+
 use arrow::datatypes::DataType;
 
 use super::super::Unreadable;
+use super::document::{Document, Specials};
 use super::number::{parse_decimal, parse_double, parse_integer};
 use super::scan::{Kind, Malformed, Raw, Scanner};
-use super::shape::Shape;
+use super::shape::{NO_COLUMN, Shape};
 use crate::column::ColumnBuilder;
 
 /// Decodes JSON documents.
 #[derive(Debug)]
 pub struct JsonDecoder {
-    names: Vec<String>,
+    fields: Fields,
     /// Whether the document is an object with the columns as fields, or the only column itself.
     wrapped: bool,
+    specials: Specials,
+}
+
+/// The fields that are columns.
+#[derive(Debug)]
+struct Fields {
+    names: Vec<String>,
     shape: Shape,
+    /// Where the last document has them.
     found: Vec<Raw>,
 }
 
@@ -27,7 +38,8 @@ impl JsonDecoder {
     #[must_use]
     pub fn new(names: Vec<String>, wrapped: bool) -> Self {
         let found = vec![Raw::MISSING; names.len()];
-        Self { names, wrapped, shape: Shape::default(), found }
+        let fields = Fields { names, shape: Shape::default(), found };
+        Self { fields, wrapped, specials: Specials::default() }
     }
 
     /// Appends one row to the columns; false if the document is `null`, which leaves them as they are.
@@ -35,60 +47,92 @@ impl JsonDecoder {
     /// # Errors
     /// Why the document cannot be read. Columns may then be one row longer than others.
     pub fn decode(&mut self, document: &[u8], columns: &mut [ColumnBuilder]) -> Result<bool, Unreadable> {
-        let mut scanner = Scanner::new(document);
+        let document = self.specials.note(document);
+        let mut scanner = Scanner::new(document, 0);
         scanner.skip_space();
-        let is_object = document.get(scanner.at) == Some(&b'{');
+        let is_object = document.bytes.get(scanner.at) == Some(&b'{');
         if !(self.wrapped && is_object) {
             let raw = whole_value(&mut scanner).map_err(|malformed| scanner.explain(malformed))?;
             return match columns {
                 _ if self.wrapped && raw.kind == Kind::Null => Ok(false),
                 _ if self.wrapped => Err("expected a JSON object".to_owned()),
-                [column] => append(document, raw, column).map(|()| true).map_err(|reason| self.blame(0, &reason)),
+                [column] => {
+                    append(document, raw, column).map(|()| true).map_err(|reason| self.fields.blame(0, &reason))
+                }
                 _ => Ok(true),
             };
         }
-        self.found.fill(Raw::MISSING);
-        self.fields(&mut scanner).map_err(|malformed| scanner.explain(malformed))?;
-        for (at, (column, raw)) in columns.iter_mut().zip(&self.found).enumerate() {
-            append(document, *raw, column).map_err(|reason| self.blame(at, &reason))?;
+        self.fields.find(&mut scanner).map_err(|malformed| scanner.explain(malformed))?;
+        for (at, (column, raw)) in columns.iter_mut().zip(&self.fields.found).enumerate() {
+            append(document, *raw, column).map_err(|reason| self.fields.blame(at, &reason))?;
         }
         Ok(true)
     }
+}
 
+impl Fields {
     fn blame(&self, column: usize, reason: &str) -> Unreadable {
         format!("column \"{}\": {reason}", self.names.get(column).map_or("", String::as_str))
     }
 
-    /// Passes over an object, from its opening brace to its end.
-    fn fields(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Malformed> {
+    /// Passes over an object, from its opening brace to the document's end.
+    fn find(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Malformed> {
+        self.found.iter_mut().for_each(|found| found.kind = Kind::Missing);
         let mut place = 0;
         loop {
-            let column = match self.shape.pass(place, scanner) {
-                Some(column) => column,
-                None if !another(place, scanner)? => return end(scanner),
-                None => self.read_name(place, scanner)?,
+            place += self.find_familiar(place, scanner.document, &mut scanner.at);
+            let column = match self.shape.pass(place, scanner.document.bytes, scanner.at) {
+                Some((start, column)) => {
+                    scanner.at = start;
+                    column
+                }
+                None => match self.read_name(place, scanner)? {
+                    Some(column) => column,
+                    None => return end(scanner),
+                },
             };
-            scanner.skip_space();
-            let start = scanner.at;
-            let kind = scanner.value(1)?;
-            if let Some(found) = column.and_then(|column| self.found.get_mut(column)) {
-                *found = Raw::new(kind, start, scanner.at);
+            let raw = scanner.raw_value(1)?;
+            if let Some(found) = self.found.get_mut(column) {
+                *found = raw;
             }
             place += 1;
         }
     }
 
-    /// Reads a field's name and colon and looks the column up.
+    /// Passes over fields that look as those of the last document did, and counts them. It stands alone, so that
+    /// all it needs stays in registers.
+    #[inline(never)]
+    fn find_familiar(&mut self, place: usize, document: Document<'_>, at: &mut usize) -> usize {
+        let (mut count, mut next) = (0, *at);
+        while let Some((start, column)) = self.shape.pass(place + count, document.bytes, next) {
+            let Some((kind, end)) = document.simple_value(start) else { break };
+            if let Some(found) = self.found.get_mut(column) {
+                *found = Raw::new(kind, start, end);
+            }
+            next = end;
+            count += 1;
+        }
+        *at = next;
+        count
+    }
+
+    /// Reads all that stands before the value at a place and looks the column up; nothing if the object ends.
     fn read_name(&mut self, place: usize, scanner: &mut Scanner<'_>) -> Result<Option<usize>, Malformed> {
+        let lead = scanner.at;
+        if !another(place, scanner)? {
+            return Ok(None);
+        }
         scanner.expect(b'"', "a field's name")?;
         let start = scanner.at;
         let escaped = scanner.string()?;
-        let name = scanner.bytes.get(start..scanner.at - 1).unwrap_or_default();
+        let bytes = scanner.document.bytes;
+        let name = bytes.get(start..scanner.at - 1).unwrap_or_default();
         scanner.colon()?;
-        let unescaped = if escaped { unescape(name) } else { name.to_vec() };
+        let unescaped = if escaped { Cow::Owned(unescape(name)) } else { Cow::Borrowed(name) };
         let column = self.names.iter().position(|column| column.as_bytes().eq_ignore_ascii_case(&unescaped));
-        self.shape.note(place, name, column);
-        Ok(column)
+        let column = column.unwrap_or(NO_COLUMN);
+        self.shape.note(place, bytes.get(lead..scanner.at).unwrap_or_default(), column);
+        Ok(Some(column))
     }
 }
 
@@ -110,7 +154,7 @@ fn whole_value(scanner: &mut Scanner<'_>) -> Result<Raw, Malformed> {
 
 fn end(scanner: &mut Scanner<'_>) -> Result<(), Malformed> {
     scanner.skip_space();
-    if scanner.at == scanner.bytes.len() { Ok(()) } else { Err(scanner.expected("the end of the document")) }
+    if scanner.at == scanner.document.bytes.len() { Ok(()) } else { Err(scanner.expected("the end of the document")) }
 }
 
 fn mismatch(raw: Raw, ty: &str) -> Unreadable {
@@ -128,7 +172,7 @@ fn mismatch(raw: Raw, ty: &str) -> Unreadable {
 
 /// Converts a value and appends it.
 #[inline]
-fn append(document: &[u8], raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
+fn append(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
     // Most values are these, and a branch is foretold more often than a jump by type.
     match (raw.kind, &mut *column) {
         (Kind::String, ColumnBuilder::Bytes(builder)) if builder.is_text() => {
@@ -145,7 +189,7 @@ fn append(document: &[u8], raw: Raw, column: &mut ColumnBuilder) -> Result<(), U
     }
 }
 
-fn append_any(document: &[u8], raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
+fn append_any(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
     if matches!(raw.kind, Kind::Null | Kind::Missing) {
         column.append_null();
         return Ok(());
@@ -256,11 +300,11 @@ fn integer(bytes: &[u8], numeric: bool) -> Option<i64> {
 
 /// Hands on the items of an array that has been passed over before.
 fn each_item(
-    document: &[u8],
+    document: Document<'_>,
     raw: Raw,
     mut visit: impl FnMut(Raw) -> Result<(), Unreadable>,
 ) -> Result<(), Unreadable> {
-    let mut scanner = Scanner::within(document, raw.inside());
+    let mut scanner = Scanner::new(document, raw.inside());
     scanner.skip_space();
     if scanner.accept(b']') {
         return Ok(());
@@ -276,11 +320,11 @@ fn each_item(
 
 /// Hands on the fields of an object that has been passed over before.
 fn each_field(
-    document: &[u8],
+    document: Document<'_>,
     raw: Raw,
     mut visit: impl FnMut(Vec<u8>, Raw) -> Result<(), Unreadable>,
 ) -> Result<(), Unreadable> {
-    let mut scanner = Scanner::within(document, raw.inside());
+    let mut scanner = Scanner::new(document, raw.inside());
     scanner.skip_space();
     if scanner.accept(b'}') {
         return Ok(());
@@ -298,7 +342,7 @@ fn named_value(scanner: &mut Scanner<'_>) -> Result<(Vec<u8>, Raw), Malformed> {
     scanner.expect(b'"', "a field's name")?;
     let start = scanner.at;
     let escaped = scanner.string()?;
-    let name = scanner.bytes.get(start..scanner.at - 1).unwrap_or_default();
+    let name = scanner.document.bytes.get(start..scanner.at - 1).unwrap_or_default();
     let name = if escaped { unescape(name) } else { name.to_vec() };
     scanner.colon()?;
     Ok((name, scanner.raw_value(1)?))
@@ -319,7 +363,7 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
             b'r' => out.push(b'\r'),
             b't' => out.push(b'\t'),
             b'u' => {
-                let hex = |from: usize| Scanner::within(rest, from).hex().unwrap_or(0xFFFD);
+                let hex = |from: usize| hex(rest.get(from..from + 4).unwrap_or_default());
                 let mut code = hex(at + 2);
                 used = at + 6;
                 if (0xD800..0xDC00).contains(&code) {
@@ -335,6 +379,11 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
     }
     out.extend_from_slice(rest);
     out
+}
+
+/// The number that hexadecimal digits are.
+fn hex(digits: &[u8]) -> u32 {
+    digits.iter().fold(0, |value, digit| value << 4 | char::from(*digit).to_digit(16).unwrap_or(0))
 }
 
 /// Bytes of their base64.

@@ -7,7 +7,7 @@ use arrow::datatypes::{
 };
 
 use super::super::cannot_write;
-use super::block::next_special;
+use super::block::is_plain;
 use crate::Result;
 
 /// Encodes JSON documents.
@@ -203,7 +203,7 @@ fn write_double(value: f64, out: &mut Vec<u8>) {
 fn write_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let bytes = text.as_bytes();
-    if next_special(bytes, 0) == bytes.len() {
+    if is_plain(bytes) {
         out.reserve(bytes.len() + 2);
         out.push(b'"');
         out.extend_from_slice(bytes);

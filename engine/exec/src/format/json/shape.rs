@@ -1,6 +1,6 @@
 //! What documents of a topic have in common.
 
-use super::scan::Scanner;
+use super::block::Block;
 
 /// The fields of the last document, by their place.
 ///
@@ -12,49 +12,51 @@ pub(super) struct Shape {
 }
 
 /// A field as it stood in a document.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct SeenField {
-    /// What stands before its value: a brace or comma, the name in quotes, a colon.
+    /// What stands between the value before and its own: a brace or comma, the name in quotes, a colon, and the
+    /// space around them.
     lead: Vec<u8>,
-    /// The first sixteen bytes of the lead as a number, and which of its bits there are.
-    head: u128,
-    head_mask: u128,
-    column: Option<usize>,
+    /// The first bytes of the lead.
+    head: Block,
+    column: usize,
 }
+
+/// The column of a field that nobody reads: there are never so many.
+pub(super) const NO_COLUMN: usize = usize::MAX;
 
 /// Documents with more fields than this are looked up by name from there on.
 const FIELDS_MAX: usize = 1000;
+/// A field behind more bytes than this is looked up by its name.
+const LEAD_BYTES_MAX: usize = 1000;
 
 impl Shape {
-    /// Passes over what stands before the value at a place, if it is what stood there last time, and tells
-    /// the field's column.
+    /// Where the value at a place starts if what stands before it is what stood there last time, and the field's
+    /// column.
     #[inline]
-    pub(super) fn pass(&self, place: usize, scanner: &mut Scanner<'_>) -> Option<Option<usize>> {
+    pub(super) fn pass(&self, place: usize, bytes: &[u8], at: usize) -> Option<(usize, usize)> {
         let seen = self.fields.get(place)?;
-        let rest = scanner.bytes.get(scanner.at..)?;
-        let (head, length) = (rest.first_chunk::<16>()?, seen.lead.len());
-        let is_same = (u128::from_le_bytes(*head) ^ seen.head) & seen.head_mask == 0;
-        if !is_same || length == 0 || (length > 16 && !rest.starts_with(&seen.lead)) {
-            return None;
-        }
-        scanner.at += length;
-        Some(seen.column)
+        let rest = bytes.get(at..)?;
+        let length = seen.lead.len();
+        let is_same = if length <= Block::BYTES {
+            Block::at(rest, 0)?.starts_as(seen.head, length)
+        } else {
+            rest.starts_with(&seen.lead)
+        };
+        (is_same && length > 0).then_some((at + length, seen.column))
     }
 
-    /// Takes note of a field: its name as it stands in the document, and its column.
-    pub(super) fn note(&mut self, place: usize, name: &[u8], column: Option<usize>) {
+    /// Takes note of a field: what stands before its value, and its column.
+    pub(super) fn note(&mut self, place: usize, lead: &[u8], column: usize) {
         if place >= FIELDS_MAX {
             return;
         }
-        self.fields.resize_with(self.fields.len().max(place + 1), SeenField::default);
+        let unseen = || SeenField { lead: Vec::new(), head: Block::ZERO, column: NO_COLUMN };
+        self.fields.resize_with(self.fields.len().max(place + 1), unseen);
         let Some(seen) = self.fields.get_mut(place) else { return };
-        let before: &[u8] = if place == 0 { b"{\"" } else { b",\"" };
-        seen.lead = [before, name, b"\":"].concat();
-        let (mut head, mut mask) = ([0; 16], [0; 16]);
-        for ((head, mask), byte) in head.iter_mut().zip(&mut mask).zip(&seen.lead) {
-            (*head, *mask) = (*byte, 0xFF);
-        }
-        (seen.head, seen.head_mask) = (u128::from_le_bytes(head), u128::from_le_bytes(mask));
-        seen.column = column;
+        let lead = if lead.len() > LEAD_BYTES_MAX { &[] } else { lead };
+        let mut head = [0; Block::BYTES];
+        head.iter_mut().zip(lead).for_each(|(head, byte)| *head = *byte);
+        *seen = SeenField { lead: lead.to_vec(), head: Block::new(head), column };
     }
 }

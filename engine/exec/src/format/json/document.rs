@@ -1,0 +1,147 @@
+//! A document and where its strings may end.
+//!
+//! One pass over a document notes each quote, backslash and control character as a bit, so that a string's
+//! end is found by counting zeros instead of looking at its bytes (Langdale and Lemire, "Parsing Gigabytes
+//! of JSON per Second", 2019).
+
+use super::block::Block;
+use super::scan::Kind;
+
+/// The bytes of a word: as many as it has bits.
+const BYTES: usize = 64;
+
+/// A document that has been looked through.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Document<'a> {
+    pub(super) bytes: &'a [u8],
+    /// The quotes, backslashes and control characters of sixty-four bytes each, the lowest bit the first byte's;
+    /// and two words of zeros, since two are looked at together.
+    specials: &'a [u64],
+    /// Whether all bytes are ASCII: then no string need be checked.
+    pub(super) is_ascii: bool,
+    /// Whether the document has no backslash and no control character either, so that every special is a quote.
+    pub(super) is_plain: bool,
+}
+
+/// The memory for what is noted of a document.
+#[derive(Debug, Default)]
+pub(super) struct Specials(Vec<u64>);
+
+impl Specials {
+    /// Looks through a document.
+    #[inline]
+    pub(super) fn note<'a>(&'a mut self, bytes: &'a [u8]) -> Document<'a> {
+        let Self(specials) = self;
+        let (mut seen, mut odd) = (Block::ZERO, Block::ZERO);
+        let mut note = |word: &[u8; BYTES]| {
+            let (blocks, _) = word.as_chunks();
+            let mut specials = 0;
+            for (at, block) in blocks.iter().enumerate() {
+                let block = Block::new(*block);
+                seen |= block;
+                odd |= block.escapes_and_controls();
+                specials |= u64::from((block.escapes_and_controls() | block.quotes()).bits()) << (at * Block::BYTES);
+            }
+            specials
+        };
+        let (words, rest) = bytes.as_chunks::<BYTES>();
+        specials.clear();
+        specials.extend(words.iter().map(&mut note));
+        let last = match bytes.last_chunk::<BYTES>() {
+            Some(_) if rest.is_empty() => 0,
+            // Those of its bytes that were looked at before are shifted out.
+            Some(last) => note(last) >> (BYTES - rest.len()),
+            None => {
+                let mut padded = [b' '; BYTES];
+                padded.iter_mut().zip(rest).for_each(|(padded, byte)| *padded = *byte);
+                note(&padded)
+            }
+        };
+        specials.extend([last, 0, 0]);
+        let is_ascii = seen.bits() == 0;
+        Document { bytes, specials, is_ascii, is_plain: is_ascii && odd.bits() == 0 }
+    }
+}
+
+impl<'a> Document<'a> {
+    /// Where the next quote, backslash or control character stands from a place on, if it is not far.
+    #[inline]
+    fn special_near(&self, at: usize) -> Option<usize> {
+        let (word, bit) = (at / BYTES, at % BYTES);
+        let [low, high] = self.specials.get(word..)?.first_chunk()?;
+        // The sixty-four bytes from the place on; a shift by 64 is none.
+        let ahead = low >> bit | (high << 1) << (BYTES - 1 - bit);
+        if ahead == 0 { None } else { Some(at + ahead.trailing_zeros() as usize) }
+    }
+
+    /// Where the next quote, backslash or control character stands from a place on; the document's length if
+    /// there is none.
+    #[inline]
+    pub(super) fn next_special(&self, at: usize) -> usize {
+        self.special_near(at).unwrap_or_else(|| self.special_far(at))
+    }
+
+    #[cold]
+    fn special_far(&self, from: usize) -> usize {
+        let mut words = self.specials.iter().enumerate().skip(from / BYTES);
+        let first = words.next().map(|(word, specials)| (word, specials >> (from % BYTES) << (from % BYTES)));
+        let rest = words.map(|(word, specials)| (word, *specials));
+        match first.into_iter().chain(rest).find(|(_, specials)| *specials != 0) {
+            Some((word, specials)) => word * BYTES + specials.trailing_zeros() as usize,
+            None => self.bytes.len(),
+        }
+    }
+
+    /// Where a short string without escapes ends, or a number of a few digits only that more follows: what
+    /// nearly every value is. All that is no such value has to be looked at in another way.
+    #[inline]
+    pub(super) fn simple_value(&self, start: usize) -> Option<(Kind, usize)> {
+        if self.bytes.get(start) == Some(&b'"') {
+            return if self.is_plain { Some((Kind::String, self.special_near(start + 1)? + 1)) } else { None };
+        }
+        let digits = Block::at(self.bytes, start)?.digits();
+        let end = start + digits;
+        let is_whole = matches!(self.bytes.get(end), Some(b',' | b'}'));
+        let is_number = is_whole && digits > 0 && (digits == 1 || self.bytes.get(start) != Some(&b'0'));
+        is_number.then_some((Kind::Number, end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Specials;
+
+    /// Each answer at each place of documents shorter and longer than a word, against one byte after the other.
+    #[test]
+    fn specials_are_where_they_stand() {
+        let mut specials = Specials::default();
+        for length in [0, 1, 15, 16, 63, 64, 65, 127, 128, 200, 300] {
+            for every in [1, 3, 50, 64, 150, 1000] {
+                for special in [b'"', b'\\', 0, 0x1F] {
+                    let bytes: Vec<u8> =
+                        (0..length).map(|at| if at % every == every - 1 { special } else { b' ' + at as u8 % 2 }).collect();
+                    let document = specials.note(&bytes);
+                    assert!(document.is_ascii);
+                    for at in 0..=length {
+                        let expected = bytes[at..].iter().position(|byte| *byte == special);
+                        assert_eq!(document.next_special(at), expected.map_or(length, |found| at + found));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_byte_beyond_ascii_is_seen_wherever_it_stands() {
+        let mut specials = Specials::default();
+        for length in [1, 16, 63, 64, 65, 130] {
+            for at in 0..length {
+                let mut bytes = vec![b'a'; length];
+                bytes[at] = 0xC3;
+                assert!(!specials.note(&bytes).is_ascii);
+                bytes[at] = 0x7F;
+                assert!(specials.note(&bytes).is_ascii);
+            }
+        }
+    }
+}
