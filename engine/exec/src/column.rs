@@ -10,6 +10,7 @@ use arrow::array::{
 use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, FieldRef, TimeUnit};
 
+use crate::append::append_part;
 use crate::{Error, Result};
 
 /// A column that values are appended to, one a row. The decoder of a format appends by variant, so
@@ -49,8 +50,18 @@ pub struct BytesBuilder {
 }
 
 impl BytesBuilder {
+    /// Adds a row: the bytes of `source` from `start` on, up to `end`; false if it has no such bytes.
+    #[inline(always)]
+    pub(crate) fn append_part(&mut self, source: &[u8], start: usize, end: usize) -> bool {
+        let has_part = append_part(&mut self.bytes, source, start, end);
+        if has_part {
+            self.end_row();
+        }
+        has_part
+    }
+
     /// Ends a row that has a value: what was added to `bytes` since the last row.
-    #[inline]
+    #[inline(always)]
     pub fn end_row(&mut self) {
         self.offsets.push(self.bytes.len() as i32);
         self.nulls.append_non_null();

@@ -14,7 +14,7 @@ use crate::{Error, Result};
 pub(crate) use delimited::{DelimitedDecoder, DelimitedEncoder};
 pub use json::JsonDecoder;
 pub(crate) use json::{JsonEncoder, JsonRows};
-pub(crate) use kafka::{KafkaDecoder, KafkaEncoder};
+pub(crate) use kafka::{KafkaDecoder, KafkaEncoder, KafkaRows};
 
 /// Why the bytes of one record cannot be read.
 pub(crate) type Unreadable = String;
@@ -95,7 +95,7 @@ impl Encoder {
         match self {
             Self::Json(encoder) => RowEncoder::Json(encoder.rows(columns)),
             Self::Delimited(encoder) => RowEncoder::Delimited(encoder, columns),
-            Self::Kafka(encoder) => RowEncoder::Kafka(encoder, columns),
+            Self::Kafka(encoder) => RowEncoder::Kafka(encoder.rows(columns)),
             Self::None => RowEncoder::None,
         }
     }
@@ -105,7 +105,7 @@ impl Encoder {
 pub(crate) enum RowEncoder<'a> {
     Json(JsonRows<'a>),
     Delimited(&'a DelimitedEncoder, &'a [ArrayRef]),
-    Kafka(&'a KafkaEncoder, &'a [ArrayRef]),
+    Kafka(KafkaRows<'a>),
     None,
 }
 
@@ -116,7 +116,7 @@ impl RowEncoder<'_> {
         match self {
             Self::Json(rows) => rows.encode(row, out),
             Self::Delimited(encoder, columns) => encoder.encode(columns, row, out),
-            Self::Kafka(encoder, columns) => encoder.encode(columns, row, out),
+            Self::Kafka(rows) => rows.encode(row, out),
             Self::None => Ok(false),
         }
     }

@@ -4,6 +4,7 @@
 //! synchronous and push-based: an epoch is one call stack from decoder to sink. It is not: a runtime.
 //! An operator sees no clock, no thread, no file and no log; time comes with the data.
 
+mod append;
 mod batch;
 mod codec;
 mod column;

@@ -1,10 +1,11 @@
 //! Kafka's own primitives: big-endian numbers, text and bytes as they are.
 
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 
 use super::{Unreadable, cannot_write};
 use crate::Result;
+use crate::append::{append, is_ascii};
 use crate::column::ColumnBuilder;
 
 /// Decodes a single primitive.
@@ -29,10 +30,10 @@ impl KafkaDecoder {
                     nulls.append_non_null();
                 }
                 ColumnBuilder::Bytes(builder) => {
-                    if builder.is_text() && !bytes.is_ascii() && std::str::from_utf8(bytes).is_err() {
+                    if builder.is_text() && !is_ascii(bytes) && std::str::from_utf8(bytes).is_err() {
                         return Err("the text is not UTF-8".to_owned());
                     }
-                    builder.bytes.extend_from_slice(bytes);
+                    append(&mut builder.bytes, bytes);
                     builder.end_row();
                 }
                 _ => return Err("format KAFKA holds INT, BIGINT, DOUBLE, STRING or BYTES".to_owned()),
@@ -57,16 +58,49 @@ impl KafkaEncoder {
         }
     }
 
-    pub(crate) fn encode(&self, arrays: &[ArrayRef], row: usize, out: &mut Vec<u8>) -> Result<bool> {
-        let Some(array) = arrays.first().filter(|array| array.is_valid(row)) else { return Ok(false) };
+    /// Makes ready to encode rows of these columns.
+    pub(crate) fn rows<'a>(&'a self, columns: &'a [ArrayRef]) -> KafkaRows<'a> {
+        let values = columns.first().map(|array| match array.as_string_opt() {
+            Some(text) => Values::Text(text),
+            None => Values::Any(array),
+        });
+        KafkaRows { column: &self.column, values }
+    }
+}
+
+/// Rows of a column that has been looked at once.
+pub(crate) struct KafkaRows<'a> {
+    column: &'a str,
+    values: Option<Values<'a>>,
+}
+
+enum Values<'a> {
+    Text(&'a StringArray),
+    Any(&'a ArrayRef),
+}
+
+impl KafkaRows<'_> {
+    /// Appends a row's value; false if it is null.
+    #[inline]
+    pub(crate) fn encode(&self, row: usize, out: &mut Vec<u8>) -> Result<bool> {
+        match self.values {
+            Some(Values::Text(text)) if text.is_valid(row) => {
+                append(out, text.value(row).as_bytes());
+                Ok(true)
+            }
+            Some(Values::Any(array)) if array.is_valid(row) => self.encode_any(array, row, out).map(|()| true),
+            _ => Ok(false),
+        }
+    }
+
+    fn encode_any(&self, array: &ArrayRef, row: usize, out: &mut Vec<u8>) -> Result<()> {
         match array.data_type() {
             DataType::Int32 => out.extend_from_slice(&array.as_primitive::<Int32Type>().value(row).to_be_bytes()),
             DataType::Int64 => out.extend_from_slice(&array.as_primitive::<Int64Type>().value(row).to_be_bytes()),
             DataType::Float64 => out.extend_from_slice(&array.as_primitive::<Float64Type>().value(row).to_be_bytes()),
-            DataType::Utf8 => out.extend_from_slice(array.as_string::<i32>().value(row).as_bytes()),
             DataType::Binary => out.extend_from_slice(array.as_binary::<i32>().value(row)),
-            other => return Err(cannot_write(&self.column, format!("format KAFKA has no form for type {other}"))),
+            other => return Err(cannot_write(self.column, format!("format KAFKA has no form for type {other}"))),
         }
-        Ok(true)
+        Ok(())
     }
 }

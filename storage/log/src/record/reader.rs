@@ -91,33 +91,35 @@ impl<'a> BatchReader<'a> {
     /// The records in order. After an error the iteration ends.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Result<Record<'_>>> {
-        self.iter_raw().map(|record| Ok(record?.0))
+        self.read(|record, _| record)
     }
 
     /// The records, each with the bytes that it was read from.
-    #[inline]
     pub(super) fn iter_raw(&self) -> impl Iterator<Item = Result<(Record<'_>, &[u8])>> {
+        self.read(|record, bytes| (record, bytes))
+    }
+
+    /// What `take` makes of each record and its bytes.
+    #[inline(always)]
+    fn read<'b, T>(&'b self, take: impl Fn(Record<'b>, &'b [u8]) -> T) -> impl Iterator<Item = Result<T>> {
         let mut rest: &[u8] = &self.records;
         let mut left = self.header.record_count;
-        let header = &self.header;
         std::iter::from_fn(move || {
             if left == 0 {
                 return None;
             }
             left -= 1;
             let whole = rest;
-            let record = read_record(header, &mut rest)
-                .map(|record| (record, whole.get(..whole.len() - rest.len()).unwrap_or_default()))
-                .ok_or_else(|| Error::corrupt("a record is damaged"));
-            if record.is_err() {
+            let Some(record) = read_record(&self.header, &mut rest) else {
                 left = 0;
-            }
-            Some(record)
+                return Some(Err(Error::corrupt("a record is damaged")));
+            };
+            Some(Ok(take(record, whole.get(..whole.len() - rest.len()).unwrap_or_default())))
         })
     }
 }
 
-#[inline]
+#[inline(always)]
 fn read_record<'a>(header: &BatchHeader, rest: &mut &'a [u8]) -> Option<Record<'a>> {
     let length = usize::try_from(varint::read(rest)?).ok()?;
     let (mut record, tail) = rest.split_at_checked(length)?;
@@ -146,7 +148,7 @@ fn read_record<'a>(header: &BatchHeader, rest: &mut &'a [u8]) -> Option<Record<'
 }
 
 /// A length-prefixed field: the outer `None` is damage, the inner one null.
-#[inline]
+#[inline(always)]
 fn read_field<'a>(rest: &mut &'a [u8]) -> Option<Option<&'a [u8]>> {
     let length = varint::read(rest)?;
     if length == -1 {

@@ -7,6 +7,11 @@ pub(super) const MAX_BYTES: usize = 10;
 #[inline]
 pub(super) fn write(out: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;
+    // Nearly all are one or two bytes long.
+    if (0x80..0x4000).contains(&rest) {
+        out.extend_from_slice(&[rest as u8 | 0x80, (rest >> 7) as u8]);
+        return;
+    }
     while rest >= 0x80 {
         out.push(rest as u8 | 0x80);
         rest >>= 7;
@@ -18,13 +23,16 @@ pub(super) fn write(out: &mut Vec<u8>, value: i64) {
 #[inline]
 pub(super) fn len(value: i64) -> usize {
     let zigzag = ((value << 1) ^ (value >> 63)) as u64;
+    if zigzag < 0x4000 {
+        return 1 + usize::from(zigzag >= 0x80);
+    }
     let bits = 64 - (zigzag | 1).leading_zeros() as usize;
     bits.div_ceil(7)
 }
 
 /// Reads one integer from the front of `bytes` and moves past it; `None` if it is cut off or
 /// longer than ten bytes.
-#[inline]
+#[inline(always)]
 pub(super) fn read(bytes: &mut &[u8]) -> Option<i64> {
     // Nearly all are one or two bytes long.
     let (zigzag, rest) = match bytes {

@@ -12,6 +12,7 @@ impl Block {
     /// The number of bytes of a block.
     pub(super) const BYTES: usize = 16;
     pub(super) const ZERO: Self = Self(u8x16::ZERO);
+    pub(super) const ONES: Self = Self(u8x16::MAX);
 
     #[inline]
     pub(super) fn new(bytes: [u8; Self::BYTES]) -> Self {
@@ -30,12 +31,28 @@ impl Block {
         Self(self.0.simd_eq(u8x16::splat(b'"')))
     }
 
-    /// Which bytes may not stand in a string as they are, besides quotes.
+    /// Which bytes are backslashes.
     #[inline]
-    pub(super) fn escapes_and_controls(self) -> Self {
-        let backslash = self.0.simd_eq(u8x16::splat(b'\\'));
-        let control = self.0.min(u8x16::splat(0x1F)).simd_eq(self.0);
-        Self(backslash | control)
+    pub(super) fn backslashes(self) -> Self {
+        Self(self.0.simd_eq(u8x16::splat(b'\\')))
+    }
+
+    /// Which bytes are control characters.
+    #[inline]
+    pub(super) fn controls(self) -> Self {
+        Self(self.0.min(u8x16::splat(0x1F)).simd_eq(self.0))
+    }
+
+    /// Which bytes may not stand in a string as they are.
+    #[inline]
+    pub(super) fn specials(self) -> Self {
+        self.quotes() | self.backslashes() | self.controls()
+    }
+
+    /// The lesser one of each two bytes.
+    #[inline]
+    pub(super) fn min(self, other: Self) -> Self {
+        Self(self.0.min(other.0))
     }
 
     /// How many decimal digits come first.
@@ -80,10 +97,7 @@ impl BitOrAssign for Block {
 /// Whether text has neither a quote nor a backslash nor a control character.
 #[inline]
 pub(super) fn is_plain(text: &[u8]) -> bool {
-    let is_plain = |block: &[u8; Block::BYTES]| {
-        let block = Block::new(*block);
-        (block.quotes() | block.escapes_and_controls()).bits() == 0
-    };
+    let is_plain = |block: &[u8; Block::BYTES]| Block::new(*block).specials().bits() == 0;
     let (blocks, rest) = text.as_chunks();
     match text.last_chunk() {
         // The last block may overlap the one before it: a byte may be looked at twice.
@@ -104,16 +118,18 @@ mod tests {
         for text in texts {
             for at in 0..=text.len() {
                 let rest = &text[at..];
-                let is_odd = |byte: u8| byte == b'\\' || byte < 0x20;
-                assert_eq!(is_plain(rest), !rest.iter().any(|byte| *byte == b'"' || is_odd(*byte)));
+                let is_special = |byte: u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+                assert_eq!(is_plain(rest), !rest.iter().any(|byte| is_special(*byte)));
                 let Some(block) = Block::at(text, at) else { continue };
                 let bytes = &rest[..16];
-                let bits = |is: &dyn Fn(u8) -> bool| {
-                    bytes.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(is(*byte)))
-                };
+                let bits =
+                    |is: &dyn Fn(u8) -> bool| bytes.iter().rev().fold(0, |bits, byte| bits << 1 | u32::from(is(*byte)));
                 assert_eq!(block.digits(), bytes.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(16));
                 assert_eq!(block.quotes().bits(), bits(&|byte| byte == b'"'));
-                assert_eq!(block.escapes_and_controls().bits(), bits(&is_odd));
+                assert_eq!(block.backslashes().bits(), bits(&|byte| byte == b'\\'));
+                assert_eq!(block.controls().bits(), bits(&|byte| byte < 0x20));
+                assert_eq!(block.specials().bits(), bits(&is_special));
+                assert_eq!(block.min(Block::ONES).bits(), block.bits());
                 assert_eq!(block.bits(), bits(&|byte| byte >= 0x80));
                 let other = Block::new(*b"0123456789abcdef");
                 for count in 0..=16 {

@@ -64,7 +64,9 @@ impl JsonDecoder {
         }
         self.fields.find(&mut scanner).map_err(|malformed| scanner.explain(malformed))?;
         for (at, (column, raw)) in columns.iter_mut().zip(&self.fields.found).enumerate() {
-            append(document, *raw, column).map_err(|reason| self.fields.blame(at, &reason))?;
+            if !append_simple(document, *raw, column) {
+                append(document, *raw, column).map_err(|reason| self.fields.blame(at, &reason))?;
+            }
         }
         Ok(true)
     }
@@ -80,7 +82,7 @@ impl Fields {
         self.found.iter_mut().for_each(|found| found.kind = Kind::Missing);
         let mut place = 0;
         loop {
-            place += self.find_familiar(place, scanner.document, &mut scanner.at);
+            place += self.find_familiar(place, &scanner.document, &mut scanner.at);
             let column = match self.shape.pass(place, scanner.document.bytes, scanner.at) {
                 Some((start, column)) => {
                     scanner.at = start;
@@ -102,7 +104,7 @@ impl Fields {
     /// Passes over fields that look as those of the last document did, and counts them. It stands alone, so that
     /// all it needs stays in registers.
     #[inline(never)]
-    fn find_familiar(&mut self, place: usize, document: Document<'_>, at: &mut usize) -> usize {
+    fn find_familiar(&mut self, place: usize, document: &Document<'_>, at: &mut usize) -> usize {
         let (mut count, mut next) = (0, *at);
         while let Some((start, column)) = self.shape.pass(place + count, document.bytes, next) {
             let Some((kind, end)) = document.simple_value(start) else { break };
@@ -170,26 +172,29 @@ fn mismatch(raw: Raw, ty: &str) -> Unreadable {
     format!("expected {ty}, found {found}")
 }
 
-/// Converts a value and appends it.
-#[inline]
-fn append(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
-    // Most values are these, and a branch is foretold more often than a jump by type.
-    match (raw.kind, &mut *column) {
+/// Appends a value of the kinds that most values are, if it is one: a branch is foretold more often than a jump by
+/// type, and who cannot fail needs no place for a reason.
+#[inline(always)]
+fn append_simple(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -> bool {
+    let (start, end) = raw.place();
+    match (raw.kind, column) {
         (Kind::String, ColumnBuilder::Bytes(builder)) if builder.is_text() => {
-            builder.bytes.extend_from_slice(raw.bytes(document));
-            builder.end_row();
-            Ok(())
+            builder.append_part(document.bytes, start, end)
         }
-        (Kind::Number, ColumnBuilder::BigInt(values, nulls, _)) => {
-            values.push(integer(raw.bytes(document), true).ok_or_else(|| mismatch(raw, "a BIGINT"))?);
-            nulls.append_non_null();
-            Ok(())
-        }
-        _ => append_any(document, raw, column),
+        (Kind::Number, ColumnBuilder::BigInt(values, nulls, _)) => match parse_integer(document.bytes, start, end) {
+            Some(value) => {
+                values.push(value);
+                nulls.append_non_null();
+                true
+            }
+            None => false,
+        },
+        _ => false,
     }
 }
 
-fn append_any(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
+/// Converts a value and appends it.
+fn append(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
     if matches!(raw.kind, Kind::Null | Kind::Missing) {
         column.append_null();
         return Ok(());
@@ -291,7 +296,7 @@ fn integer(bytes: &[u8], numeric: bool) -> Option<i64> {
     if !numeric {
         return None;
     }
-    parse_integer(bytes).or_else(|| {
+    parse_integer(bytes, 0, bytes.len()).or_else(|| {
         let value = parse_double(bytes)?;
         // Beyond 2^63 the cast would saturate instead of failing.
         (value.is_finite() && value.abs() < 9.2e18).then_some(value as i64)

@@ -31,19 +31,38 @@ impl Specials {
     /// Looks through a document.
     #[inline]
     pub(super) fn note<'a>(&'a mut self, bytes: &'a [u8]) -> Document<'a> {
-        let Self(specials) = self;
-        let (mut seen, mut odd) = (Block::ZERO, Block::ZERO);
+        // In most documents quotes are all there is.
+        let (mut seen, mut lowest, mut backslashes) = (Block::ZERO, Block::ONES, Block::ZERO);
+        self.note_each(bytes, |block| {
+            seen |= block;
+            lowest = lowest.min(block);
+            backslashes |= block.backslashes();
+            block.quotes()
+        });
+        let has_others = (backslashes | lowest.controls()).bits() != 0;
+        if has_others {
+            self.note_all(bytes);
+        }
+        let is_ascii = seen.bits() == 0;
+        Document { bytes, specials: &self.0, is_ascii, is_plain: is_ascii && !has_others }
+    }
+
+    #[cold]
+    fn note_all(&mut self, bytes: &[u8]) {
+        self.note_each(bytes, Block::specials);
+    }
+
+    /// Takes note of the bytes of which this is true.
+    #[inline(always)]
+    fn note_each(&mut self, bytes: &[u8], mut is_special: impl FnMut(Block) -> Block) {
         let mut note = |word: &[u8; BYTES]| {
             let (blocks, _) = word.as_chunks();
-            let mut specials = 0;
-            for (at, block) in blocks.iter().enumerate() {
-                let block = Block::new(*block);
-                seen |= block;
-                odd |= block.escapes_and_controls();
-                specials |= u64::from((block.escapes_and_controls() | block.quotes()).bits()) << (at * Block::BYTES);
-            }
-            specials
+            let bits = |(at, block): (usize, &[u8; Block::BYTES])| {
+                u64::from(is_special(Block::new(*block)).bits()) << (at * Block::BYTES)
+            };
+            blocks.iter().enumerate().map(bits).fold(0, |word, bits| word | bits)
         };
+        let Self(specials) = self;
         let (words, rest) = bytes.as_chunks::<BYTES>();
         specials.clear();
         specials.extend(words.iter().map(&mut note));
@@ -58,8 +77,6 @@ impl Specials {
             }
         };
         specials.extend([last, 0, 0]);
-        let is_ascii = seen.bits() == 0;
-        Document { bytes, specials, is_ascii, is_plain: is_ascii && odd.bits() == 0 }
     }
 }
 
@@ -118,8 +135,9 @@ mod tests {
         for length in [0, 1, 15, 16, 63, 64, 65, 127, 128, 200, 300] {
             for every in [1, 3, 50, 64, 150, 1000] {
                 for special in [b'"', b'\\', 0, 0x1F] {
-                    let bytes: Vec<u8> =
-                        (0..length).map(|at| if at % every == every - 1 { special } else { b' ' + at as u8 % 2 }).collect();
+                    let bytes: Vec<u8> = (0..length)
+                        .map(|at| if at % every == every - 1 { special } else { b' ' + at as u8 % 2 })
+                        .collect();
                     let document = specials.note(&bytes);
                     assert!(document.is_ascii);
                     for at in 0..=length {

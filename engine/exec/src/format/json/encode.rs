@@ -7,14 +7,15 @@ use arrow::datatypes::{
 };
 
 use super::super::cannot_write;
-use super::block::is_plain;
+use super::block::{Block, is_plain};
 use crate::Result;
+use crate::append::{Constant, append_part};
 
 /// Encodes JSON documents.
 #[derive(Debug)]
 pub(crate) struct JsonEncoder {
     /// Each column's name and what stands before its value: a brace or comma, the name and a colon.
-    columns: Vec<(String, Vec<u8>)>,
+    columns: Vec<(String, Constant)>,
     wrapped: bool,
 }
 
@@ -24,7 +25,7 @@ impl JsonEncoder {
             let mut lead = vec![if at == 0 { b'{' } else { b',' }];
             write_string(name, &mut lead);
             lead.push(b':');
-            (name.clone(), lead)
+            (name.clone(), Constant::new(lead))
         };
         Self { columns: columns.iter().enumerate().map(lead).collect(), wrapped }
     }
@@ -32,7 +33,7 @@ impl JsonEncoder {
     /// Makes ready to encode rows of these columns.
     pub(crate) fn rows<'a>(&'a self, arrays: &'a [ArrayRef]) -> JsonRows<'a> {
         let columns = self.columns.iter().zip(arrays);
-        let columns = columns.map(|((name, lead), array)| (name.as_str(), lead.as_slice(), Values::new(array)));
+        let columns = columns.map(|((name, lead), array)| (name.as_str(), lead, Values::new(array)));
         JsonRows { columns: columns.collect(), wrapped: self.wrapped }
     }
 }
@@ -40,7 +41,7 @@ impl JsonEncoder {
 /// Rows of columns that have been looked at once.
 pub(crate) struct JsonRows<'a> {
     /// Each column's name, what stands before its value, and its values.
-    columns: Vec<(&'a str, &'a [u8], Values<'a>)>,
+    columns: Vec<(&'a str, &'a Constant, Values<'a>)>,
     wrapped: bool,
 }
 
@@ -63,7 +64,7 @@ impl<'a> Values<'a> {
     #[inline]
     fn write(&self, row: usize, column: &str, out: &mut Vec<u8>) -> Result<()> {
         match self {
-            Self::Text(text) if text.is_valid(row) => write_string(text.value(row), out),
+            Self::Text(text) if text.is_valid(row) => write_text(text, row, out),
             Self::BigInt(numbers) if numbers.is_valid(row) => write_integer(numbers.value(row), out),
             Self::Any(array) => return write_value(array, row, column, out),
             _ => out.extend_from_slice(b"null"),
@@ -95,7 +96,7 @@ impl JsonRows<'_> {
             out.push(b'{');
         }
         for (name, lead, values) in &self.columns {
-            out.extend_from_slice(lead);
+            lead.append_to(out);
             values.write(row, name, out)?;
         }
         out.push(b'}');
@@ -197,6 +198,24 @@ fn write_double(value: f64, out: &mut Vec<u8>) {
         value if value.is_nan() => out.write_all(b"\"NaN\""),
         value => write!(out, "{value:?}"),
     };
+}
+
+/// Appends a JSON string of a column.
+#[inline]
+fn write_text(texts: &StringArray, row: usize, out: &mut Vec<u8>) {
+    let (bytes, offsets) = (texts.value_data(), texts.value_offsets());
+    let [start, end] = [row, row + 1].map(|at| offsets.get(at).map_or(0, |offset| *offset as usize));
+    let is_short_and_plain = |block: Block| {
+        let special = block.specials().bits() | 1 << Block::BYTES;
+        start + special.trailing_zeros() as usize >= end
+    };
+    // What lies behind a text may be looked at with it.
+    if !Block::at(bytes, start).is_some_and(is_short_and_plain) {
+        return write_string(texts.value(row), out);
+    }
+    out.push(b'"');
+    append_part(out, bytes, start, end);
+    out.push(b'"');
 }
 
 /// Appends a JSON string.

@@ -44,28 +44,33 @@ pub(crate) fn parse_decimal(text: &[u8], precision: u8, scale: i8) -> Option<i12
     fits.then_some(if negative { -value } else { value })
 }
 
-/// An integer in digits only; `None` if it has another form or does not fit.
+/// The integer in digits only that stands from `start` up to `end`; `None` if it has another form or does not fit.
 #[inline]
-pub(super) fn parse_integer(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        _ => (false, text),
-    };
+pub(super) fn parse_integer(text: &[u8], start: usize, end: usize) -> Option<i64> {
+    let negative = text.get(start) == Some(&b'-');
+    let start = start + usize::from(negative);
+    let digits = text.get(start..end)?;
     if digits.is_empty() || digits.len() > 19 {
         return None;
     }
-    let (eights, rest) = digits.as_chunks::<8>();
+    let (first, eights) = digits.as_rchunks::<8>();
     // Nineteen digits fit into 64 bits without a sign.
     let mut value: u64 = 0;
+    if let behind @ 1.. = first.len() {
+        // Eight bytes at once, of which those before the number count as zeros.
+        let mut eight = [b'0'; 8];
+        match text.get(..start + behind).and_then(<[u8]>::last_chunk::<8>) {
+            Some(last) => {
+                let others = u64::MAX >> (behind * 8);
+                let word = u64::from_le_bytes(*last) & !others | u64::from_le_bytes(eight) & others;
+                eight = word.to_le_bytes();
+            }
+            None => eight.iter_mut().rev().zip(first.iter().rev()).for_each(|(place, digit)| *place = *digit),
+        }
+        value = eight_digits(eight)?;
+    }
     for eight in eights {
         value = value * 100_000_000 + eight_digits(*eight)?;
-    }
-    for &byte in rest {
-        let digit = u64::from(byte.wrapping_sub(b'0'));
-        if digit > 9 {
-            return None;
-        }
-        value = value * 10 + digit;
     }
     if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
@@ -90,17 +95,27 @@ fn eight_digits(digits: [u8; 8]) -> Option<u64> {
 mod tests {
     use super::*;
 
+    /// The integer, which must be the same whatever stands around it.
+    fn integer(text: &str) -> Option<i64> {
+        let alone = parse_integer(text.as_bytes(), 0, text.len());
+        let within = format!("{{\"n\":12345{text}678}}");
+        let within = parse_integer(within.as_bytes(), 10, 10 + text.len());
+        assert_eq!(alone, within);
+        alone
+    }
+
     #[test]
     fn numbers_are_read_exactly_or_not_at_all() {
-        assert_eq!(parse_integer(b"-9223372036854775808"), Some(i64::MIN));
-        assert_eq!(parse_integer(b"9223372036854775808"), None);
-        assert_eq!(parse_integer(b"-9223372036854775809"), None);
-        assert_eq!(parse_integer(b"9223372036854775807"), Some(i64::MAX));
-        assert_eq!(parse_integer(b"9999999999999999999"), None);
-        assert_eq!(parse_integer(b"1700000000123"), Some(1_700_000_000_123));
-        assert_eq!(parse_integer(b"0012345678"), Some(12_345_678));
-        for bad in [b"1234567/".as_slice(), b"1234:678", b"12345678.5", b"-", b""] {
-            assert_eq!(parse_integer(bad), None);
+        for text in ["9223372036854775807", "1700000000123", "0012345678", "12345678", "1234567", "42", "7", "0"] {
+            for text in [text.to_owned(), format!("-{text}")] {
+                assert_eq!(integer(&text), text.parse().ok());
+            }
+        }
+        assert_eq!(integer("-9223372036854775808"), Some(i64::MIN));
+        let too_large = ["9223372036854775808", "-9223372036854775809", "9999999999999999999", "10000000000000000000"];
+        let no_digits = ["1234567/", "1234:678", "12345678.5", "1x", "x1", "/", "-", "", "--1", "+1", " 1"];
+        for bad in too_large.into_iter().chain(no_digits) {
+            assert_eq!(integer(bad), None);
         }
         assert_eq!(parse_decimal(b"12.5", 4, 2), Some(1250));
         assert_eq!(parse_decimal(b"-1.25e1", 4, 2), Some(-1250));

@@ -50,6 +50,12 @@ impl Raw {
         document.bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
+    /// Where the value starts and ends, without the quotes of a string.
+    #[inline]
+    pub(super) fn place(self) -> (usize, usize) {
+        (self.start as usize, self.end as usize)
+    }
+
     /// The place behind the bracket or brace that an array or object starts with.
     pub(super) fn inside(self) -> usize {
         self.start as usize + 1
