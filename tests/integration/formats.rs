@@ -170,8 +170,28 @@ enum Damage {
     Cut,
 }
 
-/// A document or another value, damaged at up to three places.
-fn damaged() -> impl Strategy<Value = Vec<u8>> {
+/// Documents such as a topic is full of: the same fields in the same places, with short plain texts and whole
+/// numbers, written close together or with a space here and there.
+fn alike() -> impl Strategy<Value = Vec<String>> {
+    let text = prop_oneof![4 => "[ !#-\\[\\]-~]{0,40}", 1 => "[ !#-\\[\\]-~]{60,70}", 1 => "[é\u{7f}-\u{ffff}]{1,5}"];
+    let text = text.prop_map(|text| format!("\"{text}\"")).boxed();
+    let number = prop_oneof![4 => "(0|[1-9][0-9]{0,19})", 1 => "-?[0-9]{1,3}\\.[0-9]", 1 => Just("null".to_owned())];
+    let names = vec((select(vec!["text", "whole", "other", "a field that nobody reads"]), any::<bool>()), 1..6);
+    (names, vec(vec((text, number.boxed()), 6), 1..5), any::<bool>()).prop_map(|(names, rows, spaced)| {
+        let space = if spaced { " " } else { "" };
+        let row = |values: &Vec<(String, String)>| {
+            let field = |((name, is_text), (text, number)): (&(&str, bool), &(String, String))| {
+                let value = if *is_text && *name != "whole" { text } else { number };
+                format!("\"{name}\":{space}{value}")
+            };
+            format!("{{{}}}", names.iter().zip(values).map(field).collect::<Vec<_>>().join(&format!(",{space}")))
+        };
+        rows.iter().map(row).collect()
+    })
+}
+
+/// What happens to a document on its way.
+fn damage() -> impl Strategy<Value = Vec<(Index, Damage)>> {
     let byte = || prop_oneof![3 => select(BYTES), 1 => any::<u8>()];
     let damage = prop_oneof![
         3 => (0u8..8).prop_map(Damage::Flip),
@@ -180,24 +200,31 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(Damage::Remove),
         1 => Just(Damage::Cut),
     ];
-    let text = prop_oneof![3 => document().prop_map(|document| document.text), 1 => value()];
-    (text, vec((any::<Index>(), damage), 0..4)).prop_map(|(text, damages)| {
-        let mut bytes = text.into_bytes();
-        for (place, damage) in damages {
-            if bytes.is_empty() {
-                break;
-            }
-            let at = place.index(bytes.len());
-            match damage {
-                Damage::Flip(bit) => bytes[at] ^= 1u8 << bit,
-                Damage::Set(byte) => bytes[at] = byte,
-                Damage::Insert(byte) => bytes.insert(at, byte),
-                Damage::Remove => _ = bytes.remove(at),
-                Damage::Cut => bytes.truncate(at),
-            }
+    vec((any::<Index>(), damage), 0..4)
+}
+
+fn damage_at(text: String, damages: Vec<(Index, Damage)>) -> Vec<u8> {
+    let mut bytes = text.into_bytes();
+    for (place, damage) in damages {
+        if bytes.is_empty() {
+            break;
         }
-        bytes
-    })
+        let at = place.index(bytes.len());
+        match damage {
+            Damage::Flip(bit) => bytes[at] ^= 1u8 << bit,
+            Damage::Set(byte) => bytes[at] = byte,
+            Damage::Insert(byte) => bytes.insert(at, byte),
+            Damage::Remove => _ = bytes.remove(at),
+            Damage::Cut => bytes.truncate(at),
+        }
+    }
+    bytes
+}
+
+/// A document or another value, damaged at up to three places.
+fn damaged() -> impl Strategy<Value = Vec<u8>> {
+    let text = prop_oneof![3 => document().prop_map(|document| document.text), 1 => value()];
+    (text, damage()).prop_map(|(text, damages)| damage_at(text, damages))
 }
 
 /// What a column should be after a document.
@@ -378,6 +405,18 @@ proptest! {
     #[test]
     fn damaged_documents_are_accepted_where_serde_json_accepts_them(documents in vec(damaged(), 1..8)) {
         check(&documents.iter().map(|d| (d.as_slice(), judge(d))).collect::<Vec<_>>())?;
+    }
+
+    #[test]
+    fn documents_alike_are_read_as_serde_json_reads_them_whole_or_damaged(
+        documents in alike(), damages in vec(damage(), 1..5)
+    ) {
+        let mut seen: Vec<Vec<u8>> = documents.iter().map(|document| document.clone().into_bytes()).collect();
+        for (document, damages) in documents.iter().cycle().zip(damages) {
+            seen.push(damage_at(document.clone(), damages));
+            seen.push(document.clone().into_bytes());
+        }
+        check(&seen.iter().map(|d| (d.as_slice(), judge(d))).collect::<Vec<_>>())?;
     }
 
     #[test]

@@ -93,6 +93,8 @@ impl Fields {
                     None => return end(scanner),
                 },
             };
+            // The colon may be farther from the value than last time.
+            scanner.skip_space();
             let raw = scanner.raw_value(1)?;
             if let Some(found) = self.found.get_mut(column) {
                 *found = raw;
