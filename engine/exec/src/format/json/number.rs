@@ -48,39 +48,38 @@ pub(crate) fn parse_decimal(text: &[u8], precision: u8, scale: i8) -> Option<i12
 #[inline]
 pub(super) fn parse_integer(text: &[u8], start: usize, end: usize) -> Option<i64> {
     let negative = text.get(start) == Some(&b'-');
-    let start = start + usize::from(negative);
-    let digits = text.get(start..end)?;
-    if digits.is_empty() || digits.len() > 19 {
-        return None;
-    }
-    let (first, eights) = digits.as_rchunks::<8>();
-    // Nineteen digits fit into 64 bits without a sign.
-    let mut value: u64 = 0;
-    if let behind @ 1.. = first.len() {
-        // Eight bytes at once, of which those before the number count as zeros.
-        let mut eight = [b'0'; 8];
-        match text.get(..start + behind).and_then(<[u8]>::last_chunk::<8>) {
-            Some(last) => {
-                let others = u64::MAX >> (behind * 8);
-                let word = u64::from_le_bytes(*last) & !others | u64::from_le_bytes(eight) & others;
-                eight = word.to_le_bytes();
-            }
-            None => eight.iter_mut().rev().zip(first.iter().rev()).for_each(|(place, digit)| *place = *digit),
-        }
-        value = eight_digits(eight)?;
-    }
-    for eight in eights {
-        value = value * 100_000_000 + eight_digits(*eight)?;
-    }
+    let count = end.checked_sub(start + usize::from(negative))?;
+    let value = match text.get(..end)?.last_chunk::<16>() {
+        Some(last) if (1..=16).contains(&count) => sixteen_digits(*last, count)?,
+        // It stands at the very beginning of the text, or has more digits.
+        _ => text.get(end - count..end).filter(|digits| !digits.is_empty())?.iter().try_fold(0u64, |value, byte| {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 { None } else { value.checked_mul(10)?.checked_add(u64::from(digit)) }
+        })?,
+    };
     if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
 
-/// The number that eight digits are: pairs of digits, then pairs of pairs, then pairs of those are added up within
-/// one word.
+/// The number that the last `count` of sixteen bytes are as digits.
 #[inline]
-fn eight_digits(digits: [u8; 8]) -> Option<u64> {
-    let word = u64::from_le_bytes(digits);
-    let too_small = word.wrapping_sub(0x3030_3030_3030_3030);
+fn sixteen_digits(bytes: [u8; 16], count: usize) -> Option<u64> {
+    let word = u128::from_le_bytes(bytes);
+    let (high, low) = (word as u64, (word >> 64) as u64);
+    if count <= 8 {
+        return eight_digits(low, count);
+    }
+    Some(eight_digits(high, count - 8)? * 100_000_000 + eight_digits(low, 8)?)
+}
+
+/// The number that the last `count` of eight bytes are as digits, the first byte the lowest of the word: pairs of
+/// digits, then pairs of pairs, then pairs of those are added up within one word.
+#[inline]
+fn eight_digits(word: u64, count: usize) -> Option<u64> {
+    const ZEROS: u64 = 0x3030_3030_3030_3030;
+    // The bytes before the digits count as zeros.
+    let others = (1u64 << (8 * (8 - count))).wrapping_sub(1);
+    let word = word & !others | ZEROS & others;
+    let too_small = word.wrapping_sub(ZEROS);
     let too_large = word.wrapping_add(0x4646_4646_4646_4646);
     if (too_small | too_large) & 0x8080_8080_8080_8080 != 0 {
         return None;
