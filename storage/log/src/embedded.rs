@@ -4,6 +4,7 @@ mod administration;
 mod admit;
 mod api;
 mod checkpointer;
+mod cluster_id;
 mod compaction;
 mod coordinator;
 mod flush;
@@ -105,6 +106,7 @@ pub struct EmbeddedLog {
 #[derive(Debug)]
 struct Inner {
     options: LogOptions,
+    cluster_id: String,
     /// Appends that must be seen together hold it shared while they are queued; the journal's writer
     /// takes it to cut the queue, so that no frame ends between them.
     unit: RwLock<()>,

@@ -16,6 +16,12 @@ impl EmbeddedLog {
         &self.inner.options.dir
     }
 
+    /// What tells the log of this data directory from all others: a UUID in base 64, as Kafka's clusters have.
+    #[must_use]
+    pub fn cluster_id(&self) -> &str {
+        &self.inner.cluster_id
+    }
+
     /// What tells a topic from all others of this log, also from one of the same name that was deleted before it was
     /// created; `None` if there is no such topic.
     #[must_use]

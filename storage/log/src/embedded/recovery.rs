@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::checkpointer::Checkpointer;
+use super::cluster_id;
 use super::compaction::Compactor;
 use super::coordinator::{Coordinator, STATE_TOPIC};
 use super::queue::JournalQueue;
@@ -39,6 +40,7 @@ pub(super) fn open(options: LogOptions) -> Result<Inner> {
 
     let writer = JournalWriter::create(&*io, &journals, last_journal + 1)?;
     let inner = Inner {
+        cluster_id: cluster_id::read_or_make(&*io, &dir)?,
         options,
         unit: RwLock::default(),
         topics: RwLock::new(topics),
