@@ -168,7 +168,7 @@ fn a_segment_ends_by_time_and_old_ones_are_deleted_even_where_nothing_is_written
 fn a_compacted_topic_may_delete_too_and_leaves_the_young_alone() {
     let disk = Memory::new();
     let opened = || {
-        EmbeddedLog::open(LogOptions { journal_bytes_max: 2_000, compaction_bytes_min: 500, ..options(disk.clone()) })
+        EmbeddedLog::open(LogOptions { journal_bytes_max: 2_000, ..options(disk.clone()) })
             .unwrap()
     };
     let log = opened();
