@@ -49,6 +49,7 @@ impl EmbeddedLog {
         let mut topics = inner.topics.write().unwrap_or_else(PoisonError::into_inner);
         let mut info = topics.info(name).cloned().ok_or_else(|| Error::UnknownTopic(name.to_owned()))?;
         change(&mut info.config)?;
+        info.config.check()?;
         topics.configure(name, info.config.clone());
         let written = topics.write(&*inner.options.io, &inner.options.dir);
         // Whether the old or the new settings are on disk is not known then.

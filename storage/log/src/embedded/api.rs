@@ -302,6 +302,7 @@ impl EmbeddedLog {
 impl Log for EmbeddedLog {
     fn create_topic(&self, spec: &TopicSpec) -> Result<TopicInfo> {
         spec.check()?;
+        spec.config.check()?;
         let inner = &self.inner;
         inner.gate.check()?;
         let mut topics = inner.topics.write().unwrap_or_else(PoisonError::into_inner);
