@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::PoisonError;
 
-use super::EmbeddedLog;
+use super::{EmbeddedLog, LogOptions};
 use super::api::check_public;
 use super::topics::partitions_dir;
 use crate::topic::PARTITIONS_MAX;
@@ -14,6 +14,12 @@ impl EmbeddedLog {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.inner.options.dir
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn options(&self) -> &LogOptions {
+        &self.inner.options
     }
 
     /// What tells the log of this data directory from all others: a UUID in base 64, as Kafka's clusters have.
