@@ -205,7 +205,7 @@ fn a_group_whose_offset_is_gone_reads_on_from_the_first_record() {
     let partition = TopicPartition::new("t", 0);
     {
         let log = EmbeddedLog::open(LogOptions::on_disk(data.path())).unwrap();
-        log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+        log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
         for value in [b"one", b"two"] {
             let mut batch = BatchBuilder::new();
             batch.push(1_000, None, Some(value));
