@@ -55,7 +55,8 @@ const PROPERTIES: [&str; 17] = [
 pub(crate) fn check_properties(with: &Properties) -> Result<()> {
     for property in &with.items {
         if property.name == "CLEANUP_POLICY" {
-            let message = "property CLEANUP_POLICY cannot be given: streams delete old records, tables keep the last of each key";
+            let message =
+                "property CLEANUP_POLICY cannot be given: streams delete old records, tables keep the last of each key";
             let diagnostic = Diagnostic::new("E0210", message).at(property.name_span, "leave it out");
             return Err(Box::new(diagnostic.help("a Kafka client can change the cleanup.policy of a topic")));
         }

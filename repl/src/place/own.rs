@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use millstream_log::{
-    EmbeddedLog, Error, Fetched, GroupOffset, Isolation, Log, Ticket, TopicInfo, TopicPartition, TopicSpec, Watch, WriteBatch,
+    EmbeddedLog, Error, Fetched, GroupOffset, Isolation, Log, Ticket, TopicInfo, TopicPartition, TopicSpec, Watch,
+    WriteBatch,
 };
 
 use super::{Place, Topic};

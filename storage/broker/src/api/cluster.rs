@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 use millstream_log::{Log, TopicPartition};
 
 use super::authorized::{ON_CLUSTER, if_asked};
-use crate::broker::{NODE_ID};
+use crate::broker::NODE_ID;
 use crate::call::Call;
 use crate::text::text;
 

@@ -1,6 +1,8 @@
 //! The script: which steps there are, and how often each comes.
 
-use crate::steps::{administration, configs, consumer_groups, groups, offsets, records, security, topics, transactions};
+use crate::steps::{
+    administration, configs, consumer_groups, groups, offsets, records, security, topics, transactions,
+};
 use crate::world::World;
 
 type Step = fn(&mut World);

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::PoisonError;
 
-use super::{EmbeddedLog, LogOptions};
 use super::api::check_public;
 use super::topics::partitions_dir;
+use super::{EmbeddedLog, LogOptions};
 use crate::topic::PARTITIONS_MAX;
 use crate::{Error, Log, Result, TopicConfig, TopicInfo, TopicPartition};
 

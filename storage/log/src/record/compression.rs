@@ -72,7 +72,9 @@ impl Compression {
                 lz4.write_all(records).map_err(|e| failed(&e))?;
                 lz4.finish().map_err(|e| failed(&e))
             }
-            Self::Zstd => zstd::bulk::compress(records, level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL)).map_err(|e| failed(&e)),
+            Self::Zstd => {
+                zstd::bulk::compress(records, level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL)).map_err(|e| failed(&e))
+            }
         }
     }
 

@@ -182,8 +182,7 @@ fn segment_jitter_ms_lets_files_end_sooner() {
 fn compression_levels_are_those_of_the_topic() {
     let stored = |codec: &str, level: &str| {
         let disk = Memory::new();
-        let log =
-            open(&disk, &[("compression.type", codec), (format!("compression.{codec}.level").as_str(), level)]);
+        let log = open(&disk, &[("compression.type", codec), (format!("compression.{codec}.level").as_str(), level)]);
         let mut batch = BatchBuilder::new();
         for number in 0..2_000_i64 {
             batch.push(1, None, Some(format!("record {} of {}", number * 7919 % 5003, number % 13).as_bytes()));
@@ -219,10 +218,7 @@ fn a_setting_stays_set_to_its_default_after_a_restart() {
 #[test]
 fn a_compacted_topic_may_delete_too_and_leaves_the_young_alone() {
     let disk = Memory::new();
-    let opened = || {
-        EmbeddedLog::open(LogOptions { journal_bytes_max: 2_000, ..options(disk.clone()) })
-            .unwrap()
-    };
+    let opened = || EmbeddedLog::open(LogOptions { journal_bytes_max: 2_000, ..options(disk.clone()) }).unwrap();
     let log = opened();
     let mut spec = TopicSpec::new("t", 1);
     for (name, value) in [

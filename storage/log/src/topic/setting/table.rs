@@ -251,4 +251,3 @@ pub(super) static SETTINGS: [TopicSetting; 33] = [
     ),
     reported("unclean.leader.election.enable", SettingType::Boolean, "false", Check::Boolean, NOT_USED),
 ];
-
