@@ -51,8 +51,9 @@ fn produce(address: &str, topic: &str, value: &[u8]) -> Option<i16> {
 fn a_stream_shows_at_once_what_a_client_produces() {
     let data = tempfile::tempdir().unwrap();
     let address = free_address();
-    let statements =
-        "CREATE STREAM s (word STRING) WITH (KAFKA_TOPIC = 'my_topic', PARTITIONS = 1, VALUE_FORMAT = 'JSON');
+    // The record may come before the query does.
+    let statements = "SET 'auto.offset.reset' = 'earliest';
+        CREATE STREAM s (word STRING) WITH (KAFKA_TOPIC = 'my_topic', PARTITIONS = 1, VALUE_FORMAT = 'JSON');
         SELECT word FROM s EMIT CHANGES;";
     let mut command = millstream(data.path(), &["--listeners", &address, "-e", statements]);
     let mut child = Running(command.stdout(Stdio::piped()).spawn().unwrap());
