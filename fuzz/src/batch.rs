@@ -39,7 +39,7 @@ pub fn run(bytes: &[u8]) {
 }
 
 fn append(batches: &[&[u8]]) {
-    let options = LogOptions { io: Arc::new(Memory::new()), compaction_bytes_min: 1, ..LogOptions::in_memory() };
+    let options = LogOptions { io: Arc::new(Memory::new()), ..LogOptions::in_memory() };
     let log = EmbeddedLog::open(options).expect("an empty folder can be opened");
     for (name, settings) in TOPICS {
         let mut spec = TopicSpec::new(*name, 1);

@@ -47,7 +47,6 @@ fn options(disk: &Memory) -> LogOptions {
     LogOptions {
         io: Arc::new(disk.clone()),
         journal_bytes_max: 4 << 10,
-        compaction_bytes_min: 1,
         ..LogOptions::in_memory()
     }
 }

@@ -30,28 +30,52 @@ pub(crate) fn run(arguments: &Arguments, consume: &Consume) -> Result<u8> {
         if wanted.is_empty() {
             break;
         }
-        let positions: Vec<_> = wanted.iter().map(|reader| (reader.partition.clone(), reader.position)).collect();
-        let (mut passed, mut outcome) = (Vec::new(), Ok(()));
-        for (reader, fetched) in wanted.iter_mut().zip(place.fetch(&positions)?) {
-            let from = reader.position;
-            match print(&fetched, from, &mut left) {
-                Ok(position) => reader.position = position,
-                Err(failure) => {
-                    outcome = Err(failure);
-                    break;
-                }
-            }
-            if reader.position > from {
-                passed.push((reader.partition.clone(), reader.position));
-            }
-        }
-        // Only what is out counts as read.
-        if let Some(group) = consume.group.as_ref().filter(|_| !passed.is_empty()) {
-            place.commit(group, &passed)?;
-        }
-        outcome?;
+        read(&mut *place, &mut wanted, consume.group.as_deref(), &mut left)?;
     }
     Ok(0)
+}
+
+/// Prints at most `left` records of what there is, and remembers for the group how far it came.
+fn read(place: &mut dyn Place, wanted: &mut [&mut Reader], group: Option<&str>, left: &mut u64) -> Result<()> {
+    let positions: Vec<_> = wanted.iter().map(|reader| (reader.partition.clone(), reader.position)).collect();
+    let (mut passed, mut outcome) = (Vec::new(), Ok(()));
+    for (reader, fetched) in wanted.iter_mut().zip(place.fetch(&positions)?) {
+        let Some(fetched) = fetched else {
+            reader.start_over(place)?;
+            continue;
+        };
+        let from = reader.position;
+        match print(&fetched, from, left) {
+            Ok(position) => reader.position = position,
+            Err(failure) => {
+                outcome = Err(failure);
+                break;
+            }
+        }
+        if reader.position > from {
+            passed.push((reader.partition.clone(), reader.position));
+        }
+    }
+    // Only what is out counts as read.
+    if let Some(group) = group.filter(|_| !passed.is_empty()) {
+        place.commit(group, &passed)?;
+    }
+    outcome
+}
+
+impl Reader {
+    /// Goes on with the first record there is: those at its position have been deleted, or the whole topic was and
+    /// another one has its name.
+    fn start_over(&mut self, place: &mut dyn Place) -> Result<()> {
+        let offsets = place.offsets(std::slice::from_ref(&self.partition))?;
+        let start = offsets.first().map_or(0, |(start, _)| *start);
+        let (partition, position) = (&self.partition, self.position);
+        let reason = if position < start { "has been deleted" } else { "is not there" };
+        let notice = format!("offset {position} of {partition} {reason}; going on from offset {start}");
+        writeln!(std::io::stderr(), "{notice}")?;
+        self.position = start;
+        Ok(())
+    }
 }
 
 fn readers(place: &mut dyn Place, consume: &Consume) -> Result<Vec<Reader>> {

@@ -56,8 +56,8 @@ pub(crate) trait Place {
     fn settle(&mut self) -> Result<()>;
 
     /// What is committed behind each of these offsets, partition by partition, as soon as there is something anywhere;
-    /// after some time, nothing.
-    fn fetch(&mut self, from: &[(TopicPartition, i64)]) -> Result<Vec<Fetched>>;
+    /// after some time, nothing. `None` is where an offset is not in its partition, or not any more.
+    fn fetch(&mut self, from: &[(TopicPartition, i64)]) -> Result<Vec<Option<Fetched>>>;
 
     /// How far a group has come in each partition.
     fn committed(&mut self, group: &str, partitions: &[TopicPartition]) -> Result<Vec<Option<i64>>>;

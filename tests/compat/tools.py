@@ -373,7 +373,7 @@ def documented():
 
 def cluster():
     output, _ = bare('kafka-cluster', 'cluster-id', '--bootstrap-server', ADDRESS)
-    check('Cluster ID: ' in output, 'the cluster has an id', output)
+    check(has(output, r'^Cluster ID: [A-Za-z0-9_][A-Za-z0-9_-]{21}$'), 'the cluster has an id', output)
     output, _ = bare('kafka-cluster', 'list-endpoints', '--bootstrap-server', ADDRESS)
     host, port = ADDRESS.rsplit(':', 1)
     check([row[0] for row in rows(output)[1:]] == ['1'] and port in rows(output)[1], 'and one broker', output)

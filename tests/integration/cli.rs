@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use millstream_log::{EmbeddedLog, Log, LogOptions};
 use tempfile::TempDir;
 
 use crate::support::{self, IDLE};
@@ -362,6 +363,32 @@ fn lines_go_into_a_topic_and_come_out() {
     let repartitioned = ["produce", "clicks", support::text(&good), "--partitions", "2"];
     expect(&log, &repartitioned, 2, "", "topic \"clicks\" has 1 partitions");
     expect(&log, &["consume", "nothing", "--from-beginning"], 1, "", "topic \"nothing\" does not exist");
+}
+
+#[test]
+fn what_with_says_of_a_topic_holds() {
+    let data = TempDir::new().unwrap();
+    let run = |sql: &str, code: i32, error: &str| expect(data.path(), &["-e", sql], code, "", error);
+    let stream = |name: &str, with: &str| {
+        format!("CREATE STREAM {name} (v STRING) WITH (KAFKA_TOPIC='{name}', VALUE_FORMAT='JSON', PARTITIONS=2{with});")
+    };
+    run(&stream("a", ", REPLICAS=3, RETENTION_MS=60000"), 0, "");
+    run(&stream("b", ""), 0, "");
+    run("CREATE STREAM c WITH (RETENTION_MS='120000') AS SELECT * FROM a EMIT CHANGES;", 0, "");
+    run(&stream("d", ", RETENTION_MS=-7"), 1, "RETENTION_MS cannot be -7");
+    run(&stream("d", ", RETENTION_MS='soon'"), 1, "RETENTION_MS cannot be 'soon'");
+    run(&stream("d", ", CLEANUP_POLICY='compact'"), 1, "CLEANUP_POLICY cannot be given");
+    let other = "CREATE STREAM e (v STRING) WITH (KAFKA_TOPIC='a', VALUE_FORMAT='JSON', RETENTION_MS=5);";
+    run(other, 1, "topic \"a\" has a retention.ms of 60000, not 5");
+    run(&other.replace("=5", "=60000"), 0, "");
+    let table = "CREATE TABLE f WITH (RETENTION_MS=5) AS SELECT v, COUNT(*) AS n FROM a GROUP BY v EMIT CHANGES;";
+    run(table, 1, "a table without windows keeps the last row of each key");
+    let windowed = table.replace("GROUP BY", "WINDOW TUMBLING (SIZE 1 MINUTE) GROUP BY");
+    run(&windowed, 0, "");
+    let log = EmbeddedLog::open(LogOptions::on_disk(data.path())).unwrap();
+    let found = ["a", "b", "C", "F"].map(|name| log.topic(name).unwrap().unwrap().config.retention_ms);
+    assert_eq!(found, [60_000, -1, 120_000, 5]);
+    assert!(log.topic("d").unwrap().is_none());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use millstream_log::record::BatchBuilder;
+use millstream_log::{EmbeddedLog, GroupOffset, Log, LogOptions, TopicPartition, TopicSpec, WriteBatch};
 
 use crate::support::{millstream, output, run};
 
@@ -50,8 +51,9 @@ fn produce(address: &str, topic: &str, value: &[u8]) -> Option<i16> {
 fn a_stream_shows_at_once_what_a_client_produces() {
     let data = tempfile::tempdir().unwrap();
     let address = free_address();
-    let statements =
-        "CREATE STREAM s (word STRING) WITH (KAFKA_TOPIC = 'my_topic', PARTITIONS = 1, VALUE_FORMAT = 'JSON');
+    // The record may come before the query does.
+    let statements = "SET 'auto.offset.reset' = 'earliest';
+        CREATE STREAM s (word STRING) WITH (KAFKA_TOPIC = 'my_topic', PARTITIONS = 1, VALUE_FORMAT = 'JSON');
         SELECT word FROM s EMIT CHANGES;";
     let mut command = millstream(data.path(), &["--listeners", &address, "-e", statements]);
     let mut child = Running(command.stdout(Stdio::piped()).spawn().unwrap());
@@ -196,4 +198,39 @@ fn an_address_where_nobody_speaks_the_protocol_is_an_error() {
     let (code, said) = topics(&address);
     assert!(code == Some(3) && said.contains("does not speak the Kafka protocol"), "{said}");
     answers.join().unwrap();
+}
+
+#[test]
+fn a_group_whose_offset_is_gone_reads_on_from_the_first_record() {
+    let data = tempfile::tempdir().unwrap();
+    let partition = TopicPartition::new("t", 0);
+    {
+        let log = EmbeddedLog::open(LogOptions::on_disk(data.path())).unwrap();
+        log.create_topic(&TopicSpec::new("t", 1).kept_for_ever()).unwrap();
+        for value in [b"one", b"two"] {
+            let mut batch = BatchBuilder::new();
+            batch.push(1_000, None, Some(value));
+            log.append(&partition, batch.finish().unwrap()).unwrap().wait().unwrap();
+        }
+        // As after the topic was deleted and made anew.
+        let offset = |group| GroupOffset::new(group, partition.clone(), 7);
+        let offsets = vec![offset("here"), offset("there")];
+        log.write(WriteBatch { batches: Vec::new(), offsets }).unwrap().wait().unwrap();
+    }
+    let reads_on = |more: &[&str]| {
+        let output = output(data.path(), &[&["consume", "t", "--max-messages", "2"], more].concat());
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "one\ntwo\n", "{errors}");
+        assert_eq!(errors, "offset 7 of t-0 is not there; going on from offset 0\n");
+    };
+    reads_on(&["--group", "here"]);
+    let address = free_address();
+    let mut server = millstream(data.path(), &["server", "--listeners", &address]);
+    let _server = Running(server.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while TcpStream::connect(&address).is_err() {
+        assert!(Instant::now() < deadline, "the server does not listen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    reads_on(&["--group", "there"]);
 }

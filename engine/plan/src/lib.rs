@@ -25,7 +25,7 @@ pub use expression::{ColumnName, bound, constant, lower_predicate};
 pub use format::{Format, FormatKind};
 pub use millstream_function::parse_time;
 pub use node::{AggregateCall, JoinSide, Node, Op, Relation, ScanColumn, ScanRole, TableCall, WindowSpec};
-pub use properties::Defaults;
+pub use properties::{Defaults, retention_ms};
 pub use query::{Output, QueryPlan, SinkFormats, plan_query};
 pub use source::{Column, HeaderColumn, Source, SourceWindow, TimestampColumn};
 pub use strict::{check_nulls, check_strict};

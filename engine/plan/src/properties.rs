@@ -31,7 +31,7 @@ impl Defaults {
 }
 
 /// The properties that a `WITH` may have.
-const PROPERTIES: [&str; 18] = [
+const PROPERTIES: [&str; 17] = [
     "KAFKA_TOPIC",
     "VALUE_FORMAT",
     "KEY_FORMAT",
@@ -46,7 +46,6 @@ const PROPERTIES: [&str; 18] = [
     "VALUE_DELIMITER",
     "KEY_DELIMITER",
     "RETENTION_MS",
-    "CLEANUP_POLICY",
     "VALUE_SCHEMA_FULL_NAME",
     "KEY_SCHEMA_ID",
     "VALUE_SCHEMA_ID",
@@ -55,6 +54,12 @@ const PROPERTIES: [&str; 18] = [
 /// Refuses properties that nobody knows, and replicas that are none.
 pub(crate) fn check_properties(with: &Properties) -> Result<()> {
     for property in &with.items {
+        if property.name == "CLEANUP_POLICY" {
+            let message =
+                "property CLEANUP_POLICY cannot be given: streams delete old records, tables keep the last of each key";
+            let diagnostic = Diagnostic::new("E0210", message).at(property.name_span, "leave it out");
+            return Err(Box::new(diagnostic.help("a Kafka client can change the cleanup.policy of a topic")));
+        }
         if !PROPERTIES.contains(&property.name.as_str()) {
             let names: Vec<String> = PROPERTIES.iter().map(|name| (*name).to_owned()).collect();
             let message = format!("property \"{}\" is not known", property.name);
@@ -63,7 +68,16 @@ pub(crate) fn check_properties(with: &Properties) -> Result<()> {
         }
     }
     integer(with, "REPLICAS", 1)?;
+    retention_ms(with)?;
     Ok(())
+}
+
+/// How long the topic is to keep its records, -1 for ever; `None` if the properties do not say.
+///
+/// # Errors
+/// A diagnostic if that is no such number.
+pub fn retention_ms(with: &Properties) -> Result<Option<i64>> {
+    integer(with, "RETENTION_MS", -1)
 }
 
 pub(crate) fn wrong(property: &Property, expected: &str) -> Box<Diagnostic> {

@@ -11,6 +11,7 @@ mod push;
 mod replace;
 mod replay;
 mod show;
+mod topic;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

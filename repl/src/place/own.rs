@@ -6,7 +6,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use millstream_log::{
-    EmbeddedLog, Fetched, GroupOffset, Isolation, Log, Ticket, TopicInfo, TopicPartition, TopicSpec, Watch, WriteBatch,
+    EmbeddedLog, Error, Fetched, GroupOffset, Isolation, Log, Ticket, TopicInfo, TopicPartition, TopicSpec, Watch,
+    WriteBatch,
 };
 
 use super::{Place, Topic};
@@ -35,9 +36,15 @@ impl Own {
         Self { log, in_flight: VecDeque::new(), growth: None }
     }
 
-    fn read(&self, from: &[(TopicPartition, i64)]) -> Result<Vec<Fetched>> {
-        let fetch = |(partition, offset): &(TopicPartition, i64)| {
-            Ok(self.log.fetch(partition, *offset, FETCH_BYTES, Isolation::ReadCommitted)?)
+    fn read(&self, from: &[(TopicPartition, i64)]) -> Result<Vec<Option<Fetched>>> {
+        let fetch = |(partition, offset): &(TopicPartition, i64)| match self.log.fetch(
+            partition,
+            *offset,
+            FETCH_BYTES,
+            Isolation::ReadCommitted,
+        ) {
+            Err(Error::OffsetOutOfRange { .. }) => Ok(None),
+            fetched => Ok(Some(fetched?)),
         };
         from.iter().map(fetch).collect()
     }
@@ -87,12 +94,15 @@ impl Place for Own {
         Ok(self.in_flight.drain(..).try_for_each(|ticket| ticket.wait().map(drop))?)
     }
 
-    fn fetch(&mut self, from: &[(TopicPartition, i64)]) -> Result<Vec<Fetched>> {
+    fn fetch(&mut self, from: &[(TopicPartition, i64)]) -> Result<Vec<Option<Fetched>>> {
         if self.growth.is_none() {
             self.growth = Some(self.watch(from)?);
         }
         let fetched = self.read(from)?;
-        let is_new = fetched.iter().zip(from).any(|(fetched, (_, offset))| fetched.next_offset > *offset);
+        let is_new = fetched
+            .iter()
+            .zip(from)
+            .any(|(fetched, (_, offset))| fetched.as_ref().is_none_or(|fetched| fetched.next_offset > *offset));
         if !is_new && let Some(growth) = &self.growth {
             if growth.woken.recv_timeout(WAIT_MAX) == Err(RecvTimeoutError::Disconnected) {
                 self.growth = None;

@@ -211,7 +211,7 @@ impl Place for Running {
         Ok(())
     }
 
-    fn fetch(&mut self, from: &[(TopicPartition, i64)]) -> Result<Vec<Fetched>> {
+    fn fetch(&mut self, from: &[(TopicPartition, i64)]) -> Result<Vec<Option<Fetched>>> {
         let partition = |number, offset| {
             FetchPartition::default()
                 .with_partition(number)
@@ -236,10 +236,13 @@ impl Place for Running {
         for topic in response.responses {
             for data in topic.partitions {
                 let of = TopicPartition::new(topic.topic.as_str(), data.partition_index);
+                if data.error_code == ResponseError::OffsetOutOfRange.code() {
+                    found.insert(of, None);
+                    continue;
+                }
                 self.check(data.error_code, || format!("read {of}"))?;
                 let offset = offsets.get(&of).copied().unwrap_or_default();
-                let fetched = fetched(data, offset)?;
-                found.insert(of, fetched);
+                found.insert(of, Some(fetched(data, offset)?));
             }
         }
         let partitions: Vec<_> = from.iter().map(|(partition, _)| partition.clone()).collect();

@@ -20,6 +20,7 @@ mod metadata;
 mod offset_commit;
 mod offset_fetch;
 mod produce;
+mod security;
 mod topic_partitions;
 mod topics;
 mod transaction_list;
@@ -160,6 +161,17 @@ static APIS: &[Api] = &[
     Api::new(ApiKey::ListTransactions, (0, 2), &requests::LIST_TRANSACTIONS, |call, body| {
         at_once(&call, body, transaction_list::list)
     }),
+    Api::new(ApiKey::SaslHandshake, (0, 1), &requests::SASL_HANDSHAKE, |call, body| {
+        at_once(&call, body, security::handshake)
+    }),
+    Api::new(ApiKey::SaslAuthenticate, (0, 2), &requests::SASL_AUTHENTICATE, |call, body| {
+        at_once(&call, body, security::authenticate)
+    }),
+    Api::new(ApiKey::DescribeAcls, (1, 3), &requests::DESCRIBE_ACLS, |call, body| {
+        at_once(&call, body, security::describe)
+    }),
+    Api::new(ApiKey::CreateAcls, (1, 3), &requests::CREATE_ACLS, |call, body| at_once(&call, body, security::create)),
+    Api::new(ApiKey::DeleteAcls, (1, 3), &requests::DELETE_ACLS, |call, body| at_once(&call, body, security::delete)),
 ];
 
 /// All kinds of requests.

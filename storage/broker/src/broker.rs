@@ -19,8 +19,6 @@ use crate::topic_id::TopicNames;
 pub(crate) const NODE_ID: i32 = 1;
 /// The epoch of the leader of every partition: it never changes.
 pub(crate) const LEADER_EPOCH: i32 = 0;
-/// The id of the cluster of this one broker.
-pub(crate) const CLUSTER_ID: &str = "millstream";
 
 /// The broker behind all connections.
 pub(crate) struct Broker {

@@ -7,19 +7,19 @@
 //! ```
 //!
 //! It prints one JSON object.
-#![allow(clippy::print_stdout, reason = "a benchmark prints its figures")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::ClientConfig;
-use rdkafka::config::FromClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, ClientContext};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -41,21 +41,43 @@ fn main() -> Result<()> {
     }
 }
 
-fn client<T: FromClientConfig>(address: &str, settings: &[(&str, &str)]) -> Result<T> {
+fn config(address: &str, settings: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", address).set("group.id", "load").set("enable.auto.commit", "false");
     for (name, value) in settings {
         config.set(*name, *value);
     }
-    Ok(config.create()?)
+    config
+}
+
+/// Counts the records that the broker did not take: figures of what failed would be figures of nothing.
+#[derive(Debug, Default)]
+struct Deliveries {
+    failed: AtomicU64,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result
+            && self.failed.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            eprintln!("a record was not delivered: {error}");
+        }
+    }
+}
+
+type Sender = ThreadedProducer<Deliveries>;
+
+fn sender(address: &str, settings: &[(&str, &str)]) -> Result<Sender> {
+    Ok(config(address, settings).create_with_context(Deliveries::default())?)
 }
 
 /// Hands a record to the producer, waiting where its queue is full.
-fn send(
-    producer: &ThreadedProducer<rdkafka::producer::DefaultProducerContext>,
-    topic: &str,
-    value: &[u8],
-) -> Result<()> {
+fn send(producer: &Sender, topic: &str, value: &[u8]) -> Result<()> {
     let mut record = BaseRecord::<(), [u8]>::to(topic).partition(0).payload(value);
     loop {
         match producer.send(record) {
@@ -69,8 +91,17 @@ fn send(
     }
 }
 
+/// Waits until the broker has answered for every record, and fails if it refused any of them.
+fn finish(producer: &Sender) -> Result<()> {
+    producer.flush(TIMEOUT)?;
+    match producer.client().context().failed.load(Ordering::Relaxed) {
+        0 => Ok(()),
+        failed => Err(format!("{failed} records were not delivered").into()),
+    }
+}
+
 fn produce(address: &str, topic: &str, records: u64, bytes: usize) -> Result<()> {
-    let producer: ThreadedProducer<_> = client(
+    let producer = sender(
         address,
         &[("acks", "all"), ("linger.ms", "5"), ("batch.size", "500000"), ("queue.buffering.max.kbytes", "131072")],
     )?;
@@ -81,7 +112,7 @@ fn produce(address: &str, topic: &str, records: u64, bytes: usize) -> Result<()>
     for _ in 0..records {
         send(&producer, topic, &value)?;
     }
-    producer.flush(TIMEOUT)?;
+    finish(&producer)?;
     print_rate(records, bytes, started.elapsed());
     Ok(())
 }
@@ -92,7 +123,8 @@ fn print_rate(records: u64, bytes: usize, took: Duration) {
 }
 
 fn reader(address: &str, topic: &str, from: Offset) -> Result<BaseConsumer> {
-    let consumer: BaseConsumer = client(address, &[("fetch.wait.max.ms", "100"), ("fetch.queue.backoff.ms", "5")])?;
+    let settings = [("fetch.wait.max.ms", "100"), ("fetch.queue.backoff.ms", "5")];
+    let consumer: BaseConsumer = config(address, &settings).create()?;
     let mut partitions = TopicPartitionList::new();
     partitions.add_partition_offset(topic, 0, from)?;
     consumer.assign(&partitions)?;
@@ -113,7 +145,7 @@ fn consume(address: &str, topic: &str, records: u64) -> Result<()> {
 }
 
 fn latency(address: &str, topic: &str, megabytes_per_s: f64, seconds: u64) -> Result<()> {
-    let producer: ThreadedProducer<_> = client(address, &[("acks", "all"), ("linger.ms", "1")])?;
+    let producer = sender(address, &[("acks", "all"), ("linger.ms", "1")])?;
     producer.client().fetch_metadata(Some(topic), TIMEOUT)?;
     // The topic is new: what is read is what is sent here.
     let consumer = reader(address, topic, Offset::Beginning)?;
@@ -135,7 +167,7 @@ fn latency(address: &str, topic: &str, megabytes_per_s: f64, seconds: u64) -> Re
             }
             send(&producer, &topic_name, &value).map_err(|error| error.to_string())?;
         }
-        producer.flush(TIMEOUT).map_err(|error| error.to_string())
+        finish(&producer).map_err(|error| error.to_string())
     });
     let mut times = Vec::new();
     for _ in 0..records {

@@ -4,6 +4,7 @@ mod administration;
 mod admit;
 mod api;
 mod checkpointer;
+mod cluster_id;
 mod compaction;
 mod coordinator;
 mod flush;
@@ -54,8 +55,6 @@ pub struct LogOptions {
     pub journal_bytes_max: u64,
     /// An append waits while more bytes than these are on their way to the journal.
     pub queue_bytes_max: u64,
-    /// So much of a partition must wait for compaction before it is worth the work.
-    pub compaction_bytes_min: u64,
     /// `producer.id.expiration.ms`: what a partition knows of an idle producer is kept for so long.
     pub producer_id_expiration_ms: i64,
     /// `transaction.max.timeout.ms`: no transaction may be open for longer.
@@ -64,6 +63,8 @@ pub struct LogOptions {
     pub transactional_id_expiration_ms: i64,
     /// `log.retention.check.interval.ms`: how often old segments are looked for where little is written.
     pub retention_check_interval_ms: i64,
+    /// `log.cleaner.backoff.ms`: how often it is looked for what has become worth compacting.
+    pub compaction_check_interval_ms: i64,
 }
 
 impl LogOptions {
@@ -82,11 +83,11 @@ impl LogOptions {
             flusher: Flusher::Inline,
             journal_bytes_max: 64 << 20,
             queue_bytes_max: 64 << 20,
-            compaction_bytes_min: 32 << 20,
             producer_id_expiration_ms: 24 * 3_600_000,
             transaction_timeout_ms_max: 15 * 60_000,
             transactional_id_expiration_ms: 7 * 24 * 3_600_000,
             retention_check_interval_ms: 300_000,
+            compaction_check_interval_ms: 15_000,
         }
     }
 }
@@ -105,6 +106,7 @@ pub struct EmbeddedLog {
 #[derive(Debug)]
 struct Inner {
     options: LogOptions,
+    cluster_id: String,
     /// Appends that must be seen together hold it shared while they are queued; the journal's writer
     /// takes it to cut the queue, so that no frame ends between them.
     unit: RwLock<()>,

@@ -39,12 +39,16 @@ impl GroupOffset {
 #[derive(Debug, Default)]
 pub(crate) struct GroupOffsets {
     groups: HashMap<String, HashMap<TopicPartition, Position>>,
-    /// By producer, what its open transaction is to commit.
-    pending: HashMap<i64, Vec<GroupOffset>>,
+    /// By producer, what its open transaction is to commit, with its number.
+    pending: HashMap<i64, Vec<(u64, GroupOffset)>>,
+    /// How many offsets have come. They are numbered as they stand in the topic: of two, the later one counts, whenever its
+    /// transaction ends, for compaction leaves no other.
+    count: u64,
 }
 
 #[derive(Debug)]
 struct Position {
+    number: u64,
     offset: i64,
     leader_epoch: i32,
     metadata: Box<str>,
@@ -73,11 +77,20 @@ impl GroupOffsets {
     }
 
     pub(crate) fn set(&mut self, offset: &GroupOffset) {
+        self.count += 1;
+        self.put(self.count, offset);
+    }
+
+    fn put(&mut self, number: u64, offset: &GroupOffset) {
         let group = match self.groups.get_mut(&offset.group) {
             Some(group) => group,
             None => self.groups.entry(offset.group.clone()).or_default(),
         };
+        if group.get(&offset.partition).is_some_and(|there| there.number > number) {
+            return;
+        }
         let position = Position {
+            number,
             offset: offset.offset,
             leader_epoch: offset.leader_epoch,
             metadata: offset.metadata.as_str().into(),
@@ -118,12 +131,14 @@ impl GroupOffsets {
 
     /// Holds offsets back until their transaction ends.
     pub(crate) fn set_pending(&mut self, producer_id: i64, offsets: &[GroupOffset]) {
-        self.pending.entry(producer_id).or_default().extend_from_slice(offsets);
+        let pending = self.pending.entry(producer_id).or_default();
+        pending.extend((self.count + 1..).zip(offsets.iter().cloned()));
+        self.count += offsets.len() as u64;
     }
 
     /// Whether an open transaction is to commit an offset of the group in the partition.
     pub(crate) fn is_pending(&self, group: &str, partition: &TopicPartition) -> bool {
-        let moves = |offset: &GroupOffset| offset.group == group && offset.partition == *partition;
+        let moves = |(_, offset): &(u64, GroupOffset)| offset.group == group && offset.partition == *partition;
         self.pending.values().flatten().any(moves)
     }
 
@@ -131,7 +146,7 @@ impl GroupOffsets {
     pub(crate) fn end(&mut self, producer_id: i64, commit: bool) {
         let offsets = self.pending.remove(&producer_id).unwrap_or_default();
         if commit {
-            offsets.iter().for_each(|offset| self.set(offset));
+            offsets.iter().for_each(|(number, offset)| self.put(*number, offset));
         }
     }
 

@@ -66,6 +66,8 @@ pub trait Io: Send + Sync + Debug {
     fn lock(&self, path: &Path) -> Result<std::result::Result<Box<dyn Send + Sync>, String>>;
     /// The wall clock in ms since 1970.
     fn now_ms(&self) -> i64;
+    /// A number that no other process has.
+    fn random(&self) -> u128;
 }
 
 /// An open file, read and written at positions.

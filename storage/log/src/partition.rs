@@ -292,9 +292,14 @@ impl State {
         let commits =
             if header.is_control() { ControlType::of(&batch)?.map(|kind| kind == ControlType::Commit) } else { None };
         let config = partition.config();
+        // Mixed from what no other file of the log has.
+        let random = |segment: &Segment| {
+            (u64::from(partition.id) << 40 ^ segment.base_offset as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20
+        };
+        let roll_ms = |segment: &Segment| config.roll_ms(random(segment));
         let full = |segment: &Segment| {
             let too_large = segment.size_bytes + batch.len() as u64 > config.segment_bytes;
-            segment.size_bytes > 0 && (too_large || segment.spans(header.max_timestamp_ms, config.roll_ms()))
+            segment.size_bytes > 0 && (too_large || segment.spans(header.max_timestamp_ms, roll_ms(segment)))
         };
         if self.segments.last().is_none_or(full) {
             let segment = Segment::create(io, &partition.dir, header.base_offset)?;

@@ -6,11 +6,16 @@ mod setting;
 use std::fmt;
 use std::sync::Arc;
 
+use crate::group::OFFSETS_TOPIC;
 use crate::{Error, Result};
 
 pub use config::{CleanupPolicy, TopicConfig};
 pub use setting::{SettingType, TopicSetting};
 
+/// Where the log keeps transactional producers.
+pub(crate) const STATE_TOPIC: &str = "__transaction_state";
+/// The topics in which the log keeps its own records.
+pub(crate) const INTERNAL_TOPICS: [&str; 2] = [OFFSETS_TOPIC, STATE_TOPIC];
 /// A topic cannot have more partitions.
 pub(crate) const PARTITIONS_MAX: i32 = 10_000;
 
@@ -114,7 +119,7 @@ impl TopicInfo {
     /// Whether the log keeps its own records in it.
     #[must_use]
     pub fn is_internal(&self) -> bool {
-        self.name.starts_with("__")
+        INTERNAL_TOPICS.contains(&&*self.name)
     }
 
     /// Its partitions in order.

@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use millstream_log::{CleanupPolicy, TopicConfig, TopicSpec};
 use millstream_plan::{
     Column, Node, Op, Output, QueryPlan, Relation, Source, check_strict, column_type, plan_query, plan_source,
 };
 use millstream_sql::ast::{CreateAs, CreateSource, Drop, Ident, InsertInto, Properties, QuerySelection};
-use millstream_sql::{Diagnostic, SqlType, Statement, Value};
+use millstream_sql::{Diagnostic, SqlType, Statement};
 
 use super::{Engine, State, replace};
 use crate::command::Command;
@@ -83,7 +82,7 @@ impl Engine {
         }
         // Topics first: a crash before the command leaves an empty topic, which the repeated statement takes.
         match &change {
-            Change::Source { source, .. } => self.ensure_topic(source, None)?,
+            Change::Source { source, .. } => self.ensure_topic(source, with_of(statement))?,
             Change::Query { sink, creates: true, .. } => self.ensure_topic(sink, with_of(statement))?,
             _ => {}
         }
@@ -177,34 +176,6 @@ impl Engine {
         Ok(Change::Source { source: Box::new(source), message })
     }
 
-    /// The number of partitions of a source's topic, which is there or is to be made.
-    fn partitions(&self, source: &Source, with: &Properties, place: millstream_sql::Span) -> Result<i32> {
-        let given = with.get("PARTITIONS");
-        let count = given.and_then(|property| match &property.value {
-            Value::Integer(count) => i32::try_from(*count).ok(),
-            Value::String(count) => count.parse().ok(),
-            _ => None,
-        });
-        match (self.log.topic(&source.topic)?, given, count) {
-            (Some(topic), Some(property), Some(count)) if count != topic.partitions => {
-                let message = format!("topic \"{}\" has {} partitions, not {count}", topic.name, topic.partitions);
-                Err(Diagnostic::new("E0315", message).at(property.value_span, "").help("leave PARTITIONS out").into())
-            }
-            (Some(topic), _, _) => Ok(topic.partitions),
-            (None, Some(_), Some(count)) if count > 0 => Ok(count),
-            (None, Some(property), _) => {
-                let diagnostic = Diagnostic::new("E0315", "PARTITIONS must be a whole number from 1 on");
-                Err(diagnostic.at(property.value_span, "").into())
-            }
-            (None, None, _) => {
-                let message = format!("topic \"{}\" does not exist", source.topic);
-                let place = with.get("KAFKA_TOPIC").map_or(place, |property| property.value_span);
-                let help = "SHOW TOPICS lists the topics there are; to make it, add PARTITIONS=1 to WITH (…)";
-                Err(Diagnostic::new("E0316", message).at(place, "not found").help(help).into())
-            }
-        }
-    }
-
     fn plan_create_as(&self, state: &State, create: &CreateAs, settings: &Settings) -> Result<Change> {
         let mut replaces = None;
         if create.or_replace && state.catalog.source(&create.name.name).is_some() {
@@ -246,31 +217,6 @@ impl Engine {
         let letter = if sink.is_table() { 'T' } else { 'S' };
         let prefix = format!("C{letter}AS_{}", sink.name);
         Ok(Change::Query { plan: Box::new(plan), prefix, sink: Box::new(sink), replaces, creates: true })
-    }
-
-    /// Makes a source's topic if it is not there.
-    fn ensure_topic(&self, source: &Source, with: Option<&Properties>) -> Result<()> {
-        if let Some(topic) = self.log.topic(&source.topic)? {
-            if topic.partitions == source.partitions {
-                return Ok(());
-            }
-            let message = format!(
-                "topic \"{}\" has {} partitions, the query needs {}",
-                topic.name, topic.partitions, source.partitions
-            );
-            return Err(Diagnostic::new("E0315", message).help("choose another topic with KAFKA_TOPIC").into());
-        }
-        // Records are kept until somebody says otherwise: with event times of long ago a default of
-        // seven days would delete them at once.
-        let retention_ms = with.and_then(|with| with.get("RETENTION_MS")).and_then(|property| match property.value {
-            Value::Integer(ms) => Some(ms),
-            _ => None,
-        });
-        let is_compacted = source.is_table() && source.window.is_none();
-        let cleanup_policy = if is_compacted { CleanupPolicy::Compact } else { CleanupPolicy::Delete };
-        let config = TopicConfig { cleanup_policy, retention_ms: retention_ms.unwrap_or(-1), ..TopicConfig::default() };
-        self.log.create_topic(&TopicSpec { name: source.topic.clone(), partitions: source.partitions, config })?;
-        Ok(())
     }
 
     /// Does what was planned. While the command log is replayed, queries are noted but not started.
@@ -375,6 +321,7 @@ fn list(ids: &[String]) -> String {
 
 fn with_of(statement: &Statement) -> Option<&Properties> {
     match statement {
+        Statement::CreateSource(create) => Some(&create.with),
         Statement::CreateAs(create) => Some(&create.with),
         _ => None,
     }

@@ -87,7 +87,7 @@ fn alter(
     let log = &call.broker.log;
     let altered = if validate_only {
         let info = log.topic(name).and_then(|info| info.ok_or_else(|| Error::UnknownTopic(name.to_owned())));
-        info.and_then(|mut info| apply(&mut info.config))
+        info.and_then(|mut info| apply(&mut info.config).and_then(|()| info.config.check()))
     } else {
         block_in_place(|| log.alter_topic(name, apply)).map(drop)
     };

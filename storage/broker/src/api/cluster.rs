@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 use millstream_log::{Log, TopicPartition};
 
 use super::authorized::{ON_CLUSTER, if_asked};
-use crate::broker::{CLUSTER_ID, NODE_ID};
+use crate::broker::NODE_ID;
 use crate::call::Call;
 use crate::text::text;
 
@@ -35,7 +35,7 @@ pub(super) fn describe(call: &Call, request: DescribeClusterRequest) -> Describe
     let (host, port) = call.broker.address(&call.peer);
     let broker = DescribeClusterBroker::default().with_broker_id(BrokerId(NODE_ID)).with_host(host).with_port(port);
     DescribeClusterResponse::default()
-        .with_cluster_id(text(CLUSTER_ID))
+        .with_cluster_id(text(call.broker.log.cluster_id()))
         .with_controller_id(BrokerId(NODE_ID))
         .with_brokers(vec![broker])
         .with_cluster_authorized_operations(if_asked(ON_CLUSTER, request.include_cluster_authorized_operations))

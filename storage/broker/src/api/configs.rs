@@ -1,5 +1,7 @@
 //! `DescribeConfigs` and `ListConfigResources`: every setting with its value, be it the default.
 
+mod broker;
+
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_topics_response::CreatableTopicConfigs;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -39,18 +41,17 @@ const fn type_code(ty: SettingType) -> i8 {
     }
 }
 
-fn source(setting: &TopicSetting, value: &str) -> i8 {
-    if value == setting.default_value() { DEFAULT } else { SET_OF_TOPIC }
+fn source(setting: &TopicSetting, config: &TopicConfig) -> i8 {
+    if setting.is_set(config) { SET_OF_TOPIC } else { DEFAULT }
 }
 
 /// The settings of a topic that was just created.
 pub(super) fn created_config(config: &TopicConfig) -> Vec<CreatableTopicConfigs> {
     let all = TopicSetting::all().iter().map(|setting| {
-        let value = setting.get(config);
         CreatableTopicConfigs::default()
             .with_name(text(setting.name))
-            .with_config_source(source(setting, &value))
-            .with_value(Some(text(value)))
+            .with_config_source(source(setting, config))
+            .with_value(Some(text(setting.get(config))))
     });
     all.collect()
 }
@@ -92,7 +93,7 @@ fn settings(
             Ok(TopicSetting::all().iter().map(|setting| of_topic(setting, &info.config)).collect())
         }
         BROKER if name.is_empty() => Ok(Vec::new()),
-        BROKER if name == NODE_ID.to_string() => Ok(of_broker(call)),
+        BROKER if name == NODE_ID.to_string() => Ok(broker::settings(call)),
         BROKER => {
             let message = format!("the only broker is {NODE_ID}, found \"{name}\"");
             Err((ResponseError::InvalidRequest.code(), message))
@@ -104,59 +105,36 @@ fn settings(
 
 fn of_topic(setting: &TopicSetting, config: &TopicConfig) -> DescribeConfigsResourceResult {
     let value = setting.get(config);
+    let mut synonyms = Vec::new();
+    if setting.is_set(config) {
+        synonyms.push(synonym(setting.name, &value, SET_OF_TOPIC));
+    }
+    if let Some(name) = broker::default_name(setting) {
+        synonyms.push(synonym(name, &setting.default_value(), DEFAULT));
+    }
     DescribeConfigsResourceResult::default()
         .with_name(text(setting.name))
-        .with_config_source(source(setting, &value))
+        .with_config_source(source(setting, config))
         .with_value(Some(text(value)))
+        .with_synonyms(synonyms)
         .with_config_type(type_code(setting.ty))
         .with_documentation(Some(text(setting.effect)))
 }
 
-/// What tools ask a broker for.
-fn of_broker(call: &Call) -> Vec<DescribeConfigsResourceResult> {
-    let options = &call.broker.options;
-    let setting = |name: &'static str, ty: SettingType, value: String| {
-        DescribeConfigsResourceResult::default()
-            .with_name(text(name))
-            .with_value(Some(text(value)))
-            .with_read_only(true)
-            .with_config_source(SET_OF_BROKER)
-            .with_config_type(type_code(ty))
-    };
-    vec![
-        setting("broker.id", SettingType::Int, NODE_ID.to_string()),
-        setting("auto.create.topics.enable", SettingType::Boolean, options.auto_create_topics.to_string()),
-        setting("num.partitions", SettingType::Int, options.partitions_default.to_string()),
-        setting("default.replication.factor", SettingType::Int, "1".to_owned()),
-        setting("min.insync.replicas", SettingType::Int, "1".to_owned()),
-        setting("max.connections", SettingType::Int, options.connections_max.to_string()),
-        setting("socket.request.max.bytes", SettingType::Int, options.request_bytes_max.to_string()),
-        setting("fetch.max.bytes", SettingType::Int, options.response_bytes_max.to_string()),
-        setting("transaction.max.timeout.ms", SettingType::Int, options.transaction_timeout_ms_max.to_string()),
-        setting("group.initial.rebalance.delay.ms", SettingType::Int, options.initial_rebalance_delay_ms.to_string()),
-        setting("group.consumer.session.timeout.ms", SettingType::Int, options.consumer_session_timeout_ms.to_string()),
-        setting(
-            "group.consumer.heartbeat.interval.ms",
-            SettingType::Int,
-            options.consumer_heartbeat_interval_ms.to_string(),
-        ),
-        setting("group.consumer.max.size", SettingType::Int, options.consumer_group_members_max.to_string()),
-    ]
+/// Under which other name the value could be given, or would be if it were not.
+fn synonym(name: &'static str, value: &str, source: i8) -> DescribeConfigsSynonym {
+    DescribeConfigsSynonym::default().with_name(text(name)).with_value(Some(text(value))).with_source(source)
 }
 
-/// The setting with what was asked for besides.
+/// The setting without what was not asked for.
 fn shown(
     version: i16,
     synonyms: bool,
     documentation: bool,
     mut setting: DescribeConfigsResourceResult,
 ) -> DescribeConfigsResourceResult {
-    if synonyms {
-        let synonym = DescribeConfigsSynonym::default()
-            .with_name(setting.name.clone())
-            .with_value(setting.value.clone())
-            .with_source(setting.config_source);
-        setting.synonyms = vec![synonym];
+    if !synonyms {
+        setting.synonyms = Vec::new();
     }
     if version < TYPE_SINCE {
         setting.config_type = 0;

@@ -9,7 +9,7 @@ use kafka_protocol::messages::{BrokerId, TopicName};
 use millstream_log::{Log, TopicInfo};
 
 use super::authorized::{ON_CLUSTER, ON_TOPIC, if_asked};
-use crate::broker::{CLUSTER_ID, LEADER_EPOCH, NODE_ID};
+use crate::broker::{LEADER_EPOCH, NODE_ID};
 use crate::call::Call;
 use crate::code::code_of;
 use crate::text::text;
@@ -36,7 +36,7 @@ pub(super) fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse 
     let node = MetadataResponseBroker::default().with_node_id(BrokerId(NODE_ID)).with_host(host).with_port(port);
     MetadataResponse::default()
         .with_brokers(vec![node])
-        .with_cluster_id(Some(text(CLUSTER_ID)))
+        .with_cluster_id(Some(text(call.broker.log.cluster_id())))
         .with_controller_id(BrokerId(NODE_ID))
         .with_cluster_authorized_operations(if_asked(ON_CLUSTER, request.include_cluster_authorized_operations))
         .with_topics(topics)

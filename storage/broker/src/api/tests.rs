@@ -106,7 +106,12 @@ fn plain(key: ApiKey, version: i16) -> Bytes {
         DescribeLogDirs,
         WriteTxnMarkers,
         ConsumerGroupHeartbeat,
-        ConsumerGroupDescribe
+        ConsumerGroupDescribe,
+        SaslHandshake,
+        SaslAuthenticate,
+        DescribeAcls,
+        CreateAcls,
+        DeleteAcls
     );
     body.freeze()
 }

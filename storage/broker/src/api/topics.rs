@@ -79,7 +79,7 @@ fn create_topic(call: &Call, topic: &CreatableTopic, validate_only: bool) -> Res
     }
     spec.partitions = partitions_of(call, topic)?;
     if validate_only {
-        spec.check().map_err(|error| refusal(&error))?;
+        spec.check().and_then(|()| spec.config.check()).map_err(|error| refusal(&error))?;
         return Ok(TopicInfo { name: spec.name.as_str().into(), partitions: spec.partitions, config: spec.config });
     }
     block_in_place(|| call.broker.log.create_topic(&spec)).map_err(|error| refusal(&error))

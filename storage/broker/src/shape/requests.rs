@@ -194,3 +194,11 @@ pub(crate) static CONSUMER_GROUP_HEARTBEAT: Shape = Shape::new(
     ],
 );
 pub(crate) static CONSUMER_GROUP_DESCRIBE: Shape = Shape::new(0, &[scalars(&string()), fixed(1)]);
+pub(crate) static SASL_HANDSHAKE: Shape = Shape::new(NEVER, &[string()]);
+pub(crate) static SASL_AUTHENTICATE: Shape = Shape::new(2, &[bytes()]);
+pub(crate) static DESCRIBE_ACLS: Shape =
+    Shape::new(2, &[fixed(1), string(), fixed(1).since(1), string(), string(), fixed(1), fixed(1)]);
+pub(crate) static CREATE_ACLS: Shape =
+    Shape::new(2, &[structs(&[fixed(1), string(), fixed(1).since(1), string(), string(), fixed(1), fixed(1)])]);
+pub(crate) static DELETE_ACLS: Shape =
+    Shape::new(2, &[structs(&[fixed(1), string(), fixed(1).since(1), string(), string(), fixed(1), fixed(1)])]);

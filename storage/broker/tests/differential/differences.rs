@@ -91,11 +91,6 @@ pub(crate) static DIFFERENCES: &[Difference] = &[
     common("CreateTopics", "topics.configs", "name", "settings of replicas and remote logs are not there"),
     common("DescribeConfigs", "results.configs", "name", "settings of replicas and remote logs are not there"),
     any("DescribeConfigs", "results.configs.documentation", "messages for people are our own"),
-    any(
-        "DescribeConfigs",
-        "results.configs.synonyms",
-        "there are no settings of the broker by which topics get theirs",
-    ),
     any_order("OffsetFetch", "*topics", "Kafka lists offsets as its hash table has them"),
     any_order("OffsetFetch", "*partitions", "Kafka lists offsets as its hash table has them"),
     just(

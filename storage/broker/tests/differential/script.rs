@@ -1,6 +1,8 @@
 //! The script: which steps there are, and how often each comes.
 
-use crate::steps::{administration, configs, consumer_groups, groups, offsets, records, topics, transactions};
+use crate::steps::{
+    administration, configs, consumer_groups, groups, offsets, records, security, topics, transactions,
+};
 use crate::world::World;
 
 type Step = fn(&mut World);
@@ -46,6 +48,8 @@ const STEPS: &[(u64, Step)] = &[
     (1, administration::cluster),
     (1, administration::reassignments),
     (1, administration::config_resources),
+    (1, security::authenticate),
+    (1, security::access),
 ];
 
 /// Runs so many steps.

@@ -6,6 +6,7 @@ pub(crate) mod consumer_groups;
 pub(crate) mod groups;
 pub(crate) mod offsets;
 pub(crate) mod records;
+pub(crate) mod security;
 pub(crate) mod topics;
 pub(crate) mod transactions;
 

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::PoisonError;
 
-use super::EmbeddedLog;
 use super::api::check_public;
 use super::topics::partitions_dir;
+use super::{EmbeddedLog, LogOptions};
 use crate::topic::PARTITIONS_MAX;
 use crate::{Error, Log, Result, TopicConfig, TopicInfo, TopicPartition};
 
@@ -14,6 +14,18 @@ impl EmbeddedLog {
     #[must_use]
     pub fn dir(&self) -> &Path {
         &self.inner.options.dir
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn options(&self) -> &LogOptions {
+        &self.inner.options
+    }
+
+    /// What tells the log of this data directory from all others: a UUID in base 64, as Kafka's clusters have.
+    #[must_use]
+    pub fn cluster_id(&self) -> &str {
+        &self.inner.cluster_id
     }
 
     /// What tells a topic from all others of this log, also from one of the same name that was deleted before it was
@@ -43,6 +55,7 @@ impl EmbeddedLog {
         let mut topics = inner.topics.write().unwrap_or_else(PoisonError::into_inner);
         let mut info = topics.info(name).cloned().ok_or_else(|| Error::UnknownTopic(name.to_owned()))?;
         change(&mut info.config)?;
+        info.config.check()?;
         topics.configure(name, info.config.clone());
         let written = topics.write(&*inner.options.io, &inner.options.dir);
         // Whether the old or the new settings are on disk is not known then.

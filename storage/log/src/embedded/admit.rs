@@ -65,5 +65,9 @@ pub(super) fn check_records(
 /// The batch as its topic stores it.
 pub(super) fn convert(header: &BatchHeader, batch: Vec<u8>, config: &TopicConfig, now_ms: i64) -> Result<Vec<u8>> {
     let append_time_ms = config.log_append_time.then_some(now_ms);
-    rewrite(header, batch, Rewrite { append_time_ms, compression: config.compression })
+    rewrite(
+        header,
+        batch,
+        Rewrite { append_time_ms, compression: config.compression, level: config.compression_level() },
+    )
 }

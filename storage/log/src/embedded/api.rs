@@ -3,10 +3,11 @@
 use std::sync::{Arc, PoisonError};
 
 use super::admit::{check_batch, check_records, convert};
-use super::coordinator::{DEFAULT_TIMEOUT_MS, STATE_TOPIC};
+use super::coordinator::DEFAULT_TIMEOUT_MS;
 use super::{EmbeddedLog, Inner, locked};
 use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
 use crate::partition::{Partition, Placement};
+use crate::topic::INTERNAL_TOPICS;
 use crate::{
     Error, Fetched, GroupOffset, Isolation, Log, PartitionOffsets, Producer, ProducerInfo, Result, Ticket, TimedOffset,
     TopicInfo, TopicPartition, TopicSpec, TransactionInfo, TransactionVersion, Watch, WriteBatch,
@@ -129,7 +130,7 @@ fn check_group(group: &str) -> Result<()> {
 
 /// Refuses to touch the topics that the log keeps for itself.
 pub(super) fn check_public(topic: &str) -> Result<()> {
-    if [OFFSETS_TOPIC, STATE_TOPIC].contains(&topic) {
+    if INTERNAL_TOPICS.contains(&topic) {
         let reason = "the log keeps it for itself".to_owned();
         return Err(Error::InvalidTopic { topic: topic.to_owned(), reason });
     }
@@ -302,6 +303,7 @@ impl EmbeddedLog {
 impl Log for EmbeddedLog {
     fn create_topic(&self, spec: &TopicSpec) -> Result<TopicInfo> {
         spec.check()?;
+        spec.config.check()?;
         let inner = &self.inner;
         inner.gate.check()?;
         let mut topics = inner.topics.write().unwrap_or_else(PoisonError::into_inner);

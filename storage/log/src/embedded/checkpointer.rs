@@ -31,6 +31,8 @@ pub(super) struct CheckpointerState {
     busy: bool,
     /// When retention was last looked after, by the log's clock.
     kept_house_ms: i64,
+    /// When it was last seen whether anything is to be compacted.
+    looked_for_compaction_ms: i64,
     pub(super) closed: bool,
 }
 
@@ -150,8 +152,9 @@ impl Inner {
     pub(super) fn run_checkpointer(&self) {
         let mut number = locked(&self.queue.writer).number();
         let mut looked = Instant::now();
-        locked(&self.checkpointer.due).kept_house_ms = self.options.io.now_ms();
         let mut due = locked(&self.checkpointer.due);
+        due.kept_house_ms = self.options.io.now_ms();
+        due.looked_for_compaction_ms = due.kept_house_ms;
         loop {
             if let Some(capture) = due.captured.take() {
                 due.busy = true;
@@ -179,6 +182,10 @@ impl Inner {
                 drop(due);
                 self.gate.fail_on(self.retire_early(next));
                 due = locked(&self.checkpointer.due);
+            } else if due.next.is_some() && self.is_look_due(&due) {
+                drop(due);
+                self.look_for_compaction();
+                due = locked(&self.checkpointer.due);
             } else if looked.elapsed() >= CLOCK_TICK && self.gate.check().is_ok() {
                 drop(due);
                 self.gate.fail_on(self.abort_overdue());
@@ -196,6 +203,24 @@ impl Inner {
         since_ms >= self.options.retention_check_interval_ms && self.gate.check().is_ok()
     }
 
+    fn is_look_due(&self, due: &CheckpointerState) -> bool {
+        let since_ms = self.options.io.now_ms().saturating_sub(due.looked_for_compaction_ms);
+        since_ms >= self.options.compaction_check_interval_ms && self.gate.check().is_ok()
+    }
+
+    /// Makes the next checkpoint due at once if compaction waits for it.
+    fn look_for_compaction(&self) {
+        let now_ms = self.options.io.now_ms();
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        let is_due = topics.partitions().any(|partition| partition.is_compaction_due(now_ms));
+        drop(topics);
+        let mut due = locked(&self.checkpointer.due);
+        due.looked_for_compaction_ms = now_ms;
+        if is_due {
+            due.kept_house_ms = i64::MIN;
+        }
+    }
+
     /// Writes a checkpoint before the journal is full, since that is when retention and compaction are done.
     fn retire_early(&self, next: JournalWriter) -> Result<()> {
         let mut writer = locked(&self.queue.writer);
@@ -209,8 +234,14 @@ impl Inner {
         self.abort_overdue()?;
         self.flush()?;
         self.sync_journal()?;
+        if self.options.flusher == Flusher::Thread {
+            return Ok(());
+        }
+        if self.is_look_due(&locked(&self.checkpointer.due)) {
+            self.look_for_compaction();
+        }
         let mut due = locked(&self.checkpointer.due);
-        if self.options.flusher == Flusher::Thread || !self.is_house_due(&due) {
+        if !self.is_house_due(&due) {
             return Ok(());
         }
         due.kept_house_ms = self.options.io.now_ms();

@@ -67,7 +67,7 @@ impl Inner {
             let Some(partition) = topics.partition_by_id(id).cloned() else { continue };
             drop(topics);
             let stop = || self.compactor.is_closed() || self.gate.check().is_err();
-            match partition.compact(&*self.options.io, sealed_before, self.options.compaction_bytes_min, &stop) {
+            match partition.compact(&*self.options.io, sealed_before, &stop) {
                 // It stays as it is: whoever reads it is told.
                 Err(Error::Damaged { .. }) => {}
                 outcome => outcome?,

@@ -11,10 +11,8 @@ use std::sync::PoisonError;
 use super::Inner;
 use super::producer_ids::ProducerIds;
 use crate::codec::{Decoder, Encode};
+use crate::topic::STATE_TOPIC;
 use crate::{Error, Producer, Result, TopicPartition};
-
-/// The topic that remembers the transactional ids.
-pub(super) const STATE_TOPIC: &str = "__transaction_state";
 
 const VALUE_VERSION: i16 = 2;
 /// Before, the last producer had the same id as the one of now.

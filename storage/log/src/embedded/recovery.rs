@@ -7,8 +7,9 @@
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::checkpointer::Checkpointer;
+use super::cluster_id;
 use super::compaction::Compactor;
-use super::coordinator::{Coordinator, STATE_TOPIC};
+use super::coordinator::Coordinator;
 use super::queue::JournalQueue;
 use super::topics::{Topics, partitions_dir};
 use super::{Inner, LogOptions};
@@ -17,6 +18,7 @@ use crate::gate::Gate;
 use crate::group::{GroupOffsets, OFFSETS_TOPIC};
 use crate::journal::{JournalWriter, journal_numbers, journal_path, replay};
 use crate::record::BatchReader;
+use crate::topic::INTERNAL_TOPICS;
 use crate::{Error, Io, Isolation, Result, TopicPartition, TopicSpec};
 
 const FETCH_BYTES: usize = 1 << 20;
@@ -39,6 +41,7 @@ pub(super) fn open(options: LogOptions) -> Result<Inner> {
 
     let writer = JournalWriter::create(&*io, &journals, last_journal + 1)?;
     let inner = Inner {
+        cluster_id: cluster_id::read_or_make(&*io, &dir)?,
         options,
         unit: RwLock::default(),
         topics: RwLock::new(topics),
@@ -76,7 +79,7 @@ fn initialise(io: &dyn Io, options: &LogOptions) -> Result<u64> {
     }
     Checkpoint::default().write(io, &dir.join("checkpoint"))?;
     let mut topics = Topics::default();
-    for internal in [OFFSETS_TOPIC, STATE_TOPIC] {
+    for internal in INTERNAL_TOPICS {
         topics.insert(dir, &TopicSpec::new(internal, 1).compacted());
     }
     topics.write(io, dir)?;

@@ -51,7 +51,11 @@ fn decode_topic(from: &mut Decoder<'_>) -> Result<(TopicSpec, Vec<u32>)> {
     let mut spec = TopicSpec::new(name, ids.len() as i32);
     for _ in 0..from.count()? {
         let (name, value) = (from.string()?, from.string()?);
-        spec.config.set(&name, &value)?;
+        match spec.config.set(&name, &value) {
+            // An earlier version took it; the default holds.
+            Err(Error::InvalidSetting { .. }) => {}
+            set => set?,
+        }
     }
     Ok((spec, ids))
 }

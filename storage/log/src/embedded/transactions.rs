@@ -2,10 +2,11 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use super::coordinator::{Coordinator, NOBODY, STATE_TOPIC, TransactionInfo, TransactionState};
+use super::coordinator::{Coordinator, NOBODY, TransactionInfo, TransactionState};
 use super::{Inner, locked};
 use crate::group::{OFFSETS_TOPIC, transactional_offsets_batch};
 use crate::record::{BatchBuilder, ControlType, control_batch};
+use crate::topic::STATE_TOPIC;
 use crate::{Error, GroupOffset, Producer, Result, Ticket, TopicPartition};
 
 /// The version of transactions that a producer follows (`transaction.version`, KIP-890).

@@ -1,6 +1,7 @@
 //! Real files.
 
 use std::fs::{self, OpenOptions};
+use std::hash::{BuildHasher, RandomState};
 use std::io::{ErrorKind, Result, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -98,6 +99,12 @@ impl Io for Disk {
 
     fn now_ms(&self) -> i64 {
         SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    }
+
+    fn random(&self) -> u128 {
+        // The keys of the hash are the system's random numbers.
+        let keys = RandomState::new();
+        u128::from(keys.hash_one(0)) << 64 | u128::from(keys.hash_one(1))
     }
 }
 

@@ -24,12 +24,15 @@ const KEY_OVERHEAD_BYTES: usize = 64;
 /// Segments are joined up to this size, or the topic's own: their files are open all the time.
 const JOINED_BYTES_MIN: u64 = 256 << 20;
 const HOUR_MS: i64 = 3_600_000;
+/// Tombstones stay longer than they must by at most this part of the time, and by an hour.
+const ROUNDED_TO_PART: i64 = 24;
 
 /// What a segment knows of its compaction. In memory only: after a restart all is compacted anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Compacted {
-    /// In this hour since 1970; its tombstones were new then. Hours, so that their segments can be joined.
-    InHour(i64),
+    /// Before this time in ms, when its tombstones were new. It is rounded up, so that segments that were compacted at about
+    /// the same time can be joined.
+    Before(i64),
     /// Long enough ago for all tombstones to be gone.
     WithoutTombstones,
 }
@@ -62,33 +65,16 @@ struct Newest {
 }
 
 impl Partition {
-    /// Compacts what lies before `sealed_before`, which a checkpoint must know to be on disk, if that is
-    /// worth it: half of it and `dirty_bytes_min` were not compacted yet. Ends early once `stop` says so.
-    pub(crate) fn compact(
-        &self,
-        io: &dyn Io,
-        sealed_before: i64,
-        dirty_bytes_min: u64,
-        stop: &dyn Fn() -> bool,
-    ) -> Result<()> {
+    /// Compacts what lies before `sealed_before`, which a checkpoint must know to be on disk, if that is worth it. Ends early
+    /// once `stop` says so.
+    pub(crate) fn compact(&self, io: &dyn Io, sealed_before: i64, stop: &dyn Fn() -> bool) -> Result<()> {
         let _one_at_a_time = self.rewriting.lock();
         let stop = || stop() || self.deleted.load(Ordering::Acquire);
+        let now_ms = io.now_ms();
         if stop() {
             return Ok(());
         }
-        let config = self.config();
-        let now_ms = io.now_ms();
-        let sources = self.sources(sealed_before, &config, now_ms);
-        let bytes = |of: &mut dyn Iterator<Item = &Source>| of.map(|source| source.size_bytes).sum::<u64>();
-        let mut waiting = sources.iter().filter(|source| source.compacted.is_none());
-        let is_overdue = waiting
-            .clone()
-            .any(|source| now_ms.saturating_sub(source.first_timestamp_ms) > config.max_compaction_lag_ms);
-        let dirty = bytes(&mut waiting);
-        let due = u128::from(bytes(&mut sources.iter())) * u128::from(config.min_cleanable_dirty_ppm) / 1_000_000;
-        if dirty == 0 || !is_overdue && (dirty < dirty_bytes_min || u128::from(dirty) < due) {
-            return Ok(());
-        }
+        let Some(sources) = self.worth_compacting(sealed_before, now_ms) else { return Ok(()) };
         let Some(newest) = self.newest(&sources, &stop)? else { return Ok(()) };
         let due: Vec<_> = sources.iter().filter(|source| source.next_offset <= newest.end).collect();
         for rewrite in self.rewrites(&due, now_ms) {
@@ -104,13 +90,36 @@ impl Partition {
         Ok(())
     }
 
+    /// Whether compaction would find something to do after a checkpoint.
+    pub(crate) fn is_compaction_due(&self, now_ms: i64) -> bool {
+        self.worth_compacting(i64::MAX, now_ms).is_some()
+    }
+
+    /// The segments to compact: what was not compacted yet is as much of them as the topic asks for, or older than it allows.
+    fn worth_compacting(&self, sealed_before: i64, now_ms: i64) -> Option<Vec<Source>> {
+        let config = self.config();
+        let sources = self.sources(sealed_before, &config, now_ms);
+        let (mut dirty, mut all, mut is_overdue) = (0, 0, false);
+        for source in &sources {
+            all += u128::from(source.size_bytes);
+            if source.compacted.is_none() {
+                dirty += u128::from(source.size_bytes);
+                is_overdue |= now_ms.saturating_sub(source.first_timestamp_ms) > config.max_compaction_lag_ms;
+            }
+        }
+        let is_enough = dirty * 1_000_000 >= all * u128::from(config.min_cleanable_dirty_ppm);
+        (dirty > 0 && (is_overdue || is_enough)).then_some(sources)
+    }
+
     /// The segments before an offset whose every transaction is known, durably, to have ended.
     fn sources(&self, sealed_before: i64, config: &TopicConfig, now_ms: i64) -> Vec<Source> {
-        let state = self.state();
         if !config.is_compacted() {
             return Vec::new();
         }
-        let limit = sealed_before.min(self.last_stable_offset.load(Ordering::Acquire));
+        let state = self.state();
+        // The last segment is still written to.
+        let active = state.segments.last().map_or(0, |segment| segment.base_offset);
+        let limit = sealed_before.min(active).min(self.last_stable_offset.load(Ordering::Acquire));
         let damaged_base = self.damaged_base.load(Ordering::Acquire);
         let sealed = state.segments.iter().filter(|segment| segment.next_offset <= limit);
         let newest_ms = now_ms.saturating_sub(config.min_compaction_lag_ms);
@@ -180,16 +189,17 @@ impl Partition {
         })
     }
 
-    /// Joins neighbours of one hour.
+    /// Joins neighbours of one time.
     fn rewrites<'a>(&self, sources: &[&'a Source], now_ms: i64) -> Vec<Rewrite<'a>> {
         let config = self.config();
         let kept_ms = config.delete_retention_ms;
+        let period_ms = (kept_ms / ROUNDED_TO_PART).clamp(1, HOUR_MS);
         let joined_bytes_max = config.segment_bytes.max(JOINED_BYTES_MIN);
         let mut rewrites: Vec<Rewrite<'_>> = Vec::new();
         for &source in sources {
             let compacted = match source.compacted {
-                None => Compacted::InHour(now_ms.div_euclid(HOUR_MS)),
-                Some(Compacted::InHour(hour)) if now_ms < (hour + 1) * HOUR_MS + kept_ms => Compacted::InHour(hour),
+                None => Compacted::Before((now_ms.div_euclid(period_ms) + 1).saturating_mul(period_ms)),
+                Some(Compacted::Before(ms)) if now_ms < ms.saturating_add(kept_ms) => Compacted::Before(ms),
                 Some(_) => Compacted::WithoutTombstones,
             };
             match rewrites.last_mut() {

@@ -19,7 +19,7 @@ use crate::Result;
 /// assert_eq!(records[0].value, Some(b"value".as_slice()));
 /// assert_eq!((records[1].offset, records[1].timestamp_ms), (1, 2_000));
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct BatchBuilder {
     /// The header's place followed by the records.
     bytes: Vec<u8>,
@@ -31,11 +31,25 @@ pub struct BatchBuilder {
     producer: Option<(i64, i16, i32)>,
 }
 
+impl Default for BatchBuilder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl BatchBuilder {
     /// An empty, uncompressed batch.
     #[must_use]
     pub fn new() -> Self {
-        Self { bytes: vec![0; HEADER_BYTES], max_timestamp_ms: i64::MIN, ..Self::default() }
+        Self {
+            bytes: vec![0; HEADER_BYTES],
+            compression: Compression::None,
+            attributes: 0,
+            base_timestamp_ms: 0,
+            max_timestamp_ms: i64::MIN,
+            count: 0,
+            producer: None,
+        }
     }
 
     /// An empty, uncompressed batch with room for so many bytes.

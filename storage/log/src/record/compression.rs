@@ -49,13 +49,20 @@ impl Compression {
         }
     }
 
-    /// Compresses the records of a batch.
+    /// Compresses the records of a batch with the codec's own level.
     pub(super) fn compress(self, records: &[u8]) -> Result<Vec<u8>> {
+        self.compress_at(None, records)
+    }
+
+    /// Compresses the records of a batch; only gzip and zstd have levels.
+    pub(super) fn compress_at(self, level: Option<i32>, records: &[u8]) -> Result<Vec<u8>> {
         let failed = |cause: &dyn std::fmt::Display| Error::corrupt(format!("cannot compress: {cause}"));
         match self {
             Self::None => Ok(records.to_vec()),
             Self::Gzip => {
-                let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                let level = level.and_then(|level| u32::try_from(level).ok());
+                let level = level.map_or_else(flate2::Compression::default, flate2::Compression::new);
+                let mut gzip = flate2::write::GzEncoder::new(Vec::new(), level);
                 gzip.write_all(records).map_err(|e| failed(&e))?;
                 gzip.finish().map_err(|e| failed(&e))
             }
@@ -65,7 +72,9 @@ impl Compression {
                 lz4.write_all(records).map_err(|e| failed(&e))?;
                 lz4.finish().map_err(|e| failed(&e))
             }
-            Self::Zstd => zstd::bulk::compress(records, 0).map_err(|e| failed(&e)),
+            Self::Zstd => {
+                zstd::bulk::compress(records, level.unwrap_or(zstd::DEFAULT_COMPRESSION_LEVEL)).map_err(|e| failed(&e))
+            }
         }
     }
 

@@ -11,6 +11,8 @@ pub(crate) struct Rewrite {
     pub(crate) append_time_ms: Option<i64>,
     /// The codec of its records; the producer's stays without it.
     pub(crate) compression: Option<Compression>,
+    /// That codec's level; its own without it.
+    pub(crate) level: Option<i32>,
 }
 
 /// The batch with its changes and a new CRC; as it is if there are none.
@@ -30,7 +32,7 @@ pub(crate) fn rewrite(header: &BatchHeader, mut batch: Vec<u8>, changes: Rewrite
     }
     if let Some(codec) = recompressed {
         let records = found.decompress(batch.get(HEADER_BYTES..).unwrap_or_default())?;
-        let compressed = codec.compress(&records)?;
+        let compressed = codec.compress_at(changes.level, &records)?;
         batch.truncate(HEADER_BYTES);
         batch.extend_from_slice(&compressed);
         attributes = attributes & !found.attributes() | codec.attributes();

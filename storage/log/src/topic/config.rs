@@ -29,6 +29,8 @@ pub struct TopicConfig {
     pub segment_bytes: u64,
     /// `segment.ms`: how far apart in time the records of one file may be.
     pub segment_ms: i64,
+    /// `segment.jitter.ms`: by how much less that may be.
+    pub segment_jitter_ms: i64,
     /// `delete.retention.ms`: how long compaction keeps tombstones.
     pub delete_retention_ms: i64,
     /// `min.compaction.lag.ms`: younger records are not compacted.
@@ -51,8 +53,12 @@ pub struct TopicConfig {
     pub flush_ms: i64,
     /// `compression.type`; `None` keeps the producer's.
     pub compression: Option<Compression>,
-    /// Settings without an effect here, as they were given; [`TopicConfig::set`] fills it.
-    pub reported: BTreeMap<&'static str, String>,
+    /// `compression.gzip.level` where `compression` is gzip; -1 is the codec's own.
+    pub gzip_level: i32,
+    /// `compression.zstd.level` where `compression` is zstd.
+    pub zstd_level: i32,
+    /// What was set, as it was given; [`TopicConfig::set`] fills it. Of settings without an effect it is the only place.
+    pub given: BTreeMap<&'static str, String>,
 }
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -65,6 +71,7 @@ impl Default for TopicConfig {
             retention_bytes: -1,
             segment_bytes: 1 << 30,
             segment_ms: 7 * DAY_MS,
+            segment_jitter_ms: 0,
             delete_retention_ms: DAY_MS,
             min_compaction_lag_ms: 0,
             max_compaction_lag_ms: i64::MAX,
@@ -76,7 +83,9 @@ impl Default for TopicConfig {
             flush_messages: 1,
             flush_ms: 0,
             compression: None,
-            reported: BTreeMap::new(),
+            gzip_level: -1,
+            zstd_level: 3,
+            given: BTreeMap::new(),
         }
     }
 }
@@ -94,14 +103,26 @@ impl TopicConfig {
         self.cleanup_policy != CleanupPolicy::Compact
     }
 
+    /// The level of the codec that batches are compressed anew with, where it has some.
+    pub(crate) fn compression_level(&self) -> Option<i32> {
+        match self.compression {
+            Some(Compression::Gzip) => Some(self.gzip_level).filter(|level| *level > 0),
+            Some(Compression::Zstd) => Some(self.zstd_level),
+            _ => None,
+        }
+    }
+
     /// Whether batches may be acknowledged before they are on disk.
     #[must_use]
     pub fn is_relaxed(&self) -> bool {
         self.flush_messages > 1 || self.flush_ms > 0
     }
 
-    /// After how long a partition starts its next file: what is never sealed is never compacted.
-    pub(crate) fn roll_ms(&self) -> i64 {
-        if self.is_compacted() { self.segment_ms.min(self.max_compaction_lag_ms) } else { self.segment_ms }
+    /// After how long a partition starts its next file, where `random` is another number for each file. What is never sealed is
+    /// never compacted.
+    pub(crate) fn roll_ms(&self, random: u64) -> i64 {
+        let jitter_ms = self.segment_jitter_ms.min(self.segment_ms).unsigned_abs();
+        let by_age = self.segment_ms - random.checked_rem(jitter_ms).map_or(0, |ms| ms as i64);
+        if self.is_compacted() { by_age.min(self.max_compaction_lag_ms) } else { by_age }
     }
 }

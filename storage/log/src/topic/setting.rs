@@ -1,8 +1,11 @@
-//! The table of a topic's settings: each with its name, type, default and check.
+//! A topic's settings: each with its name, type, default and check.
+
+mod table;
 
 use super::{CleanupPolicy, TopicConfig};
-use crate::record::Compression;
 use crate::{Error, Result};
+
+use table::SETTINGS;
 
 /// The type of a setting's value, in Kafka's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +39,7 @@ pub struct TopicSetting {
 #[derive(Debug)]
 enum Access {
     Number {
-        min: i64,
+        range: Range,
         get: fn(&TopicConfig) -> i64,
         set: fn(&mut TopicConfig, i64),
     },
@@ -54,198 +57,66 @@ enum Access {
     /// Without an effect: kept as it was given.
     Reported {
         default: &'static str,
+        check: Check,
     },
 }
 
-const NOT_USED: &str = "accepted and reported; one process without replicas has no use for it";
-
-const fn number(
-    name: &'static str,
-    ty: SettingType,
+/// Which whole numbers are allowed.
+#[derive(Debug, Clone, Copy)]
+struct Range {
     min: i64,
-    get: fn(&TopicConfig) -> i64,
-    set: fn(&mut TopicConfig, i64),
-    effect: &'static str,
-) -> TopicSetting {
-    TopicSetting { name, ty, effect, access: Access::Number { min, get, set } }
+    max: i64,
+    /// One in between that is not.
+    gap: Option<i64>,
 }
 
-const fn reported(name: &'static str, ty: SettingType, default: &'static str, effect: &'static str) -> TopicSetting {
-    TopicSetting { name, ty, effect, access: Access::Reported { default } }
+impl Range {
+    const fn from(min: i64) -> Self {
+        Self { min, max: i64::MAX, gap: None }
+    }
+
+    fn parse(self, ty: SettingType, value: &str) -> Result<i64, String> {
+        let number = value.parse::<i64>().map_err(|_| "it must be a whole number".to_owned())?;
+        let max = if ty == SettingType::Int { self.max.min(i32::MAX.into()) } else { self.max };
+        if number < self.min {
+            return Err(format!("it must be at least {}", self.min));
+        }
+        if number > max {
+            return Err(format!("it must be at most {max}"));
+        }
+        if self.gap == Some(number) { Err("it must be another number".to_owned()) } else { Ok(number) }
+    }
 }
 
-const COMPRESSIONS: [(&str, Option<Compression>); 6] = [
-    ("producer", None),
-    ("uncompressed", Some(Compression::None)),
-    ("gzip", Some(Compression::Gzip)),
-    ("snappy", Some(Compression::Snappy)),
-    ("lz4", Some(Compression::Lz4)),
-    ("zstd", Some(Compression::Zstd)),
-];
+/// What a value without an effect must look like.
+#[derive(Debug)]
+enum Check {
+    Number(Range),
+    Boolean,
+    /// `*`, or partitions with brokers: `0:1,1:1`.
+    Replicas,
+    /// Just this one, and why.
+    Only(&'static str, &'static str),
+}
 
-static SETTINGS: [TopicSetting; 31] = [
-    TopicSetting {
-        name: "cleanup.policy",
-        ty: SettingType::List,
-        effect: "`delete` deletes old segments, `compact` keeps the newest record of each key, `compact,delete` does both",
-        access: Access::Policy,
-    },
-    reported("compression.gzip.level", SettingType::Int, "-1", "accepted and reported; the codec's own level is used"),
-    reported("compression.lz4.level", SettingType::Int, "9", "accepted and reported; the codec's own level is used"),
-    TopicSetting {
-        name: "compression.type",
-        ty: SettingType::String,
-        effect: "how batches are stored: as the producer compressed them, or compressed anew",
-        access: Access::Choice {
-            allowed: &["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"],
-            get: |config| COMPRESSIONS.iter().position(|(_, codec)| *codec == config.compression).unwrap_or(0),
-            set: |config, at| config.compression = COMPRESSIONS.get(at).and_then(|(_, codec)| *codec),
-        },
-    },
-    reported("compression.zstd.level", SettingType::Int, "3", "accepted and reported; the codec's own level is used"),
-    number(
-        "delete.retention.ms",
-        SettingType::Long,
-        0,
-        |config| config.delete_retention_ms,
-        |config, ms| config.delete_retention_ms = ms,
-        "how long compaction keeps tombstones and the markers of transactions",
-    ),
-    reported(
-        "file.delete.delay.ms",
-        SettingType::Long,
-        "60000",
-        "accepted and reported; readers keep the file they read",
-    ),
-    number(
-        "flush.messages",
-        SettingType::Long,
-        1,
-        |config| config.flush_messages,
-        |config, count| config.flush_messages = count,
-        "so many batches may be acknowledged before they are on disk; with 1 each is on disk first (unless `flush.ms` says otherwise)",
-    ),
-    number(
-        "flush.ms",
-        SettingType::Long,
-        0,
-        |config| config.flush_ms,
-        |config, ms| config.flush_ms = ms,
-        "an acknowledged batch is on disk at most so much later, a second if only `flush.messages` is set; with 0 before it is acknowledged",
-    ),
-    reported("follower.replication.throttled.replicas", SettingType::List, "", NOT_USED),
-    reported(
-        "index.interval.bytes",
-        SettingType::Int,
-        "4096",
-        "accepted and reported; the index is in memory, an entry every 4096 bytes",
-    ),
-    reported("leader.replication.throttled.replicas", SettingType::List, "", NOT_USED),
-    reported("local.retention.bytes", SettingType::Long, "-2", NOT_USED),
-    reported("local.retention.ms", SettingType::Long, "-2", NOT_USED),
-    number(
-        "max.compaction.lag.ms",
-        SettingType::Long,
-        1,
-        |config| config.max_compaction_lag_ms,
-        |config, ms| config.max_compaction_lag_ms = ms,
-        "older records are compacted, however few they are",
-    ),
-    number(
-        "max.message.bytes",
-        SettingType::Int,
-        0,
-        |config| config.max_message_bytes as i64,
-        |config, bytes| config.max_message_bytes = bytes as u64,
-        "a larger batch of a producer is refused",
-    ),
-    number(
-        "message.timestamp.after.max.ms",
-        SettingType::Long,
-        0,
-        |config| config.timestamp_after_max_ms,
-        |config, ms| config.timestamp_after_max_ms = ms,
-        "a producer's record further ahead of the clock is refused",
-    ),
-    number(
-        "message.timestamp.before.max.ms",
-        SettingType::Long,
-        0,
-        |config| config.timestamp_before_max_ms,
-        |config, ms| config.timestamp_before_max_ms = ms,
-        "a producer's record that is older is refused",
-    ),
-    TopicSetting {
-        name: "message.timestamp.type",
-        ty: SettingType::String,
-        effect: "`CreateTime` keeps the producer's timestamps, `LogAppendTime` sets them to the time of the append",
-        access: Access::Choice {
-            allowed: &["CreateTime", "LogAppendTime"],
-            get: |config| usize::from(config.log_append_time),
-            set: |config, at| config.log_append_time = at == 1,
-        },
-    },
-    TopicSetting {
-        name: "min.cleanable.dirty.ratio",
-        ty: SettingType::Double,
-        effect: "what part of a partition must wait for compaction before it is worth the work",
-        access: Access::Ratio {
-            get: |config| config.min_cleanable_dirty_ppm,
-            set: |config, ppm| config.min_cleanable_dirty_ppm = ppm,
-        },
-    },
-    number(
-        "min.compaction.lag.ms",
-        SettingType::Long,
-        0,
-        |config| config.min_compaction_lag_ms,
-        |config, ms| config.min_compaction_lag_ms = ms,
-        "younger records are not compacted",
-    ),
-    reported("min.insync.replicas", SettingType::Int, "1", NOT_USED),
-    reported(
-        "preallocate",
-        SettingType::Boolean,
-        "false",
-        "accepted and reported; the journal's files are written over instead",
-    ),
-    reported("remote.storage.enable", SettingType::Boolean, "false", NOT_USED),
-    number(
-        "retention.bytes",
-        SettingType::Long,
-        -1,
-        |config| config.retention_bytes,
-        |config, bytes| config.retention_bytes = bytes,
-        "a partition's oldest segments are deleted while it has more bytes; -1 is no limit",
-    ),
-    number(
-        "retention.ms",
-        SettingType::Long,
-        -1,
-        |config| config.retention_ms,
-        |config, ms| config.retention_ms = ms,
-        "segments whose every record is older are deleted; -1 keeps them for ever",
-    ),
-    number(
-        "segment.bytes",
-        SettingType::Int,
-        14,
-        |config| config.segment_bytes as i64,
-        |config, bytes| config.segment_bytes = bytes as u64,
-        "when a partition starts its next file",
-    ),
-    reported("segment.index.bytes", SettingType::Int, "10485760", "accepted and reported; the index is in memory"),
-    reported("segment.jitter.ms", SettingType::Long, "0", "accepted and reported"),
-    number(
-        "segment.ms",
-        SettingType::Long,
-        1,
-        |config| config.segment_ms,
-        |config, ms| config.segment_ms = ms,
-        "how far apart in time the first and the last record of a file may be",
-    ),
-    reported("unclean.leader.election.enable", SettingType::Boolean, "false", NOT_USED),
-];
+impl Check {
+    fn check(&self, ty: SettingType, value: &str) -> Result<(), String> {
+        let is_number = |text: &str| text.parse::<u32>().is_ok();
+        let is_replica = |item: &str| item.trim().split_once(':').is_some_and(|(a, b)| is_number(a) && is_number(b));
+        match self {
+            Self::Number(range) => range.parse(ty, value).map(drop),
+            Self::Boolean if !["true", "false"].iter().any(|word| value.eq_ignore_ascii_case(word)) => {
+                Err("it must be true or false".to_owned())
+            }
+            Self::Replicas if value.len() > i16::MAX as usize => Err("it is too long".to_owned()),
+            Self::Replicas if !matches!(value, "" | "*") && !value.split(',').all(is_replica) => {
+                Err("it must be * or partitions with brokers, such as 0:1,1:1".to_owned())
+            }
+            Self::Only(word, reason) if !value.eq_ignore_ascii_case(word) => Err((*reason).to_owned()),
+            Self::Boolean | Self::Replicas | Self::Only(..) => Ok(()),
+        }
+    }
+}
 
 impl TopicSetting {
     /// All settings, by name.
@@ -273,10 +144,16 @@ impl TopicSetting {
                 CleanupPolicy::CompactAndDelete => "compact,delete",
             }
             .to_owned(),
-            Access::Reported { default } => {
-                config.reported.get(self.name).map_or_else(|| (*default).to_owned(), Clone::clone)
+            Access::Reported { default, .. } => {
+                config.given.get(self.name).map_or_else(|| (*default).to_owned(), Clone::clone)
             }
         }
+    }
+
+    /// Whether somebody has set it, be it to its default.
+    #[must_use]
+    pub fn is_set(&self, config: &TopicConfig) -> bool {
+        config.given.contains_key(self.name) || self.get(config) != self.default_value()
     }
 
     /// What it is when nobody sets it.
@@ -311,7 +188,7 @@ impl TopicSetting {
 
     fn try_set(&self, config: &mut TopicConfig, value: &str) -> Result<(), String> {
         match &self.access {
-            Access::Number { min, set, .. } => set(config, self.number(value, *min)?),
+            Access::Number { range, set, .. } => set(config, range.parse(self.ty, value)?),
             Access::Ratio { set, .. } => match value.parse::<f64>() {
                 Ok(ratio) if (0.0..=1.0).contains(&ratio) => set(config, (ratio * 1e6).round() as u32),
                 _ => return Err("it must be a number from 0 to 1".to_owned()),
@@ -321,31 +198,10 @@ impl TopicSetting {
                 None => return Err(format!("it must be one of {}", allowed.join(", "))),
             },
             Access::Policy => config.cleanup_policy = policy(value)?,
-            Access::Reported { .. } => {
-                match self.ty {
-                    SettingType::Int | SettingType::Long => {
-                        let least = if self.name == "min.insync.replicas" { 1 } else { i64::MIN };
-                        self.number(value, least)?;
-                    }
-                    SettingType::Boolean if !matches!(value, "true" | "false") => {
-                        return Err("it must be true or false".to_owned());
-                    }
-                    _ if value.len() > i16::MAX as usize => return Err("it is too long".to_owned()),
-                    _ => {}
-                }
-                config.reported.insert(self.name, value.to_owned());
-            }
+            Access::Reported { check, .. } => check.check(self.ty, value)?,
         }
+        config.given.insert(self.name, value.to_owned());
         Ok(())
-    }
-
-    fn number(&self, value: &str, min: i64) -> Result<i64, String> {
-        let number = value.parse::<i64>().map_err(|_| "it must be a whole number".to_owned())?;
-        let max = if self.ty == SettingType::Int { i64::from(i32::MAX) } else { i64::MAX };
-        if number < min {
-            return Err(format!("it must be at least {min}"));
-        }
-        if number > max { Err(format!("it must be at most {max}")) } else { Ok(number) }
     }
 }
 
@@ -376,17 +232,29 @@ impl TopicConfig {
     /// [`Error::UnknownSetting`].
     pub fn reset(&mut self, name: &str) -> Result<()> {
         let setting = expect(name)?;
-        if let Access::Reported { .. } = setting.access {
-            self.reported.remove(setting.name);
-            return Ok(());
-        }
-        setting.set(self, &setting.default_value())
+        setting.set(self, &setting.default_value())?;
+        self.given.remove(setting.name);
+        Ok(())
     }
 
-    /// The settings that are not at their default, with their values.
+    /// The settings that somebody has set, with their values.
     pub fn changed(&self) -> impl Iterator<Item = (&'static TopicSetting, String)> + '_ {
-        let with_value = |setting: &'static TopicSetting| (setting, setting.get(self));
-        SETTINGS.iter().map(with_value).filter(|(setting, value)| *value != setting.default_value())
+        SETTINGS.iter().filter(|setting| setting.is_set(self)).map(|setting| (setting, setting.get(self)))
+    }
+
+    /// Refuses settings that contradict each other.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSetting`].
+    pub fn check(&self) -> Result<()> {
+        if self.min_compaction_lag_ms <= self.max_compaction_lag_ms {
+            return Ok(());
+        }
+        Err(Error::InvalidSetting {
+            name: "min.compaction.lag.ms".to_owned(),
+            value: self.min_compaction_lag_ms.to_string(),
+            reason: format!("max.compaction.lag.ms is less, {}", self.max_compaction_lag_ms),
+        })
     }
 }
 
@@ -403,7 +271,10 @@ mod tests {
         for setting in TopicSetting::all() {
             let mut config = TopicConfig::default();
             setting.set(&mut config, &setting.default_value()).unwrap();
-            assert_eq!(config.changed().count(), 0, "{}", setting.name);
+            assert!(setting.is_set(&config), "{}", setting.name);
+            assert_eq!(config.changed().count(), 1, "{}", setting.name);
+            config.reset(setting.name).unwrap();
+            assert_eq!(config, TopicConfig::default());
         }
         assert!(SETTINGS.is_sorted_by_key(|setting| setting.name));
     }
@@ -417,7 +288,10 @@ mod tests {
             ("min.cleanable.dirty.ratio", "0.01"),
             ("compression.type", "zstd"),
             ("message.timestamp.type", "LogAppendTime"),
-            ("preallocate", "true"),
+            ("preallocate", "TRUE"),
+            ("leader.replication.throttled.replicas", "0:1,1:1"),
+            ("retention.bytes", "-2"),
+            ("remote.log.copy.disable", "true"),
         ] {
             config.set(name, value).unwrap();
             assert_eq!(TopicSetting::find(name).unwrap().get(&config), value);
@@ -432,6 +306,18 @@ mod tests {
             ("segment.bytes", "3000000000"),
             ("min.cleanable.dirty.ratio", "1.5"),
             ("preallocate", "yes"),
+            ("compression.gzip.level", "0"),
+            ("compression.gzip.level", "10"),
+            ("compression.lz4.level", "18"),
+            ("compression.zstd.level", "23"),
+            ("file.delete.delay.ms", "-1"),
+            ("follower.replication.throttled.replicas", "0:1,all"),
+            ("index.interval.bytes", "-1"),
+            ("local.retention.ms", "-3"),
+            ("min.insync.replicas", "0"),
+            ("remote.storage.enable", "true"),
+            ("segment.index.bytes", "3"),
+            ("segment.jitter.ms", "-1"),
         ] {
             assert!(matches!(config.set(name, value), Err(Error::InvalidSetting { .. })), "{name}={value}");
         }

@@ -12,7 +12,7 @@ use super::options;
 type Table = BTreeMap<String, String>;
 
 fn small(disk: &Memory) -> LogOptions {
-    LogOptions { journal_bytes_max: 3_000, compaction_bytes_min: 1_000, ..options(disk.clone()) }
+    LogOptions { journal_bytes_max: 3_000, ..options(disk.clone()) }
 }
 
 fn spec() -> TopicSpec {
@@ -255,8 +255,8 @@ fn what_was_aborted_and_the_markers_of_transactions_go_away() {
     };
     (0..100).for_each(|number| transaction(number, number % 2 == 0));
     (0..1_000).for_each(|number| _ = put(&log, number).unwrap());
-    // Markers stay for an hour at least, as tombstones do.
-    disk.advance_clock(3 * 3_600_000);
+    // Markers stay as long as tombstones do.
+    disk.advance_clock(1_000);
     (0..4_000).for_each(|number| _ = put(&log, number).unwrap());
     let fetched = log.fetch(&partition(), 0, 1 << 20, Isolation::ReadCommitted).unwrap();
     assert!(fetched.aborted.is_empty(), "{} aborted transactions are remembered", fetched.aborted.len());
@@ -267,4 +267,68 @@ fn what_was_aborted_and_the_markers_of_transactions_go_away() {
     let all = records(&log);
     assert!(all.iter().all(|(_, _, value)| value.as_deref() != Some("gone")));
     assert_eq!(all.iter().filter(|(_, key, _)| key == "k").count(), 1);
+}
+
+/// Appends one record of this moment.
+fn put_now(log: &EmbeddedLog, key: &str, value: Option<&[u8]>) {
+    let mut batch = BatchBuilder::new();
+    batch.push(log.now_ms(), Some(key.as_bytes()), value);
+    log.append(&partition(), batch.finish().unwrap()).unwrap().wait().unwrap();
+}
+
+#[test]
+fn a_topic_of_a_few_records_is_compacted_soon() {
+    let disk = Memory::new();
+    let log = EmbeddedLog::open(options(disk.clone())).unwrap();
+    let mut spec = TopicSpec::new("c", 1);
+    for (name, value) in [("cleanup.policy", "compact"), ("segment.ms", "100"), ("min.cleanable.dirty.ratio", "0.01")] {
+        spec.config.set(name, value).unwrap();
+    }
+    log.create_topic(&spec).unwrap();
+    log.keep_house().unwrap();
+    for value in 0..6 {
+        put_now(&log, "k", Some(&[b'0' + value]));
+        disk.advance_clock(200);
+    }
+    assert_eq!(records(&log).len(), 6);
+    disk.advance_clock(15_000);
+    log.keep_house().unwrap();
+    // What is in the last segment is not compacted.
+    assert_eq!(records(&log).iter().map(|(offset, ..)| *offset).collect::<Vec<_>>(), [4, 5]);
+    // Where nothing is to be done, nothing is written.
+    let written = disk.operations();
+    disk.advance_clock(15_000);
+    log.keep_house().unwrap();
+    assert_eq!(disk.operations(), written);
+}
+
+#[test]
+fn tombstones_go_when_delete_retention_ms_is_over() {
+    let disk = Memory::new();
+    let log = EmbeddedLog::open(options(disk.clone())).unwrap();
+    let mut spec = TopicSpec::new("c", 1);
+    for (name, value) in [
+        ("cleanup.policy", "compact"),
+        ("segment.ms", "100"),
+        ("min.cleanable.dirty.ratio", "0"),
+        ("delete.retention.ms", "60000"),
+    ] {
+        spec.config.set(name, value).unwrap();
+    }
+    log.create_topic(&spec).unwrap();
+    let compact_after = |ms: i64| {
+        // Each of them ends the segment before it.
+        for _ in 0..2 {
+            disk.advance_clock(ms / 2);
+            put_now(&log, "other", Some(b"value"));
+        }
+        disk.advance_clock(15_000);
+        log.keep_house().unwrap();
+        records(&log).iter().any(|(_, key, value)| key == "k" && value.is_none())
+    };
+    put_now(&log, "k", Some(b"value"));
+    put_now(&log, "k", None);
+    assert!(compact_after(1_000), "a reader has time to see it");
+    assert!(compact_after(30_000));
+    assert!(!compact_after(30_000), "it is gone");
 }

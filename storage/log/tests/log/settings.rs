@@ -165,12 +165,60 @@ fn a_segment_ends_by_time_and_old_ones_are_deleted_even_where_nothing_is_written
 }
 
 #[test]
+fn segment_jitter_ms_lets_files_end_sooner() {
+    let ends = |jitter_ms: &str| {
+        let disk = Memory::new();
+        let log = open(&disk, &[("segment.ms", "3600000"), ("segment.jitter.ms", jitter_ms)]);
+        let minute = |minute: i64| log.now_ms() + minute * 60_000;
+        (0..600).for_each(|number| _ = append(&log, at(minute(number), None)).unwrap());
+        segments(&disk)
+    };
+    assert_eq!(ends("0"), 10);
+    // Between an hour and nothing, half an hour on average.
+    assert!((13..40).contains(&ends("3600000")), "{}", ends("3600000"));
+}
+
+#[test]
+fn compression_levels_are_those_of_the_topic() {
+    let stored = |codec: &str, level: &str| {
+        let disk = Memory::new();
+        let log = open(&disk, &[("compression.type", codec), (format!("compression.{codec}.level").as_str(), level)]);
+        let mut batch = BatchBuilder::new();
+        for number in 0..2_000_i64 {
+            batch.push(1, None, Some(format!("record {} of {}", number * 7919 % 5003, number % 13).as_bytes()));
+        }
+        append(&log, batch.finish().unwrap()).unwrap();
+        headers(&log)[0].size_bytes
+    };
+    assert!(stored("gzip", "9") < stored("gzip", "1"));
+    assert!(stored("zstd", "19") < stored("zstd", "1"));
+}
+
+#[test]
+fn lags_that_contradict_each_other_are_refused() {
+    let log = open(&Memory::new(), &[("max.compaction.lag.ms", "1000")]);
+    let altered = log.alter_topic("t", |config| config.set("min.compaction.lag.ms", "1001"));
+    assert!(matches!(altered, Err(Error::InvalidSetting { .. })));
+    let mut spec = TopicSpec::new("u", 1);
+    spec.config.set("min.compaction.lag.ms", "2").unwrap();
+    spec.config.set("max.compaction.lag.ms", "1").unwrap();
+    assert!(matches!(log.create_topic(&spec), Err(Error::InvalidSetting { .. })));
+}
+
+#[test]
+fn a_setting_stays_set_to_its_default_after_a_restart() {
+    let disk = Memory::new();
+    drop(open(&disk, &[("cleanup.policy", "delete")]));
+    let log = EmbeddedLog::open(options(disk)).unwrap();
+    let config = log.topic("t").unwrap().unwrap().config;
+    assert!(TopicSetting::find("cleanup.policy").unwrap().is_set(&config));
+    assert!(!TopicSetting::find("compression.type").unwrap().is_set(&config));
+}
+
+#[test]
 fn a_compacted_topic_may_delete_too_and_leaves_the_young_alone() {
     let disk = Memory::new();
-    let opened = || {
-        EmbeddedLog::open(LogOptions { journal_bytes_max: 2_000, compaction_bytes_min: 500, ..options(disk.clone()) })
-            .unwrap()
-    };
+    let opened = || EmbeddedLog::open(LogOptions { journal_bytes_max: 2_000, ..options(disk.clone()) }).unwrap();
     let log = opened();
     let mut spec = TopicSpec::new("t", 1);
     for (name, value) in [

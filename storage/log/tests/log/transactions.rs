@@ -1,7 +1,7 @@
 use millstream_log::record::BatchBuilder;
 use millstream_log::{
     EmbeddedLog, Error, GroupOffset, Isolation, Log, LogOptions, Memory, Producer, TopicPartition, TopicSpec,
-    TransactionState, TransactionVersion,
+    TransactionState, TransactionVersion, WriteBatch,
 };
 
 use super::{batch, options, read};
@@ -203,4 +203,29 @@ fn a_transaction_is_whole_or_not_at_all() {
             assert_eq!(position, found.len() as i64, "operation {operation}");
         }
     }
+}
+
+/// Two transactions move one offset, and the one that wrote first ends last: what compaction would leave is what counts.
+#[test]
+fn of_two_offsets_the_one_that_came_later_counts_whichever_transaction_ends_first() {
+    let disk = Memory::new();
+    let log = EmbeddedLog::open(options(disk.clone())).unwrap();
+    log.create_topic(&TopicSpec::new("t", 2)).unwrap();
+    let (first, second) = (log.init_producer("first").unwrap(), log.init_producer("second").unwrap());
+    let at = |partition: i32| TopicPartition::new("t", partition);
+    let add = |producer, partition: i32, to: i64| {
+        log.add_offsets(producer, &[offset("g", &at(partition), to)], TransactionVersion::Two).unwrap();
+    };
+    add(first, 0, 38);
+    add(first, 1, 38);
+    add(second, 0, 11);
+    let offsets = vec![offset("g", &at(1), 12)];
+    log.write(WriteBatch { batches: Vec::new(), offsets }).unwrap().wait().unwrap();
+    for producer in [second, first] {
+        log.end_transaction(producer, true, &[]).unwrap();
+    }
+    let found = |log: &EmbeddedLog| [0, 1].map(|partition| log.group_offset("g", &at(partition)).unwrap());
+    assert_eq!(found(&log), [Some(11), Some(12)]);
+    drop(log);
+    assert_eq!(found(&EmbeddedLog::open(options(disk)).unwrap()), [Some(11), Some(12)]);
 }
