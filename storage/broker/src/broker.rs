@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tokio::task::block_in_place;
 
 use crate::BrokerOptions;
+use crate::budget::Budget;
 use crate::call::Peer;
-use crate::frame::Budget;
 use crate::groups::Groups;
 use crate::text::text;
 use crate::topic_id::TopicNames;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api::Api;
 use crate::broker::Broker;
+use crate::budget::Share;
 
 /// The connection is to be closed: the request cannot be understood, so neither could an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) struct Hangup;
 pub(crate) struct Reply {
     pub(crate) frame: BytesMut,
     /// Its share of the memory for responses.
-    pub(crate) share: Option<OwnedSemaphorePermit>,
+    pub(crate) share: Option<Share>,
 }
 
 /// An answer that may take its time.

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::BrokerOptions;
 use crate::api::{self, Api};
 use crate::broker::Broker;
+use crate::budget::Share;
 use crate::call::{Call, Peer, Pending};
 use crate::frame::{Frame, FrameReader};
 
@@ -28,7 +29,7 @@ const PIPELINE_MAX: u32 = 16;
 struct Due {
     answer: Pending,
     _turn: OwnedSemaphorePermit,
-    _share: Option<OwnedSemaphorePermit>,
+    _share: Option<Share>,
 }
 
 /// Serves a client until it goes, does not read, or says something that cannot be understood.

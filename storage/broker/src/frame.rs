@@ -4,14 +4,14 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::budget::{Budget, Share};
 
 /// So much of a frame is not counted against the memory that all connections share.
 const SMALL_BYTES: usize = 16 << 10;
@@ -24,45 +24,11 @@ const PIECE_MAX: Duration = Duration::from_secs(30);
 /// What is read at a time while the length is not known.
 const READ_BYTES: usize = 8 << 10;
 
-/// Memory that connections share, in units of 1 KiB.
-#[derive(Debug, Clone)]
-pub(crate) struct Budget {
-    free: Arc<Semaphore>,
-    units: usize,
-}
-
-impl Budget {
-    pub(crate) fn new(bytes: usize) -> Self {
-        let units = (bytes >> 10).min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
-        Self { free: Arc::new(Semaphore::new(units)), units }
-    }
-
-    fn units_of(&self, bytes: usize) -> u32 {
-        u32::try_from((bytes >> 10).clamp(1, self.units)).unwrap_or(u32::MAX)
-    }
-
-    /// Waits until `share` is one of so much memory.
-    async fn grow(&self, share: &mut Option<OwnedSemaphorePermit>, bytes: usize) {
-        let held = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = self.units_of(bytes).saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
-        let Ok(more) = Arc::clone(&self.free).acquire_many_owned(missing).await else { return };
-        match share {
-            Some(share) => share.merge(more),
-            None => *share = Some(more),
-        }
-    }
-
-    /// So much memory if it is free.
-    pub(crate) fn try_take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.free).try_acquire_many_owned(self.units_of(bytes)).ok()
-    }
-}
-
 /// One request's bytes, and its share of the memory for requests until it has been answered.
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) bytes: Bytes,
-    pub(crate) share: Option<OwnedSemaphorePermit>,
+    pub(crate) share: Option<Share>,
 }
 
 /// Reads frames.
@@ -115,7 +81,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
     }
 
     /// Reads until the buffer has `length` bytes, of which what exceeds a small frame is shared memory.
-    async fn fill(&mut self, length: usize) -> io::Result<Option<OwnedSemaphorePermit>> {
+    async fn fill(&mut self, length: usize) -> io::Result<Option<Share>> {
         let mut share = None;
         let mut room = SMALL_BYTES;
         self.fill_to(length.min(room)).await?;

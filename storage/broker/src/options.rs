@@ -30,6 +30,10 @@ pub struct BrokerOptions {
     pub session_timeout_ms: std::ops::RangeInclusive<i32>,
     /// `group.initial.rebalance.delay.ms`: how long the first member of a group waits for others.
     pub initial_rebalance_delay_ms: i32,
+    /// `group.max.size`.
+    pub group_members_max: usize,
+    /// What all groups may take with their members, their metadata and their assignments.
+    pub groups_bytes_max: usize,
     /// `group.consumer.session.timeout.ms`.
     pub consumer_session_timeout_ms: i32,
     /// `group.consumer.heartbeat.interval.ms`.
@@ -55,6 +59,8 @@ impl Default for BrokerOptions {
             responses_bytes_max: 128 << 20,
             session_timeout_ms: 6_000..=1_800_000,
             initial_rebalance_delay_ms: 0,
+            group_members_max: 5_000,
+            groups_bytes_max: 128 << 20,
             consumer_session_timeout_ms: 45_000,
             consumer_heartbeat_interval_ms: 5_000,
             consumer_group_members_max: 5_000,

@@ -9,12 +9,12 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::Log;
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::call::Call;
 use crate::code::NONE;
 use crate::group::{Answer, Identity, Join, Joined, Sync, Synced};
+use crate::groups::Waiting;
 use crate::text::text;
 
 const KNOWN_ID_SINCE: i16 = 4;
@@ -45,11 +45,11 @@ pub(super) async fn join(call: Call, request: JoinGroupRequest) -> JoinGroupResp
         needs_known_id: call.version >= KNOWN_ID_SINCE,
         can_skip_assignment: call.version >= SKIP_ASSIGNMENT_SINCE,
     };
-    let (waiter, answer) = oneshot::channel();
+    let (waiter, waiting) = Waiting::new(&call.broker, &request.group_id.0);
     let now_ms = call.broker.log.now_ms();
     call.broker.groups.change(|groups, answers| groups.join(request.group_id.0, join, now_ms, waiter, answers));
-    match answer.await {
-        Ok(Answer::Joined(joined)) => join_response(call.version, joined),
+    match waiting.answer().await {
+        Some(Answer::Joined(joined)) => join_response(call.version, joined),
         _ => join_response(
             call.version,
             Joined::failed(ResponseError::CoordinatorNotAvailable.code(), StrBytes::default()),
@@ -88,13 +88,15 @@ pub(super) async fn sync(call: Call, request: SyncGroupRequest) -> SyncGroupResp
         protocol: request.protocol_name,
         assignments: request.assignments.into_iter().map(|one| (one.member_id, one.assignment)).collect(),
     };
-    let (waiter, answer) = oneshot::channel();
+    let (waiter, waiting) = Waiting::new(&call.broker, &request.group_id.0);
     let now_ms = call.broker.log.now_ms();
     call.broker.groups.change(|groups, answers| {
         groups.sync(&request.group_id.0, &identity, sync, now_ms, waiter, answers);
     });
-    let synced = match answer.await {
-        Ok(Answer::Synced(synced)) => synced,
+    // While it waits it keeps nothing of the request.
+    drop((request.group_id, identity));
+    let synced = match waiting.answer().await {
+        Some(Answer::Synced(synced)) => synced,
         _ => Synced::failed(ResponseError::CoordinatorNotAvailable.code()),
     };
     let response = SyncGroupResponse::default().with_error_code(synced.error_code).with_assignment(synced.assignment);

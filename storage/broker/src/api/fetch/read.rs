@@ -7,11 +7,11 @@ use kafka_protocol::messages::fetch_response::{
 };
 use kafka_protocol::messages::{BrokerId, FetchRequest, ProducerId};
 use millstream_log::{Isolation, Log};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::Wanted;
 use crate::api::leader_epoch::check_epoch;
 use crate::api::list_offsets::isolation;
+use crate::budget::Share;
 use crate::call::Call;
 use crate::code::code_of;
 
@@ -26,7 +26,7 @@ pub(super) struct Reading<'a> {
     bytes_min: usize,
     bytes_max: usize,
     /// The response's share of the memory for responses.
-    pub(super) share: Option<OwnedSemaphorePermit>,
+    pub(super) share: Option<Share>,
 }
 
 /// What was read: the answer for each partition in the order of the request.
