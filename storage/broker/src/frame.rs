@@ -1,6 +1,6 @@
 //! Frames: a length of four bytes and as many bytes.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
-use crate::budget::{Budget, Share};
+use crate::budget::{Budget, Pace, Share};
 
 /// So much of a frame is not counted against the memory that all connections share.
 const SMALL_BYTES: usize = 16 << 10;
-/// A frame of up to this size, which is what clients send unless told otherwise, gets all of its memory at once; a
-/// larger one twice what it has each time, so that announcing much takes nothing from others.
+/// A frame gets four times the memory of what has come, and from this size on twice as much, so that announcing much
+/// takes little from others.
 const STEP_BYTES: usize = 1 << 20;
 /// Each piece of a frame must come within this time, and if there is no memory for it, somebody else's must be free.
 const PIECE_BYTES: usize = 1 << 20;
@@ -24,11 +24,24 @@ const PIECE_MAX: Duration = Duration::from_secs(30);
 /// What is read at a time while the length is not known.
 const READ_BYTES: usize = 8 << 10;
 
-/// One request's bytes, and its share of the memory for requests until it has been answered.
+/// A frame's bytes and their share of the memory for requests, which goes with the last part of them.
+struct Counted {
+    bytes: Bytes,
+    _share: Share,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// A frame of which the beginning is there: all of it if it is small.
 #[derive(Debug)]
-pub(crate) struct Frame {
-    pub(crate) bytes: Bytes,
-    pub(crate) share: Option<Share>,
+pub(crate) struct Begun {
+    length: usize,
+    /// The kind of request; `None` if it is too short for one.
+    pub(crate) key: Option<i16>,
 }
 
 /// Reads frames.
@@ -44,9 +57,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Self { stream, buffer: BytesMut::new(), budget, bytes_max }
     }
 
-    /// The next frame, or why there will be none: the peer has gone, is too slow, or does not speak this protocol.
-    /// `is_busy` says whether an answer is due, so that silence is no idleness.
-    pub(crate) async fn next(&mut self, idle_max: Duration, is_busy: impl Fn() -> bool) -> io::Result<Frame> {
+    /// Reads the beginning of the next frame, or why there will be none: the peer has gone, is too slow, or does not
+    /// speak this protocol. `is_busy` says whether an answer is due, so that silence is no idleness.
+    pub(crate) async fn begin(&mut self, idle_max: Duration, is_busy: impl Fn() -> bool) -> io::Result<Begun> {
         let length = loop {
             if let Some(length) = self.buffer.first_chunk::<4>() {
                 break usize::try_from(i32::from_be_bytes(*length)).unwrap_or(usize::MAX);
@@ -61,11 +74,29 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is longer than socket.request.max.bytes"));
         }
         self.buffer.advance(4);
+        self.fill_to(length.min(SMALL_BYTES), false).await?;
+        let key = self.buffer.first_chunk::<2>().filter(|_| length >= 2);
+        Ok(Begun { length, key: key.map(|key| i16::from_be_bytes(*key)) })
+    }
+
+    /// Reads ahead as far as it is not counted, and returns once the peer has gone.
+    pub(crate) async fn end(&mut self) -> io::Error {
+        while self.buffer.len() < SMALL_BYTES {
+            if let Err(error) = self.read_some().await {
+                return error;
+            }
+        }
+        pending().await
+    }
+
+    /// The frame that has begun.
+    pub(crate) async fn finish(&mut self, Begun { length, .. }: Begun) -> io::Result<Bytes> {
         let share = self.fill(length).await?;
         let rest = self.buffer.split_off(length.min(self.buffer.len()));
         // An empty rest would keep the frame's memory while the connection is idle.
         let rest = if rest.is_empty() { BytesMut::new() } else { rest };
-        Ok(Frame { bytes: std::mem::replace(&mut self.buffer, rest).freeze(), share })
+        let bytes = std::mem::replace(&mut self.buffer, rest).freeze();
+        Ok(if share.is_some() { Bytes::from_owner(Counted { bytes, _share: share }) } else { bytes })
     }
 
     /// Reads what there is. There is no buffer while there is nothing: most connections are idle.
@@ -80,35 +111,28 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         .await
     }
 
-    /// Reads until the buffer has `length` bytes, of which what exceeds a small frame is shared memory.
-    async fn fill(&mut self, length: usize) -> io::Result<Option<Share>> {
-        let mut share = None;
+    /// Reads a frame that has begun, of which what exceeds a small one is shared memory.
+    async fn fill(&mut self, length: usize) -> io::Result<Share> {
+        let mut share = Share::default();
         let mut room = SMALL_BYTES;
-        self.fill_to(length.min(room)).await?;
         while room < length {
-            room = (2 * room).max(STEP_BYTES);
-            let growing = self.budget.grow(&mut share, room.min(length));
-            if room == STEP_BYTES {
-                growing.await;
-            } else {
-                // Frames that hold memory while they wait for more could wait for each other.
-                timeout(PIECE_MAX, growing).await?;
-            }
-            self.fill_to(length.min(room)).await?;
+            room *= if room < STEP_BYTES { 4 } else { 2 };
+            timeout(PIECE_MAX, self.budget.grow(&mut share, room.min(length))).await?;
+            self.fill_to(length.min(room), true).await?;
         }
         Ok(share)
     }
 
     /// Reads until the buffer has `length` bytes, and not more unless it has.
-    async fn fill_to(&mut self, length: usize) -> io::Result<()> {
+    async fn fill_to(&mut self, length: usize, is_counted: bool) -> io::Result<()> {
         self.buffer.reserve(length.saturating_sub(self.buffer.len()));
         while self.buffer.len() < length {
             let piece = length.min(self.buffer.len() + PIECE_BYTES);
-            let deadline = Instant::now() + PIECE_MAX;
+            let mut pace = Pace::new(is_counted.then_some(&self.budget), PIECE_MAX);
             while self.buffer.len() < piece {
                 let missing = (length - self.buffer.len()) as u64;
                 let mut stream = (&mut self.stream).take(missing);
-                at_least_one(timeout_at(deadline, stream.read_buf(&mut self.buffer)).await??)?;
+                at_least_one(pace.part(stream.read_buf(&mut self.buffer)).await?)?;
             }
         }
         Ok(())

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use millstream_log::Log;
 use kafka_protocol::protocol::StrBytes;
+use millstream_log::Log;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 

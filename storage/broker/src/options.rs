@@ -24,8 +24,12 @@ pub struct BrokerOptions {
     pub requests_bytes_max: usize,
     /// `fetch.max.bytes` of one response.
     pub response_bytes_max: usize,
-    /// What the responses to fetches may take together; beyond that each brings one batch a partition at most.
+    /// What the responses to fetches may take together; beyond that each brings little, and waits until it may.
     pub responses_bytes_max: usize,
+    /// What answers to all other requests may take together; beyond that a connection that asks for a large one is closed.
+    pub answers_bytes_max: usize,
+    /// What fetches may take together while they wait for records; beyond that those of many partitions do not wait.
+    pub waits_bytes_max: usize,
     /// `group.min.session.timeout.ms` and `group.max.session.timeout.ms`.
     pub session_timeout_ms: std::ops::RangeInclusive<i32>,
     /// `group.initial.rebalance.delay.ms`: how long the first member of a group waits for others.
@@ -57,6 +61,8 @@ impl Default for BrokerOptions {
             requests_bytes_max: 256 << 20,
             response_bytes_max: 16 << 20,
             responses_bytes_max: 128 << 20,
+            answers_bytes_max: 64 << 20,
+            waits_bytes_max: 64 << 20,
             session_timeout_ms: 6_000..=1_800_000,
             initial_rebalance_delay_ms: 0,
             group_members_max: 5_000,

@@ -81,7 +81,8 @@ fn check(version: i16, request: &ConsumerGroupHeartbeatRequest) -> Result<(), Re
 fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Heartbeat {
     // What a member says is kept, and must not keep the whole request.
     let detached_or_none = |text: Option<kafka_protocol::protocol::StrBytes>| text.as_ref().map(detached);
-    let member_id = if request.member_id.is_empty() { text(Uuid::new_v4().to_string()) } else { detached(&request.member_id) };
+    let member_id =
+        if request.member_id.is_empty() { text(Uuid::new_v4().to_string()) } else { detached(&request.member_id) };
     let names =
         |names: Vec<kafka_protocol::messages::TopicName>| names.iter().map(|name| name.as_str().into()).collect();
     Heartbeat {

@@ -60,7 +60,9 @@ impl<W: Waits> Group<W> {
                 let id = if error == ResponseError::MemberIdRequired { join.new_id } else { join.member_id };
                 answers.push((waiter, Answer::Joined(Joined::failed(error.code(), id))));
             }
-            Ok(Admission::New(id, share)) => self.add((id, share), join, now_ms, limits.initial_delay_ms, waiter, answers),
+            Ok(Admission::New(id, share)) => {
+                self.add((id, share), join, now_ms, limits.initial_delay_ms, waiter, answers)
+            }
             Ok(Admission::Replaces(old)) => {
                 let id = join.new_id.clone();
                 self.replace(&old, join, now_ms, waiter, answers);

@@ -64,7 +64,6 @@ impl<W> Member<W> {
     pub(super) fn touch(&mut self, now_ms: i64) {
         self.session_deadline_ms = now_ms.saturating_add(self.session_timeout_ms.into());
     }
-
 }
 
 impl<W: Waits> Member<W> {

@@ -72,7 +72,10 @@ impl ConsumerGroup {
         if (is_new || says_more || has_changed) && !self.take_memory(limits) {
             self.remove(id);
             self.give_back(limits);
-            return refuse(ResponseError::CoordinatorNotAvailable, "The memory for groups is used up, try again later.");
+            return refuse(
+                ResponseError::CoordinatorNotAvailable,
+                "The memory for groups is used up, try again later.",
+            );
         }
         if has_changed || self.epoch == 0 {
             self.epoch += 1;

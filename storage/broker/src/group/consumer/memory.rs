@@ -31,7 +31,8 @@ impl ConsumerGroup {
         let topic = |(name, partitions): (&Arc<str>, &i32)| {
             NAME_BYTES + name.len() + usize::try_from(*partitions).unwrap_or(0) * PARTITION_BYTES
         };
-        let matchers: BTreeSet<_> = self.members.values().filter_map(|member| member.subscription.matcher_id()).collect();
+        let matchers: BTreeSet<_> =
+            self.members.values().filter_map(|member| member.subscription.matcher_id()).collect();
         GROUP_BYTES
             + self.name_bytes
             + self.members.iter().map(member).sum::<usize>()
