@@ -1,14 +1,16 @@
 //! Memory that is shared out: whoever wants to keep something takes a share of it first, and gives it back by dropping it.
+//!
+//! Who wants least is served first, and one at a time may go on without: many that hold some and wait for more would wait
+//! for each other.
 
-use std::future::{Future, poll_fn};
+use std::collections::BTreeMap;
+use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 /// While memory is short, a peer that holds some must move each piece within this time.
@@ -16,72 +18,124 @@ const SHORT_PIECE_MAX: Duration = Duration::from_secs(1);
 /// Memory is short when less than this part of it is free.
 const SHORT_PART: usize = 8;
 
-/// So much memory for all connections together, in units of 1 KiB.
+/// So much memory for all connections together, in bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Budget {
-    free: Arc<Semaphore>,
-    units: usize,
-    /// One at a time may go on without memory of the budget: many that hold some and wait for more would wait for each
-    /// other.
-    overdraft: Arc<Semaphore>,
-    /// How many wait for memory. Written by those who wait, read by those who hold some of it.
-    waiting: Arc<AtomicUsize>,
+    bytes: usize,
+    /// Written by whoever takes or gives back. A mutex: it is held for moments.
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    free: usize,
+    /// Whether nobody goes on without memory of the budget.
+    may_overdraw: bool,
+    /// Who waits for how much, by that and by the order of arrival.
+    waiting: BTreeMap<(usize, u64), oneshot::Sender<Grant>>,
+    arrived: u64,
+}
+
+/// What somebody who waited got.
+#[derive(Debug, Clone, Copy)]
+enum Grant {
+    Bytes(usize),
+    Overdraft,
+}
+
+impl State {
+    fn give_back(&mut self, grant: Grant) {
+        match grant {
+            Grant::Bytes(bytes) => self.free += bytes,
+            Grant::Overdraft => self.may_overdraw = true,
+        }
+    }
+
+    /// What somebody gets who wants so much, if there is anything to be had.
+    fn take(&mut self, bytes: usize) -> Option<Grant> {
+        if let Some(free) = self.free.checked_sub(bytes) {
+            self.free = free;
+            return Some(Grant::Bytes(bytes));
+        }
+        std::mem::take(&mut self.may_overdraw).then_some(Grant::Overdraft)
+    }
+
+    /// Gives what is free to those who wait.
+    fn serve(&mut self) {
+        while let Some((bytes, _)) = self.waiting.keys().next().copied() {
+            let Some(grant) = self.take(bytes) else { return };
+            if let Some((_, waiter)) = self.waiting.pop_first()
+                && waiter.send(grant).is_err()
+            {
+                self.give_back(grant);
+            }
+        }
+    }
 }
 
 /// A part of a budget, given back when it is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Share {
-    permits: Option<OwnedSemaphorePermit>,
-    overdraft: Option<OwnedSemaphorePermit>,
+    bytes: usize,
+    is_overdraft: bool,
+    /// `None` for no share of anything.
+    budget: Option<Budget>,
 }
 
 impl Share {
-    fn units(&self) -> usize {
-        self.permits.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
-    }
-
-    fn add(&mut self, more: OwnedSemaphorePermit) {
-        match &mut self.permits {
-            Some(permits) => permits.merge(more),
-            None => self.permits = Some(more),
-        }
-    }
-
     /// Whether it is a share of anything.
     pub(crate) fn is_some(&self) -> bool {
-        self.permits.is_some() || self.overdraft.is_some()
+        self.budget.is_some()
+    }
+
+    fn add(&mut self, grant: Grant, budget: &Budget) {
+        match grant {
+            Grant::Bytes(bytes) => self.bytes += bytes,
+            Grant::Overdraft => self.is_overdraft = true,
+        }
+        self.budget.get_or_insert_with(|| budget.clone());
     }
 }
 
-/// Somebody who waits, as long as this lives.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn new(count: &'a AtomicUsize) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count)
+impl Drop for Share {
+    fn drop(&mut self) {
+        let Some(budget) = &self.budget else { return };
+        let mut state = budget.state();
+        state.give_back(Grant::Bytes(self.bytes));
+        if self.is_overdraft {
+            state.give_back(Grant::Overdraft);
+        }
+        state.serve();
     }
+}
+
+/// Somebody who waits; dropped, it does so no more.
+struct Waiting<'a> {
+    budget: &'a Budget,
+    key: (usize, u64),
+    grant: oneshot::Receiver<Grant>,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        let mut state = self.budget.state();
+        state.waiting.remove(&self.key);
+        // It may have got what it does not want any more. What was received is not there a second time.
+        if let Ok(grant) = self.grant.try_recv() {
+            state.give_back(grant);
+            state.serve();
+        }
     }
-}
-
-fn units_of(bytes: usize) -> usize {
-    bytes.div_ceil(1 << 10).max(1)
 }
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
-        let units = (bytes >> 10).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
-        Self {
-            free: Arc::new(Semaphore::new(units)),
-            units,
-            overdraft: Arc::new(Semaphore::new(1)),
-            waiting: Arc::default(),
-        }
+        let state = State { free: bytes, may_overdraw: true, waiting: BTreeMap::new(), arrived: 0 };
+        Self { bytes, state: Arc::new(Mutex::new(state)) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// So much memory if it is free.
@@ -92,49 +146,50 @@ impl Budget {
 
     /// Makes `share` one of so much memory, if that is no more or more is free; whether it is.
     pub(crate) fn try_resize(&self, share: &mut Share, bytes: usize) -> bool {
-        let (held, needed) = (share.units(), units_of(bytes));
-        if needed <= held {
-            drop(share.permits.as_mut().and_then(|permits| permits.split(held - needed)));
-            return true;
+        let mut state = self.state();
+        let Some(free) = (state.free + share.bytes).checked_sub(bytes) else { return false };
+        let is_less = bytes < share.bytes;
+        (state.free, share.bytes) = (free, bytes);
+        share.budget.get_or_insert_with(|| self.clone());
+        if is_less {
+            state.serve();
         }
-        let Ok(missing) = u32::try_from(needed - held) else { return false };
-        let more = Arc::clone(&self.free).try_acquire_many_owned(missing);
-        more.map(|more| share.add(more)).is_ok()
+        true
     }
 
     /// Waits until `share` is one of so much memory, or the one that may do without. What is larger than all there is
     /// counts as all there is.
     pub(crate) async fn grow(&self, share: &mut Share, bytes: usize) {
-        let missing = units_of(bytes).min(self.units).saturating_sub(share.units());
-        if share.overdraft.is_some() || missing == 0 {
+        let missing = bytes.min(self.bytes).saturating_sub(share.bytes);
+        if share.is_overdraft || missing == 0 {
             return;
         }
-        let _waiting = Waiting::new(&self.waiting);
-        let missing = u32::try_from(missing).unwrap_or(u32::MAX);
-        let mut free = pin!(Arc::clone(&self.free).acquire_many_owned(missing));
-        let mut overdraft = pin!(Arc::clone(&self.overdraft).acquire_owned());
-        poll_fn(|context| {
-            if let Poll::Ready(Ok(more)) = free.as_mut().poll(context) {
-                share.add(more);
-                return Poll::Ready(());
+        let mut waiting = {
+            let mut state = self.state();
+            if let Some(grant) = state.take(missing) {
+                return share.add(grant, self);
             }
-            let Poll::Ready(Ok(turn)) = overdraft.as_mut().poll(context) else { return Poll::Pending };
-            share.overdraft = Some(turn);
-            Poll::Ready(())
-        })
-        .await;
+            state.arrived += 1;
+            let key = (missing, state.arrived);
+            let (waiter, grant) = oneshot::channel();
+            state.waiting.insert(key, waiter);
+            Waiting { budget: self, key, grant }
+        };
+        // Its sender goes only when it has been sent.
+        if let Ok(grant) = (&mut waiting.grant).await {
+            share.add(grant, self);
+        }
     }
 
     /// Whether so much memory is free.
     pub(crate) fn has(&self, bytes: usize) -> bool {
-        self.free.available_permits() >= units_of(bytes)
+        self.state().free >= bytes
     }
 
     /// Whether those who hold memory without using it are to go.
     fn is_short(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > 0
-            || self.overdraft.available_permits() == 0
-            || self.free.available_permits() < self.units / SHORT_PART
+        let state = self.state();
+        !(state.may_overdraw && state.waiting.is_empty() && state.free >= self.bytes / SHORT_PART)
     }
 }
 
@@ -171,38 +226,66 @@ impl<'a> Pace<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Waker};
+
     use super::*;
 
+    fn poll(future: Pin<&mut impl Future<Output = ()>>) -> bool {
+        future.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
     fn now(future: impl Future<Output = ()>) -> bool {
-        let mut future = pin!(future);
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        future.as_mut().poll(&mut context).is_ready()
+        poll(pin!(future))
     }
 
     #[test]
     fn what_is_dropped_is_free_again() {
-        let budget = Budget::new(8 << 10);
-        let mut share = budget.try_take(5 << 10).unwrap();
-        assert!(budget.try_take(4 << 10).is_none() && budget.has(3 << 10));
-        assert!(!budget.try_resize(&mut share, 9 << 10) && budget.try_resize(&mut share, 8 << 10));
+        let budget = Budget::new(8);
+        let mut share = budget.try_take(5).unwrap();
+        assert!(budget.try_take(4).is_none() && budget.has(3));
+        assert!(!budget.try_resize(&mut share, 9) && budget.try_resize(&mut share, 8));
         assert!(!budget.has(1));
-        assert!(budget.try_resize(&mut share, 1) && budget.has(7 << 10));
+        assert!(budget.try_resize(&mut share, 1) && budget.has(7));
         drop(share);
-        assert!(budget.has(8 << 10) && budget.try_take(9 << 10).is_none());
+        assert!(budget.has(8) && budget.try_take(9).is_none());
     }
 
     #[test]
     fn of_those_who_hold_some_and_wait_for_more_one_goes_on() {
-        let budget = Budget::new(8 << 10);
-        let (mut first, mut second) = (budget.try_take(4 << 10).unwrap(), budget.try_take(4 << 10).unwrap());
+        let budget = Budget::new(8);
+        let (mut first, mut second) = (budget.try_take(4).unwrap(), budget.try_take(4).unwrap());
         assert!(budget.is_short());
-        assert!(now(budget.grow(&mut first, 6 << 10)));
-        assert!(!now(budget.grow(&mut second, 6 << 10)));
+        assert!(now(budget.grow(&mut first, 6)));
+        assert!(!now(budget.grow(&mut second, 6)));
         // It goes on, too, once the first has come to its end.
-        assert!(now(budget.grow(&mut first, 100 << 10)));
+        assert!(now(budget.grow(&mut first, 100)));
         drop(first);
-        assert!(now(budget.grow(&mut second, 100 << 10)) && !budget.has(1));
+        assert!(now(budget.grow(&mut second, 100)) && !budget.has(5));
         drop(second);
-        assert!(budget.has(8 << 10) && !budget.is_short());
+        assert!(budget.has(8) && !budget.is_short());
+    }
+
+    #[test]
+    fn who_wants_least_is_served_first_and_who_has_gone_gets_nothing() {
+        let budget = Budget::new(8);
+        let all = budget.try_take(8).unwrap();
+        let mut without = Share::default();
+        assert!(now(budget.grow(&mut without, 8)));
+        let (mut much, mut little, mut gone) = (Share::default(), Share::default(), Share::default());
+        let mut waits = Box::pin(budget.grow(&mut much, 6));
+        let mut soon = Box::pin(budget.grow(&mut little, 3));
+        let mut goes = Box::pin(budget.grow(&mut gone, 2));
+        assert!(!poll(waits.as_mut()) && !poll(soon.as_mut()) && !poll(goes.as_mut()));
+        drop(all);
+        // It has been served but does not know.
+        drop(goes);
+        assert!(poll(soon.as_mut()) && !poll(waits.as_mut()));
+        drop(soon);
+        drop(little);
+        assert!(poll(waits.as_mut()));
+        drop(waits);
+        drop((much, without));
+        assert!(budget.has(8) && !budget.is_short());
     }
 }

@@ -15,12 +15,14 @@ use crate::budget::{Budget, Pace, Share};
 
 /// So much of a frame is not counted against the memory that all connections share.
 const SMALL_BYTES: usize = 16 << 10;
-/// A frame gets four times the memory of what has come, and from this size on twice as much, so that announcing much
-/// takes little from others.
-const STEP_BYTES: usize = 1 << 20;
+/// A frame gets twice the memory of what has come; between these sizes, which is where clients' frames are, four times,
+/// to copy less. So announcing much takes little from others.
+const FREQUENT_BYTES: std::ops::Range<usize> = 64 << 10..1 << 20;
 /// Each piece of a frame must come within this time, and if there is no memory for it, somebody else's must be free.
 const PIECE_BYTES: usize = 1 << 20;
 const PIECE_MAX: Duration = Duration::from_secs(30);
+/// But who holds some waits only so long for more: many that do keep it from everybody.
+const HOLDING_MAX: Duration = Duration::from_secs(2);
 /// What is read at a time while the length is not known.
 const READ_BYTES: usize = 8 << 10;
 
@@ -116,8 +118,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let mut share = Share::default();
         let mut room = SMALL_BYTES;
         while room < length {
-            room *= if room < STEP_BYTES { 4 } else { 2 };
-            timeout(PIECE_MAX, self.budget.grow(&mut share, room.min(length))).await?;
+            room *= if FREQUENT_BYTES.contains(&room) { 4 } else { 2 };
+            let patience = if share.is_some() { HOLDING_MAX } else { PIECE_MAX };
+            timeout(patience, self.budget.grow(&mut share, room.min(length) - SMALL_BYTES)).await?;
             self.fill_to(length.min(room), true).await?;
         }
         Ok(share)

@@ -14,9 +14,9 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    ApiKey, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, DescribeGroupsRequest, DescribeGroupsResponse,
-    GroupId, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
-    LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, SyncGroupRequest, SyncGroupResponse,
+    ApiKey, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, DescribeGroupsRequest,
+    DescribeGroupsResponse, GroupId, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
+    LeaveGroupRequest, LeaveGroupResponse, ListGroupsRequest, ListGroupsResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use millstream_broker::BrokerOptions;
 use millstream_log::{Log, TopicSpec};
@@ -73,8 +73,7 @@ fn heartbeat(stream: &mut TcpStream, group: &str, member: &JoinGroupResponse) ->
 }
 
 fn leave(stream: &mut TcpStream, group: &str, member: &JoinGroupResponse) -> i16 {
-    let request =
-        LeaveGroupRequest::default().with_group_id(group_id(group)).with_member_id(member.member_id.clone());
+    let request = LeaveGroupRequest::default().with_group_id(group_id(group)).with_member_id(member.member_id.clone());
     ask::<LeaveGroupResponse>(stream, ApiKey::LeaveGroup, 2, &request).error_code
 }
 
@@ -167,8 +166,7 @@ fn a_group_is_full_by_its_members_and_by_ids_that_were_given_out() {
     log.create_topic(&TopicSpec::new("t", 1)).unwrap();
     let mut client = connect(address);
     for _ in 0..3 {
-        let given: JoinGroupResponse =
-            ask(&mut client, ApiKey::JoinGroup, JOIN_TWICE, &join_request("ids", "", 10));
+        let given: JoinGroupResponse = ask(&mut client, ApiKey::JoinGroup, JOIN_TWICE, &join_request("ids", "", 10));
         assert_eq!(given.error_code, code(ResponseError::MemberIdRequired));
     }
     let full: JoinGroupResponse = ask(&mut client, ApiKey::JoinGroup, JOIN_TWICE, &join_request("ids", "", 10));

@@ -59,10 +59,13 @@ pub(crate) fn produce_request(topic: &str, batch: Vec<u8>) -> ProduceRequest {
 /// A fetch of the first partitions of a topic from their begin.
 pub(crate) fn fetch_request(topic: &str, partitions: i32, bytes_max: i32, wait_ms: i32) -> FetchRequest {
     let partition = |index| FetchPartition::default().with_partition(index).with_partition_max_bytes(bytes_max);
-    let topic = FetchTopic::default()
-        .with_topic(topic_name(topic))
-        .with_partitions((0..partitions).map(partition).collect());
-    FetchRequest::default().with_max_wait_ms(wait_ms).with_min_bytes(1).with_max_bytes(bytes_max).with_topics(vec![topic])
+    let topic =
+        FetchTopic::default().with_topic(topic_name(topic)).with_partitions((0..partitions).map(partition).collect());
+    FetchRequest::default()
+        .with_max_wait_ms(wait_ms)
+        .with_min_bytes(1)
+        .with_max_bytes(bytes_max)
+        .with_topics(vec![topic])
 }
 
 pub(crate) fn batch_of(bytes: usize) -> Vec<u8> {
@@ -75,8 +78,7 @@ pub(crate) fn batch_of(bytes: usize) -> Vec<u8> {
 pub(crate) fn assert_produces_and_fetches(address: SocketAddr, max: Duration) {
     let begun = Instant::now();
     let mut stream = connect(address);
-    let produced: ProduceResponse =
-        ask(&mut stream, ApiKey::Produce, 9, &produce_request("t", batch_of(100 << 10)));
+    let produced: ProduceResponse = ask(&mut stream, ApiKey::Produce, 9, &produce_request("t", batch_of(100 << 10)));
     assert_eq!(produced.responses[0].partition_responses[0].error_code, 0);
     let fetched: FetchResponse = ask(&mut stream, ApiKey::Fetch, 12, &fetch_request("t", 1, 1 << 20, 0));
     assert!(fetched.responses[0].partitions[0].records.as_ref().unwrap().len() > 100 << 10);
