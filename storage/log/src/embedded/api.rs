@@ -255,6 +255,12 @@ impl EmbeddedLog {
         locked(&self.inner.coordinator).all().cloned().collect()
     }
 
+    /// What all transactional ids take in memory, with the partitions of their transactions.
+    #[must_use]
+    pub fn transactions_bytes(&self) -> usize {
+        locked(&self.inner.coordinator).bytes()
+    }
+
     /// A transactional id with its state; `None` if nobody has used it, or not for long.
     #[must_use]
     pub fn transaction(&self, transactional_id: &str) -> Option<TransactionInfo> {
