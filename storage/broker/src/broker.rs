@@ -63,6 +63,13 @@ impl Broker {
         }
     }
 
+    /// Whether clients may add so many partitions.
+    pub(crate) fn has_room_for_partitions(&self, count: i32) -> bool {
+        let topics = self.log.topics().unwrap_or_default();
+        let there: usize = topics.iter().map(|topic| topic.partitions.unsigned_abs() as usize).sum();
+        there.saturating_add(count.unsigned_abs() as usize) <= self.options.partitions_max
+    }
+
     /// The topic of this name, created if clients may do that by naming it.
     pub(crate) fn topic_or_create(&self, name: &str, may_create: bool) -> Result<TopicInfo> {
         if let Some(topic) = self.log.topic(name)? {
@@ -72,6 +79,9 @@ impl Broker {
             return Err(millstream_log::Error::UnknownTopic(name.to_owned()));
         }
         let spec = TopicSpec::new(name, self.options.partitions_default);
+        if !self.has_room_for_partitions(spec.partitions) {
+            return Err(millstream_log::Error::UnknownTopic(name.to_owned()));
+        }
         match block_in_place(|| self.log.create_topic(&spec)) {
             // Another client was faster.
             Err(millstream_log::Error::TopicExists(_)) => {

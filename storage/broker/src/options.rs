@@ -44,6 +44,12 @@ pub struct BrokerOptions {
     pub consumer_heartbeat_interval_ms: i32,
     /// `group.consumer.max.size`.
     pub consumer_group_members_max: usize,
+    /// What the committed offsets of all groups may take in memory; beyond that only those that are there can move.
+    pub offsets_bytes_max: usize,
+    /// What all transactional ids may take in memory; beyond that only those that are there can be used.
+    pub transactions_bytes_max: usize,
+    /// How many partitions clients may bring the topics to, all together.
+    pub partitions_max: usize,
     /// `transaction.max.timeout.ms`.
     pub transaction_timeout_ms_max: i32,
 }
@@ -70,6 +76,9 @@ impl Default for BrokerOptions {
             consumer_session_timeout_ms: 45_000,
             consumer_heartbeat_interval_ms: 5_000,
             consumer_group_members_max: 5_000,
+            offsets_bytes_max: 128 << 20,
+            transactions_bytes_max: 64 << 20,
+            partitions_max: 20_000,
             transaction_timeout_ms_max: 900_000,
         }
     }
