@@ -1,6 +1,6 @@
 //! Memory that is shared out: whoever wants to keep something takes a share of it first, and gives it back by dropping it.
 //!
-//! Who wants least is served first, and one at a time may go on without: many that hold some and wait for more would wait
+//! Who wants least in the end is served first, and one at a time may go on without: many that hold some and wait for more would wait
 //! for each other.
 
 use std::collections::BTreeMap;
@@ -15,8 +15,9 @@ use tokio::time::{Instant, timeout_at};
 
 /// While memory is short, a peer that holds some must move each piece within this time.
 const SHORT_PIECE_MAX: Duration = Duration::from_secs(1);
-/// Memory is short when less than this part of it is free.
+/// Memory is short when less than this part of it is free, and for this time when somebody was refused.
 const SHORT_PART: usize = 8;
+const SHORT_AFTER_REFUSAL: Duration = Duration::from_secs(3);
 
 /// So much memory for all connections together, in bytes.
 #[derive(Debug, Clone)]
@@ -31,9 +32,10 @@ struct State {
     free: usize,
     /// Whether nobody goes on without memory of the budget.
     may_overdraw: bool,
-    /// Who waits for how much, by that and by the order of arrival.
-    waiting: BTreeMap<(usize, u64), oneshot::Sender<Grant>>,
+    /// Who waits for how much, by what it wants in the end and by the order of arrival.
+    waiting: BTreeMap<(usize, u64), (usize, oneshot::Sender<Grant>)>,
     arrived: u64,
+    refused_at: Option<Instant>,
 }
 
 /// What somebody who waited got.
@@ -62,9 +64,10 @@ impl State {
 
     /// Gives what is free to those who wait.
     fn serve(&mut self) {
-        while let Some((bytes, _)) = self.waiting.keys().next().copied() {
+        while let Some(first) = self.waiting.first_entry() {
+            let bytes = first.get().0;
             let Some(grant) = self.take(bytes) else { return };
-            if let Some((_, waiter)) = self.waiting.pop_first()
+            if let Some((_, (_, waiter))) = self.waiting.pop_first()
                 && waiter.send(grant).is_err()
             {
                 self.give_back(grant);
@@ -130,7 +133,7 @@ impl Drop for Waiting<'_> {
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
-        let state = State { free: bytes, may_overdraw: true, waiting: BTreeMap::new(), arrived: 0 };
+        let state = State { free: bytes, may_overdraw: true, waiting: BTreeMap::new(), arrived: 0, refused_at: None };
         Self { bytes, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -147,7 +150,10 @@ impl Budget {
     /// Makes `share` one of so much memory, if that is no more or more is free; whether it is.
     pub(crate) fn try_resize(&self, share: &mut Share, bytes: usize) -> bool {
         let mut state = self.state();
-        let Some(free) = (state.free + share.bytes).checked_sub(bytes) else { return false };
+        let Some(free) = (state.free + share.bytes).checked_sub(bytes) else {
+            state.refused_at = Some(Instant::now());
+            return false;
+        };
         let is_less = bytes < share.bytes;
         (state.free, share.bytes) = (free, bytes);
         share.budget.get_or_insert_with(|| self.clone());
@@ -157,9 +163,9 @@ impl Budget {
         true
     }
 
-    /// Waits until `share` is one of so much memory, or the one that may do without. What is larger than all there is
-    /// counts as all there is.
-    pub(crate) async fn grow(&self, share: &mut Share, bytes: usize) {
+    /// Waits until `share` is one of so much memory, on the way to `in_the_end`, or the one that may do without. What is
+    /// larger than all there is counts as all there is.
+    pub(crate) async fn grow(&self, share: &mut Share, bytes: usize, in_the_end: usize) {
         let missing = bytes.min(self.bytes).saturating_sub(share.bytes);
         if share.is_overdraft || missing == 0 {
             return;
@@ -170,9 +176,9 @@ impl Budget {
                 return share.add(grant, self);
             }
             state.arrived += 1;
-            let key = (missing, state.arrived);
+            let key = (in_the_end, state.arrived);
             let (waiter, grant) = oneshot::channel();
-            state.waiting.insert(key, waiter);
+            state.waiting.insert(key, (missing, waiter));
             Waiting { budget: self, key, grant }
         };
         // Its sender goes only when it has been sent.
@@ -189,7 +195,8 @@ impl Budget {
     /// Whether those who hold memory without using it are to go.
     fn is_short(&self) -> bool {
         let state = self.state();
-        !(state.may_overdraw && state.waiting.is_empty() && state.free >= self.bytes / SHORT_PART)
+        let has_refused = state.refused_at.is_some_and(|at| at.elapsed() < SHORT_AFTER_REFUSAL);
+        has_refused || !(state.may_overdraw && state.waiting.is_empty() && state.free >= self.bytes / SHORT_PART)
     }
 }
 
@@ -256,12 +263,12 @@ mod tests {
         let budget = Budget::new(8);
         let (mut first, mut second) = (budget.try_take(4).unwrap(), budget.try_take(4).unwrap());
         assert!(budget.is_short());
-        assert!(now(budget.grow(&mut first, 6)));
-        assert!(!now(budget.grow(&mut second, 6)));
+        assert!(now(budget.grow(&mut first, 6, 6)));
+        assert!(!now(budget.grow(&mut second, 6, 6)));
         // It goes on, too, once the first has come to its end.
-        assert!(now(budget.grow(&mut first, 100)));
+        assert!(now(budget.grow(&mut first, 100, 100)));
         drop(first);
-        assert!(now(budget.grow(&mut second, 100)) && !budget.has(5));
+        assert!(now(budget.grow(&mut second, 100, 100)) && !budget.has(5));
         drop(second);
         assert!(budget.has(8) && !budget.is_short());
     }
@@ -271,11 +278,11 @@ mod tests {
         let budget = Budget::new(8);
         let all = budget.try_take(8).unwrap();
         let mut without = Share::default();
-        assert!(now(budget.grow(&mut without, 8)));
+        assert!(now(budget.grow(&mut without, 8, 8)));
         let (mut much, mut little, mut gone) = (Share::default(), Share::default(), Share::default());
-        let mut waits = Box::pin(budget.grow(&mut much, 6));
-        let mut soon = Box::pin(budget.grow(&mut little, 3));
-        let mut goes = Box::pin(budget.grow(&mut gone, 2));
+        let mut waits = Box::pin(budget.grow(&mut much, 4, 6));
+        let mut soon = Box::pin(budget.grow(&mut little, 5, 5));
+        let mut goes = Box::pin(budget.grow(&mut gone, 2, 2));
         assert!(!poll(waits.as_mut()) && !poll(soon.as_mut()) && !poll(goes.as_mut()));
         drop(all);
         // It has been served but does not know.

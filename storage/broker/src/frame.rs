@@ -22,7 +22,7 @@ const FREQUENT_BYTES: std::ops::Range<usize> = 64 << 10..1 << 20;
 const PIECE_BYTES: usize = 1 << 20;
 const PIECE_MAX: Duration = Duration::from_secs(30);
 /// But who holds some waits only so long for more: many that do keep it from everybody.
-const HOLDING_MAX: Duration = Duration::from_secs(2);
+const HOLDING_MAX: Duration = Duration::from_secs(3);
 /// What is read at a time while the length is not known.
 const READ_BYTES: usize = 8 << 10;
 
@@ -120,7 +120,7 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         while room < length {
             room *= if FREQUENT_BYTES.contains(&room) { 4 } else { 2 };
             let patience = if share.is_some() { HOLDING_MAX } else { PIECE_MAX };
-            timeout(patience, self.budget.grow(&mut share, room.min(length) - SMALL_BYTES)).await?;
+            timeout(patience, self.budget.grow(&mut share, room.min(length) - SMALL_BYTES, length)).await?;
             self.fill_to(length.min(room), true).await?;
         }
         Ok(share)

@@ -158,6 +158,47 @@ fn assignments_are_bounded_and_their_group_goes_on() {
     }
 }
 
+/// An answer is a copy of what members say, and what the system keeps of it is less.
+#[test]
+fn large_answers_that_nobody_reads_are_bounded() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let (log, _listener, address) = start(BrokerOptions { answers_bytes_max: 24 << 20, ..BrokerOptions::default() });
+    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    let groups: Vec<String> = (0..20).map(|number| format!("g{number}")).collect();
+    let mut client = connect(address);
+    for group in &groups {
+        let member = join(&mut client, group, "", 1_000_000);
+        assert_eq!((member.error_code, sync(&mut client, group, &member, 10)), (0, 0));
+    }
+    let request = DescribeGroupsRequest::default().with_groups(groups.iter().map(|group| group_id(group)).collect());
+    let describe = frame_of(ApiKey::DescribeGroups, 0, &request, 0);
+    let before = resident_kib();
+    let _stuck: Vec<TcpStream> = (0..16)
+        .map(|_| {
+            let mut stream = connect(address);
+            stream.write_all(&describe).unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            stream
+        })
+        .collect();
+    let grown = resident_kib().saturating_sub(before);
+    assert!(grown < 80 << 10, "{grown} KiB");
+    assert_eq!(members_of(address, "g0"), 1);
+    assert_produces_and_fetches(address, SECOND);
+    // Who is refused is disconnected, and those who do not read give way by that.
+    let begun = Instant::now();
+    let length = loop {
+        let mut client = connect(address);
+        client.write_all(&describe).unwrap();
+        if let Ok(answer) = read_frame(&mut client) {
+            break answer.len();
+        }
+        assert!(begun.elapsed() < Duration::from_secs(8), "there is no room for a large answer");
+        std::thread::sleep(Duration::from_millis(200));
+    };
+    assert!(length > 20_000_000);
+}
+
 #[test]
 fn a_group_is_full_by_its_members_and_by_ids_that_were_given_out() {
     let _alone = ONE_AT_A_TIME.lock();
@@ -203,16 +244,19 @@ fn members_of_consumer_groups_take_of_the_same_memory() {
             .with_topic_partitions(Some(Vec::new()));
         ask::<ConsumerGroupHeartbeatResponse>(&mut client, ApiKey::ConsumerGroupHeartbeat, 1, &request).error_code
     };
-    let mut codes = Vec::new();
+    let (mut codes, mut expressions) = (Vec::new(), Vec::new());
     let many = |number: usize| (0..1_000).map(|name| format!("{number}-{name}-{}", "n".repeat(200))).collect();
     for number in 0..200 {
         codes.push(beat("names".to_owned(), format!("m{number}"), Some(many(number)), None));
-        codes.push(beat("expressions".to_owned(), format!("m{number}"), None, Some(format!("[a-z]+{number}"))));
+        expressions.push(beat("expressions".to_owned(), format!("m{number}"), None, Some(format!("[a-z]+{number}"))));
         // Its target and what it owns are 10,000 partitions.
         codes.push(beat(format!("large{number}"), "m".to_owned(), Some(vec!["large".to_owned()]), None));
         codes.push(beat(format!("all{number}"), "m".to_owned(), None, Some(".*".to_owned())));
     }
     let short = code(ResponseError::CoordinatorNotAvailable);
+    // An expression counts as 1 MiB.
+    assert!(expressions.iter().filter(|code| **code == 0).count() < 16);
+    codes.extend(expressions);
     assert!(codes.iter().all(|code| [0, short].contains(code)));
     assert!(codes.iter().filter(|code| **code == short).count() > 500);
     let grown = resident_kib().saturating_sub(before);

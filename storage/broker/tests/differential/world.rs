@@ -10,8 +10,9 @@ use crate::report::Report;
 use crate::side::Side;
 use crate::tree::Node;
 
-/// Kafka's answers that ask for patience: it does in the background what is done here before the answer.
-const AGAIN: [i16; 5] = [14, 15, 16, 51, 60];
+/// Kafka's answers that ask for patience: it does in the background what is done here before the answer. (By 6, that it
+/// does not lead the partition, its broker says that it has not heard yet of one that its controller has made.)
+const AGAIN: [i16; 6] = [6, 14, 15, 16, 51, 60];
 const PATIENCE: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 4;
 

@@ -73,7 +73,8 @@ impl<'a> Reading<'a> {
             None => {
                 let bytes_max = self.bytes_max.min(SCARCE_BYTES);
                 let mut share = Share::default();
-                let growing = responses.grow(&mut share, bytes_max.max(self.batch_bytes_max));
+                let bytes = bytes_max.max(self.batch_bytes_max);
+                let growing = responses.grow(&mut share, bytes, bytes);
                 timeout(SCARCE_MAX, growing).await.map_err(|_| Hangup)?;
                 (share, bytes_max)
             }
