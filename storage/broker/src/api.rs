@@ -8,6 +8,7 @@ mod configs;
 mod consumer_group_describe;
 mod consumer_group_heartbeat;
 mod delete_records;
+mod distinct;
 mod fetch;
 mod find_coordinator;
 mod group_deletion;

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 use tokio::task::block_in_place;
 
 use crate::BrokerOptions;
+use crate::budget::Budget;
 use crate::call::Peer;
-use crate::frame::Budget;
 use crate::groups::Groups;
 use crate::text::text;
 use crate::topic_id::TopicNames;
@@ -26,9 +26,11 @@ pub(crate) struct Broker {
     pub(crate) options: BrokerOptions,
     pub(crate) topic_names: TopicNames,
     pub(crate) groups: Groups,
-    /// Memory for requests and for responses to fetches.
+    /// Memory for requests, for responses to fetches, for answers to everything else, and for fetches that wait.
     pub(crate) requests: Budget,
     pub(crate) responses: Budget,
+    pub(crate) answers: Budget,
+    pub(crate) waits: Budget,
 }
 
 impl fmt::Debug for Broker {
@@ -45,6 +47,8 @@ impl Broker {
             groups: Groups::new(&options),
             requests: Budget::new(options.requests_bytes_max),
             responses: Budget::new(options.responses_bytes_max),
+            answers: Budget::new(options.answers_bytes_max),
+            waits: Budget::new(options.waits_bytes_max),
             options,
         }
     }
@@ -57,6 +61,13 @@ impl Broker {
         }
     }
 
+    /// Whether clients may add so many partitions.
+    pub(crate) fn has_room_for_partitions(&self, count: i32) -> bool {
+        let topics = self.log.topics().unwrap_or_default();
+        let there: usize = topics.iter().map(|topic| topic.partitions.unsigned_abs() as usize).sum();
+        there.saturating_add(count.unsigned_abs() as usize) <= self.options.partitions_max
+    }
+
     /// The topic of this name, created if clients may do that by naming it.
     pub(crate) fn topic_or_create(&self, name: &str, may_create: bool) -> Result<TopicInfo> {
         if let Some(topic) = self.log.topic(name)? {
@@ -66,6 +77,9 @@ impl Broker {
             return Err(millstream_log::Error::UnknownTopic(name.to_owned()));
         }
         let spec = TopicSpec::new(name, self.options.partitions_default);
+        if !self.has_room_for_partitions(spec.partitions) {
+            return Err(millstream_log::Error::UnknownTopic(name.to_owned()));
+        }
         match block_in_place(|| self.log.create_topic(&spec)) {
             // Another client was faster.
             Err(millstream_log::Error::TopicExists(_)) => {

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::messages::ApiKey;
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api::Api;
 use crate::broker::Broker;
+use crate::budget::{Budget, Share};
+
+/// So much of an answer is not counted against the memory that all connections share.
+const SMALL_BYTES: usize = 16 << 10;
 
 /// The connection is to be closed: the request cannot be understood, so neither could an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,8 +24,8 @@ pub(crate) struct Hangup;
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
     pub(crate) frame: BytesMut,
-    /// Its share of the memory for responses.
-    pub(crate) share: Option<OwnedSemaphorePermit>,
+    /// Its share of the memory for responses, until it is sent.
+    pub(crate) held: Option<(Budget, Share)>,
 }
 
 /// An answer that may take its time.
@@ -63,6 +66,19 @@ impl Call {
     /// The answer in the layout of a version that may not be the request's.
     pub(crate) fn reply_in<R: Encodable>(&self, response: &R, version: i16) -> Result<Reply, Hangup> {
         let size = response.compute_size(version).map_err(|_| Hangup)?;
+        let answers = &self.broker.answers;
+        let held = if size > SMALL_BYTES {
+            // It cannot wait: what it is made from is memory, too.
+            Some((answers.clone(), answers.try_take(size).ok_or(Hangup)?))
+        } else {
+            None
+        };
+        Ok(Reply { frame: self.frame(response, version)?, held })
+    }
+
+    /// The answer as a frame that somebody else counts.
+    pub(crate) fn frame<R: Encodable>(&self, response: &R, version: i16) -> Result<BytesMut, Hangup> {
+        let size = response.compute_size(version).map_err(|_| Hangup)?;
         // ApiVersions is answered before the client knows what the broker understands (KIP-511).
         let has_tags = self.api.shape.is_flexible(version) && self.api.key != ApiKey::ApiVersions;
         let mut frame = BytesMut::with_capacity(size + 9);
@@ -72,7 +88,7 @@ impl Call {
             frame.put_u8(0);
         }
         response.encode(&mut frame, version).map_err(|_| Hangup)?;
-        Ok(Reply { frame, share: None })
+        Ok(frame)
     }
 }
 

@@ -12,23 +12,25 @@ use kafka_protocol::protocol::StrBytes;
 use millstream_log::EmbeddedLog;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
 
 use crate::BrokerOptions;
 use crate::api::{self, Api};
 use crate::broker::Broker;
-use crate::call::{Call, Peer, Pending};
-use crate::frame::{Frame, FrameReader};
+use crate::budget::Pace;
+use crate::call::{Call, Peer, Pending, Reply};
+use crate::frame::FrameReader;
+use crate::text::detached;
 
 /// So many appends of one connection may wait for the disk together; every other request waits for those before it and
 /// is waited for, so that a connection never holds more than one answer of some size.
 const PIPELINE_MAX: u32 = 16;
+/// While memory is short, so much of an answer must be taken at a time.
+const PIECE_BYTES: usize = 256 << 10;
 
 /// An answer that is due, and what is released once it is sent.
 struct Due {
     answer: Pending,
     _turn: OwnedSemaphorePermit,
-    _share: Option<OwnedSemaphorePermit>,
 }
 
 /// Serves a client until it goes, does not read, or says something that cannot be understood.
@@ -70,17 +72,32 @@ async fn read_requests(
     let turns = Arc::new(Semaphore::new(PIPELINE_MAX as usize));
     let mut frames = FrameReader::new(stream, broker.requests.clone(), broker.options.request_bytes_max);
     loop {
-        // Read ahead of its turn, so that the end of a client that waits for an answer is noticed.
-        let Frame { bytes, share } =
-            frames.next(idle_max, || turns.available_permits() < PIPELINE_MAX as usize).await?;
-        let Some((call, body)) = open(&broker, peer, bytes) else { return Ok(()) };
-        let needed = if call.api.is_pipelined { 1 } else { PIPELINE_MAX };
-        let Ok(turn) = Arc::clone(&turns).acquire_many_owned(needed).await else { return Ok(()) };
+        // Its beginning is read ahead of its turn, so that the end of a client that waits for an answer is noticed; the rest
+        // would hold memory while it waits.
+        let begun = frames.begin(idle_max, || turns.available_permits() < PIPELINE_MAX as usize).await?;
+        let is_pipelined = begun.key.and_then(api::find).is_some_and(|api| api.is_pipelined);
+        let needed = if is_pipelined { 1 } else { PIPELINE_MAX };
+        let turn = until_end(Arc::clone(&turns).acquire_many_owned(needed), &mut frames).await?;
+        let frame = frames.finish(begun).await?;
+        let (Ok(turn), Some((call, body))) = (turn, open(&broker, peer, frame)) else { return Ok(()) };
         let answer = api::run(call, body);
-        if sender.send(Due { answer, _turn: turn, _share: share }).await.is_err() {
+        if sender.send(Due { answer, _turn: turn }).await.is_err() {
             return Ok(());
         }
     }
+}
+
+/// Waits for something, but not longer than the peer is there.
+async fn until_end<T>(
+    wait: impl Future<Output = T>,
+    frames: &mut FrameReader<impl AsyncRead + Unpin>,
+) -> io::Result<T> {
+    let (mut wait, mut end) = (pin!(wait), pin!(frames.end()));
+    poll_fn(|context| match wait.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Ok(done)),
+        Poll::Pending => end.as_mut().poll(context).map(Err),
+    })
+    .await
 }
 
 /// Takes the header off a request; `None` if nothing can be answered.
@@ -93,7 +110,8 @@ fn open(broker: &Arc<Broker>, peer: Peer, mut frame: bytes::Bytes) -> Option<(Ca
         -1 => None,
         length => {
             let length = usize::try_from(length).ok().filter(|length| *length <= frame.len())?;
-            Some(StrBytes::from_utf8(frame.split_to(length)).ok()?)
+            // A call may wait for long, and must not keep the whole request.
+            Some(detached(&StrBytes::from_utf8(frame.split_to(length)).ok()?))
         }
     };
     let call = Call {
@@ -128,10 +146,11 @@ async fn write_answers(
     mut due: mpsc::Receiver<Due>,
     stalled_max: Duration,
 ) -> io::Result<()> {
-    while let Some(Due { answer, _turn, _share }) = due.recv().await {
-        let Ok(reply) = answer.await else { return Ok(()) };
-        if !reply.frame.is_empty() {
-            timeout(stalled_max, stream.write_all(&reply.frame)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    while let Some(Due { answer, _turn }) = due.recv().await {
+        let Ok(Reply { frame, held }) = answer.await else { return Ok(()) };
+        let budget = held.as_ref().map(|(budget, _)| budget);
+        for piece in frame.chunks(PIECE_BYTES) {
+            Pace::new(budget, stalled_max).part(stream.write_all(piece)).await?;
         }
     }
     Ok(())

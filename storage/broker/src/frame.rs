@@ -1,68 +1,49 @@
 //! Frames: a length of four bytes and as many bytes.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
+
+use crate::budget::{Budget, Pace, Share};
 
 /// So much of a frame is not counted against the memory that all connections share.
 const SMALL_BYTES: usize = 16 << 10;
-/// A frame of up to this size, which is what clients send unless told otherwise, gets all of its memory at once; a
-/// larger one twice what it has each time, so that announcing much takes nothing from others.
-const STEP_BYTES: usize = 1 << 20;
+/// A frame gets twice the memory of what has come; between these sizes, which is where clients' frames are, four times,
+/// to copy less. So announcing much takes little from others.
+const FREQUENT_BYTES: std::ops::Range<usize> = 64 << 10..1 << 20;
 /// Each piece of a frame must come within this time, and if there is no memory for it, somebody else's must be free.
 const PIECE_BYTES: usize = 1 << 20;
 const PIECE_MAX: Duration = Duration::from_secs(30);
+/// But who holds some waits only so long for more: many that do keep it from everybody.
+const HOLDING_MAX: Duration = Duration::from_secs(3);
 /// What is read at a time while the length is not known.
 const READ_BYTES: usize = 8 << 10;
 
-/// Memory that connections share, in units of 1 KiB.
-#[derive(Debug, Clone)]
-pub(crate) struct Budget {
-    free: Arc<Semaphore>,
-    units: usize,
+/// A frame's bytes and their share of the memory for requests, which goes with the last part of them.
+struct Counted {
+    bytes: Bytes,
+    _share: Share,
 }
 
-impl Budget {
-    pub(crate) fn new(bytes: usize) -> Self {
-        let units = (bytes >> 10).min(Semaphore::MAX_PERMITS).min(u32::MAX as usize);
-        Self { free: Arc::new(Semaphore::new(units)), units }
-    }
-
-    fn units_of(&self, bytes: usize) -> u32 {
-        u32::try_from((bytes >> 10).clamp(1, self.units)).unwrap_or(u32::MAX)
-    }
-
-    /// Waits until `share` is one of so much memory.
-    async fn grow(&self, share: &mut Option<OwnedSemaphorePermit>, bytes: usize) {
-        let held = share.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
-        let missing = self.units_of(bytes).saturating_sub(u32::try_from(held).unwrap_or(u32::MAX));
-        let Ok(more) = Arc::clone(&self.free).acquire_many_owned(missing).await else { return };
-        match share {
-            Some(share) => share.merge(more),
-            None => *share = Some(more),
-        }
-    }
-
-    /// So much memory if it is free.
-    pub(crate) fn try_take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.free).try_acquire_many_owned(self.units_of(bytes)).ok()
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
-/// One request's bytes, and its share of the memory for requests until it has been answered.
+/// A frame of which the beginning is there: all of it if it is small.
 #[derive(Debug)]
-pub(crate) struct Frame {
-    pub(crate) bytes: Bytes,
-    pub(crate) share: Option<OwnedSemaphorePermit>,
+pub(crate) struct Begun {
+    length: usize,
+    /// The kind of request; `None` if it is too short for one.
+    pub(crate) key: Option<i16>,
 }
 
 /// Reads frames.
@@ -78,9 +59,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Self { stream, buffer: BytesMut::new(), budget, bytes_max }
     }
 
-    /// The next frame, or why there will be none: the peer has gone, is too slow, or does not speak this protocol.
-    /// `is_busy` says whether an answer is due, so that silence is no idleness.
-    pub(crate) async fn next(&mut self, idle_max: Duration, is_busy: impl Fn() -> bool) -> io::Result<Frame> {
+    /// Reads the beginning of the next frame, or why there will be none: the peer has gone, is too slow, or does not
+    /// speak this protocol. `is_busy` says whether an answer is due, so that silence is no idleness.
+    pub(crate) async fn begin(&mut self, idle_max: Duration, is_busy: impl Fn() -> bool) -> io::Result<Begun> {
         let length = loop {
             if let Some(length) = self.buffer.first_chunk::<4>() {
                 break usize::try_from(i32::from_be_bytes(*length)).unwrap_or(usize::MAX);
@@ -95,11 +76,29 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is longer than socket.request.max.bytes"));
         }
         self.buffer.advance(4);
+        self.fill_to(length.min(SMALL_BYTES), false).await?;
+        let key = self.buffer.first_chunk::<2>().filter(|_| length >= 2);
+        Ok(Begun { length, key: key.map(|key| i16::from_be_bytes(*key)) })
+    }
+
+    /// Reads ahead as far as it is not counted, and returns once the peer has gone.
+    pub(crate) async fn end(&mut self) -> io::Error {
+        while self.buffer.len() < SMALL_BYTES {
+            if let Err(error) = self.read_some().await {
+                return error;
+            }
+        }
+        pending().await
+    }
+
+    /// The frame that has begun.
+    pub(crate) async fn finish(&mut self, Begun { length, .. }: Begun) -> io::Result<Bytes> {
         let share = self.fill(length).await?;
         let rest = self.buffer.split_off(length.min(self.buffer.len()));
         // An empty rest would keep the frame's memory while the connection is idle.
         let rest = if rest.is_empty() { BytesMut::new() } else { rest };
-        Ok(Frame { bytes: std::mem::replace(&mut self.buffer, rest).freeze(), share })
+        let bytes = std::mem::replace(&mut self.buffer, rest).freeze();
+        Ok(if share.is_some() { Bytes::from_owner(Counted { bytes, _share: share }) } else { bytes })
     }
 
     /// Reads what there is. There is no buffer while there is nothing: most connections are idle.
@@ -114,35 +113,29 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         .await
     }
 
-    /// Reads until the buffer has `length` bytes, of which what exceeds a small frame is shared memory.
-    async fn fill(&mut self, length: usize) -> io::Result<Option<OwnedSemaphorePermit>> {
-        let mut share = None;
+    /// Reads a frame that has begun, of which what exceeds a small one is shared memory.
+    async fn fill(&mut self, length: usize) -> io::Result<Share> {
+        let mut share = Share::default();
         let mut room = SMALL_BYTES;
-        self.fill_to(length.min(room)).await?;
         while room < length {
-            room = (2 * room).max(STEP_BYTES);
-            let growing = self.budget.grow(&mut share, room.min(length));
-            if room == STEP_BYTES {
-                growing.await;
-            } else {
-                // Frames that hold memory while they wait for more could wait for each other.
-                timeout(PIECE_MAX, growing).await?;
-            }
-            self.fill_to(length.min(room)).await?;
+            room *= if FREQUENT_BYTES.contains(&room) { 4 } else { 2 };
+            let patience = if share.is_some() { HOLDING_MAX } else { PIECE_MAX };
+            timeout(patience, self.budget.grow(&mut share, room.min(length) - SMALL_BYTES, length)).await?;
+            self.fill_to(length.min(room), true).await?;
         }
         Ok(share)
     }
 
     /// Reads until the buffer has `length` bytes, and not more unless it has.
-    async fn fill_to(&mut self, length: usize) -> io::Result<()> {
+    async fn fill_to(&mut self, length: usize, is_counted: bool) -> io::Result<()> {
         self.buffer.reserve(length.saturating_sub(self.buffer.len()));
         while self.buffer.len() < length {
             let piece = length.min(self.buffer.len() + PIECE_BYTES);
-            let deadline = Instant::now() + PIECE_MAX;
+            let mut pace = Pace::new(is_counted.then_some(&self.budget), PIECE_MAX);
             while self.buffer.len() < piece {
                 let missing = (length - self.buffer.len()) as u64;
                 let mut stream = (&mut self.stream).take(missing);
-                at_least_one(timeout_at(deadline, stream.read_buf(&mut self.buffer)).await??)?;
+                at_least_one(pace.part(stream.read_buf(&mut self.buffer)).await?)?;
             }
         }
         Ok(())

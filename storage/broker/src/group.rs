@@ -24,9 +24,17 @@ use std::collections::{BTreeMap, HashMap};
 use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
 
+use crate::budget::Share;
+
 pub(crate) use coordinator::{Coordinator, Identity, Limits, Sync};
 pub(crate) use join::Join;
 use member::Member;
+
+/// Whoever waits for an answer.
+pub(crate) trait Waits {
+    /// Whether nobody is there any more to hear it.
+    fn has_gone(&self) -> bool;
+}
 
 /// What a waiting member is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,16 +117,33 @@ pub(crate) struct Group<W> {
     pub(crate) members: BTreeMap<StrBytes, Member<W>>,
     /// The members that keep their identity over restarts, by that identity.
     instances: HashMap<StrBytes, StrBytes>,
-    /// Ids that were given out but have not joined, and until when they may.
-    pending: HashMap<StrBytes, i64>,
-    /// When the phase of a rebalance ends without those who are missing, in ms.
+    /// Ids that were given out but have not joined.
+    pending: HashMap<StrBytes, Pending>,
+    /// When the phase of a rebalance ends without those who are missing, or when the group is forgotten if it is empty,
+    /// in ms.
     deadline_ms: i64,
     /// Until then a new group waits for more members, in ms.
     hold_until_ms: i64,
+    /// What it takes without its members.
+    _share: Share,
 }
 
-impl<W> Default for Group<W> {
-    fn default() -> Self {
+/// An id that was given out.
+#[derive(Debug)]
+struct Pending {
+    /// Until then it may join, in ms.
+    until_ms: i64,
+    share: Share,
+}
+
+/// What a group takes beside its name and its members, with room to spare.
+const GROUP_BYTES: usize = 512;
+/// A group without members is forgotten after so long, as Kafka's brokers do. Its offsets are the log's.
+const EMPTY_GROUP_MS: i64 = 600_000;
+
+impl<W> Group<W> {
+    /// A group that nobody is in.
+    fn new(now_ms: i64, share: Share) -> Self {
         Self {
             state: State::Empty,
             generation: 0,
@@ -128,13 +153,17 @@ impl<W> Default for Group<W> {
             members: BTreeMap::new(),
             instances: HashMap::new(),
             pending: HashMap::new(),
-            deadline_ms: i64::MAX,
+            deadline_ms: now_ms.saturating_add(EMPTY_GROUP_MS),
             hold_until_ms: i64::MIN,
+            _share: share,
         }
     }
-}
 
-impl<W> Group<W> {
+    /// Whether nobody is in it, nor about to be.
+    fn is_unused(&self) -> bool {
+        self.members.is_empty() && self.pending.is_empty()
+    }
+
     /// Whether its members are consumers, and not those of some other work.
     pub(crate) fn is_of_consumers(&self) -> bool {
         self.protocol_type.as_ref().is_some_and(|ty| &**ty == "consumer")

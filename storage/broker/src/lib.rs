@@ -19,6 +19,7 @@
 
 mod api;
 mod broker;
+mod budget;
 mod call;
 mod code;
 mod connection;

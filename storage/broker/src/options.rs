@@ -24,18 +24,32 @@ pub struct BrokerOptions {
     pub requests_bytes_max: usize,
     /// `fetch.max.bytes` of one response.
     pub response_bytes_max: usize,
-    /// What the responses to fetches may take together; beyond that each brings one batch a partition at most.
+    /// What the responses to fetches may take together; beyond that each brings little, and waits until it may.
     pub responses_bytes_max: usize,
+    /// What answers to all other requests may take together; beyond that a connection that asks for a large one is closed.
+    pub answers_bytes_max: usize,
+    /// What fetches may take together while they wait for records; beyond that those of many partitions do not wait.
+    pub waits_bytes_max: usize,
     /// `group.min.session.timeout.ms` and `group.max.session.timeout.ms`.
     pub session_timeout_ms: std::ops::RangeInclusive<i32>,
     /// `group.initial.rebalance.delay.ms`: how long the first member of a group waits for others.
     pub initial_rebalance_delay_ms: i32,
+    /// `group.max.size`.
+    pub group_members_max: usize,
+    /// What all groups may take with their members, their metadata and their assignments.
+    pub groups_bytes_max: usize,
     /// `group.consumer.session.timeout.ms`.
     pub consumer_session_timeout_ms: i32,
     /// `group.consumer.heartbeat.interval.ms`.
     pub consumer_heartbeat_interval_ms: i32,
     /// `group.consumer.max.size`.
     pub consumer_group_members_max: usize,
+    /// What the committed offsets of all groups may take in memory; beyond that only those that are there can move.
+    pub offsets_bytes_max: usize,
+    /// What all transactional ids may take in memory; beyond that only those that are there can be used.
+    pub transactions_bytes_max: usize,
+    /// How many partitions clients may bring the topics to, all together.
+    pub partitions_max: usize,
     /// `transaction.max.timeout.ms`.
     pub transaction_timeout_ms_max: i32,
 }
@@ -53,11 +67,18 @@ impl Default for BrokerOptions {
             requests_bytes_max: 256 << 20,
             response_bytes_max: 16 << 20,
             responses_bytes_max: 128 << 20,
+            answers_bytes_max: 64 << 20,
+            waits_bytes_max: 64 << 20,
             session_timeout_ms: 6_000..=1_800_000,
             initial_rebalance_delay_ms: 0,
+            group_members_max: 5_000,
+            groups_bytes_max: 128 << 20,
             consumer_session_timeout_ms: 45_000,
             consumer_heartbeat_interval_ms: 5_000,
             consumer_group_members_max: 5_000,
+            offsets_bytes_max: 128 << 20,
+            transactions_bytes_max: 64 << 20,
+            partitions_max: 20_000,
             transaction_timeout_ms_max: 900_000,
         }
     }

@@ -39,19 +39,34 @@ impl GroupOffset {
 #[derive(Debug, Default)]
 pub(crate) struct GroupOffsets {
     groups: HashMap<String, HashMap<TopicPartition, Position>>,
-    /// By producer, what its open transaction is to commit, with its number.
-    pending: HashMap<i64, Vec<(u64, GroupOffset)>>,
-    /// How many offsets have come. They are numbered as they stand in the topic: of two, the later one counts, whenever its
-    /// transaction ends, for compaction leaves no other.
-    count: u64,
+    /// By producer, what its open transaction is to commit, and when it came.
+    pending: HashMap<i64, Vec<(GroupOffset, u64)>>,
+    /// What both take in memory.
+    bytes: usize,
+    /// Counts the offsets as they stand in the topic: of two, the later one counts, whenever its transaction ends, for
+    /// compaction leaves no other.
+    moment: u64,
 }
 
 #[derive(Debug)]
 struct Position {
-    number: u64,
     offset: i64,
     leader_epoch: i32,
     metadata: Box<str>,
+    /// When it came.
+    moment: u64,
+}
+
+/// What an offset takes beside its texts, with room to spare.
+const OFFSET_BYTES: usize = 128;
+
+/// What an offset takes in the table of its group; its partition's name may be nobody else's.
+fn position_bytes(partition: &TopicPartition, metadata: &str) -> usize {
+    OFFSET_BYTES + partition.topic.len() + metadata.len()
+}
+
+fn pending_bytes(offset: &GroupOffset) -> usize {
+    offset.group.len() + position_bytes(&offset.partition, &offset.metadata)
 }
 
 impl GroupOffsets {
@@ -77,25 +92,50 @@ impl GroupOffsets {
     }
 
     pub(crate) fn set(&mut self, offset: &GroupOffset) {
-        self.count += 1;
-        self.put(self.count, offset);
+        self.moment += 1;
+        self.set_as_of(offset, self.moment);
     }
 
-    fn put(&mut self, number: u64, offset: &GroupOffset) {
+    /// A transaction's offset is as old as its record: what was committed after it stays.
+    fn set_as_of(&mut self, offset: &GroupOffset, moment: u64) {
         let group = match self.groups.get_mut(&offset.group) {
             Some(group) => group,
-            None => self.groups.entry(offset.group.clone()).or_default(),
+            None => {
+                self.bytes += OFFSET_BYTES + offset.group.len();
+                self.groups.entry(offset.group.clone()).or_default()
+            }
         };
-        if group.get(&offset.partition).is_some_and(|there| there.number > number) {
+        if group.get(&offset.partition).is_some_and(|position| position.moment > moment) {
             return;
         }
         let position = Position {
-            number,
             offset: offset.offset,
             leader_epoch: offset.leader_epoch,
             metadata: offset.metadata.as_str().into(),
+            moment,
         };
-        group.insert(offset.partition.clone(), position);
+        self.bytes += position_bytes(&offset.partition, &offset.metadata);
+        if let Some(old) = group.insert(offset.partition.clone(), position) {
+            self.bytes -= position_bytes(&offset.partition, &old.metadata);
+        }
+    }
+
+    /// What all of it takes in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How much more it would take with these.
+    pub(crate) fn growth(&self, offsets: &[GroupOffset]) -> usize {
+        let grows = |offset: &GroupOffset| {
+            let bytes = position_bytes(&offset.partition, &offset.metadata);
+            match self.groups.get(&offset.group).map(|group| group.get(&offset.partition)) {
+                Some(Some(old)) => bytes.saturating_sub(position_bytes(&offset.partition, &old.metadata)),
+                Some(None) => bytes,
+                None => bytes + OFFSET_BYTES + offset.group.len(),
+            }
+        };
+        offsets.iter().map(grows).sum()
     }
 
     /// Every partition the group has an offset in.
@@ -114,39 +154,60 @@ impl GroupOffsets {
 
     pub(crate) fn forget(&mut self, group: &str, partition: &TopicPartition) {
         if let Some(offsets) = self.groups.get_mut(group) {
-            offsets.remove(partition);
+            if let Some(old) = offsets.remove(partition) {
+                self.bytes -= position_bytes(partition, &old.metadata);
+            }
             if offsets.is_empty() {
                 self.groups.remove(group);
+                self.bytes -= OFFSET_BYTES + group.len();
             }
         }
     }
 
     /// Forgets the offsets of partitions that `exists` does not know.
     pub(crate) fn retain(&mut self, exists: impl Fn(&TopicPartition) -> bool) {
+        let bytes = &mut self.bytes;
         for offsets in self.groups.values_mut() {
-            offsets.retain(|partition, _| exists(partition));
+            offsets.retain(|partition, position| {
+                let is_kept = exists(partition);
+                if !is_kept {
+                    *bytes -= position_bytes(partition, &position.metadata);
+                }
+                is_kept
+            });
         }
-        self.groups.retain(|_, offsets| !offsets.is_empty());
+        self.groups.retain(|group, offsets| {
+            if offsets.is_empty() {
+                *bytes -= OFFSET_BYTES + group.len();
+            }
+            !offsets.is_empty()
+        });
     }
 
     /// Holds offsets back until their transaction ends.
     pub(crate) fn set_pending(&mut self, producer_id: i64, offsets: &[GroupOffset]) {
         let pending = self.pending.entry(producer_id).or_default();
-        pending.extend((self.count + 1..).zip(offsets.iter().cloned()));
-        self.count += offsets.len() as u64;
+        for offset in offsets {
+            self.moment += 1;
+            self.bytes += pending_bytes(offset);
+            pending.push((offset.clone(), self.moment));
+        }
     }
 
     /// Whether an open transaction is to commit an offset of the group in the partition.
     pub(crate) fn is_pending(&self, group: &str, partition: &TopicPartition) -> bool {
-        let moves = |(_, offset): &(u64, GroupOffset)| offset.group == group && offset.partition == *partition;
-        self.pending.values().flatten().any(moves)
+        let moves = |offset: &GroupOffset| offset.group == group && offset.partition == *partition;
+        self.pending.values().flatten().any(|(offset, _)| moves(offset))
     }
 
     /// Ends a producer's transaction.
     pub(crate) fn end(&mut self, producer_id: i64, commit: bool) {
         let offsets = self.pending.remove(&producer_id).unwrap_or_default();
-        if commit {
-            offsets.iter().for_each(|(number, offset)| self.put(*number, offset));
+        for (offset, moment) in offsets {
+            self.bytes -= pending_bytes(&offset);
+            if commit {
+                self.set_as_of(&offset, moment);
+            }
         }
     }
 

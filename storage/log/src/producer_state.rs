@@ -20,6 +20,12 @@ struct State {
     open_since: Option<i64>,
 }
 
+/// A partition knows so many producers. Of more, those are forgotten that have not written for longest, as if their time
+/// had expired: anybody can have any number of ids.
+const PRODUCERS_MAX: usize = 5_000;
+/// So many are forgotten at a time, so that it need not be done for each new one.
+const FORGOTTEN_PART: usize = 8;
+
 /// How a batch of an idempotent producer relates to what it sent before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Check {
@@ -81,6 +87,7 @@ impl ProducerStates {
         if header.producer_id == NO_PRODUCER_ID {
             return;
         }
+        self.make_room(header.producer_id);
         let state = self.producers.entry(header.producer_id).or_insert_with(|| State {
             epoch: header.producer_epoch,
             recent: Recent::default(),
@@ -108,6 +115,22 @@ impl ProducerStates {
         }
         if header.is_transactional() && state.open_since.is_none() {
             state.open_since = Some(header.base_offset);
+        }
+    }
+
+    /// Makes room for one more producer.
+    fn make_room(&mut self, id: i64) {
+        if self.producers.len() < PRODUCERS_MAX || self.producers.contains_key(&id) {
+            return;
+        }
+        let closed = self.producers.iter().filter(|(_, state)| state.open_since.is_none());
+        let mut times: Vec<_> = closed.map(|(id, state)| (state.last_used_ms, *id)).collect();
+        let at = times.len() / FORGOTTEN_PART;
+        if at < times.len() {
+            let (older, newest, _) = times.select_nth_unstable(at);
+            for (_, id) in older.iter().chain([&*newest]) {
+                self.producers.remove(id);
+            }
         }
     }
 
@@ -281,5 +304,20 @@ mod tests {
         assert_eq!(ProducerStates::decode(&mut Decoder::new(&encoded)).unwrap(), states);
         states.forget_before(13);
         assert!(states.aborted_between(0, 100).is_empty());
+    }
+
+    #[test]
+    fn of_too_many_producers_those_are_forgotten_that_wrote_first() {
+        let mut states = ProducerStates::default();
+        states.note(&data(0, 0), None, 0);
+        for id in 1_000..20_000i64 {
+            let mut builder = BatchBuilder::new().with_producer(id, 0, 0);
+            builder.push(0, None, None);
+            states.note(&header(id, builder.finish().unwrap()), None, id);
+            assert!(states.producers.len() <= PRODUCERS_MAX);
+        }
+        let known: Vec<i64> = states.infos().map(|info| info.producer.id).collect();
+        assert!(known.contains(&7), "its transaction is open");
+        assert!((16_000..20_000).all(|id| known.contains(&id)) && !known.contains(&10_000));
     }
 }

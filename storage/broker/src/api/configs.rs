@@ -14,6 +14,7 @@ use kafka_protocol::messages::{
 };
 use millstream_log::{Log, SettingType, TopicConfig, TopicSetting, TopicSpec};
 
+use super::distinct::distinct;
 use crate::broker::NODE_ID;
 use crate::call::Call;
 use crate::code::code_of;
@@ -58,7 +59,8 @@ pub(super) fn created_config(config: &TopicConfig) -> Vec<CreatableTopicConfigs>
 
 pub(super) fn describe(call: &Call, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let (synonyms, documentation) = (request.include_synonyms, request.include_documentation);
-    let results = request.resources.into_iter().map(|resource| {
+    let resources = distinct(request.resources, |resource| (resource.resource_type, resource.resource_name.clone()));
+    let results = resources.map(|resource| {
         let is_wanted = |name: &str| match &resource.configuration_keys {
             Some(keys) => keys.iter().any(|key| &**key == name),
             None => true,

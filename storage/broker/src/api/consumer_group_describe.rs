@@ -10,6 +10,7 @@ use millstream_log::{EmbeddedLog, Log};
 
 use super::authorized::{ON_GROUP, if_asked};
 use super::consumer_group_heartbeat::partitions_by_topic;
+use super::distinct::distinct;
 use crate::call::Call;
 use crate::code::NONE;
 use crate::group::consumer::{ConsumerGroup, ConsumerMember, Partitions};
@@ -36,7 +37,8 @@ pub(super) fn answer(call: &Call, request: ConsumerGroupDescribeRequest) -> Cons
         let is_asked = request.include_authorized_operations && described.error_code == NONE;
         described.with_group_id(id).with_authorized_operations(if_asked(ON_GROUP, is_asked))
     };
-    ConsumerGroupDescribeResponse::default().with_groups(request.group_ids.into_iter().map(describe).collect())
+    let groups = distinct(request.group_ids, |id| id.0.clone()).map(describe);
+    ConsumerGroupDescribeResponse::default().with_groups(groups.collect())
 }
 
 fn failed(error: ResponseError, message: Option<StrBytes>) -> DescribedGroup {

@@ -15,7 +15,7 @@ use crate::group::consumer::assignor::Assignor;
 use crate::group::consumer::{
     Beat, Heartbeat, JOIN_EPOCH, LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, Partitions, Refusal, Topics, refuse,
 };
-use crate::text::text;
+use crate::text::{detached, text};
 use crate::topic_id::topic_id;
 
 /// From then on the member makes its id itself, and may subscribe by an expression.
@@ -79,18 +79,21 @@ fn check(version: i16, request: &ConsumerGroupHeartbeatRequest) -> Result<(), Re
 }
 
 fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Heartbeat {
-    let member_id = if request.member_id.is_empty() { text(Uuid::new_v4().to_string()) } else { request.member_id };
+    // What a member says is kept, and must not keep the whole request.
+    let detached_or_none = |text: Option<kafka_protocol::protocol::StrBytes>| text.as_ref().map(detached);
+    let member_id =
+        if request.member_id.is_empty() { text(Uuid::new_v4().to_string()) } else { detached(&request.member_id) };
     let names =
         |names: Vec<kafka_protocol::messages::TopicName>| names.iter().map(|name| name.as_str().into()).collect();
     Heartbeat {
         member_id,
         epoch: request.member_epoch,
-        instance: request.instance_id,
-        rack: request.rack_id,
+        instance: detached_or_none(request.instance_id),
+        rack: detached_or_none(request.rack_id),
         rebalance_timeout_ms: (request.rebalance_timeout_ms >= 0).then_some(request.rebalance_timeout_ms),
         topic_names: request.subscribed_topic_names.map(names),
-        expression: request.subscribed_topic_regex,
-        assignor: request.server_assignor,
+        expression: detached_or_none(request.subscribed_topic_regex),
+        assignor: detached_or_none(request.server_assignor),
         owned: request.topic_partitions.map(|owned| {
             let of_topic = |one: kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions| {
                 let name = name_of(&call.broker, one.topic_id);
@@ -98,7 +101,7 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Heartbeat {
             };
             owned.into_iter().flat_map(of_topic).collect()
         }),
-        client_id: call.client_id.clone().unwrap_or_default(),
+        client_id: detached_or_none(call.client_id.clone()).unwrap_or_default(),
         client_host: text(format!("/{}", call.peer.remote.ip().to_canonical())),
     }
 }

@@ -12,14 +12,19 @@ use millstream_log::{Log, TopicPartition, Watch};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
+use crate::budget::Share;
 use crate::call::{Call, Hangup, Pending, Reply};
 
-use read::Reading;
+use read::{Asked, Reading};
 
 const TOPIC_IDS_SINCE: i16 = 13;
 /// A client that wants to wait longer asks again.
 const WAIT_MAX: Duration = Duration::from_secs(300);
 const NO_SESSION: i32 = 0;
+/// What a partition takes while it is waited for: its answer so far, and who is to be told.
+const WAIT_BYTES: usize = 1 << 10;
+/// So many partitions are always waited for.
+const FEW_PARTITIONS: usize = 16;
 
 /// A partition that is asked for.
 struct Wanted {
@@ -43,25 +48,43 @@ async fn answer(call: Call, body: Bytes) -> Result<Reply, Hangup> {
         return call.reply(&FetchResponse::default().with_error_code(code));
     }
     let wanted = wanted(&call, &request);
+    let reading = Reading::new(&call, &request, &wanted);
+    let asked = Asked::all(&request);
     let wait = Duration::from_millis(request.max_wait_ms.max(0).unsigned_abs().into()).min(WAIT_MAX);
     let deadline = Instant::now() + wait;
-    let reading = Reading::new(&call, &request, &wanted);
-    let mut read = reading.read();
-    if !(read.is_enough || wait.is_zero() || wanted.is_empty()) {
+    // It may wait for long, and must not keep the whole request.
+    drop(request);
+    let (mut read, mut share) = reading.read().await?;
+    if !(read.is_enough || wait.is_zero() || wanted.is_empty())
+        && let Some(_room) = room_to_wait(&call, wanted.len())
+    {
         let grown = Arc::new(Notify::new());
         let _watches = watch(&call, &wanted, &grown);
         loop {
             // Read again before waiting: the partitions may have grown before they were watched.
-            read = reading.read();
-            if read.is_enough || timeout_at(deadline, grown.notified()).await.is_err() {
+            drop((read, share));
+            (read, share) = reading.read().await?;
+            if read.is_enough {
+                break;
+            }
+            // Who waits has nothing to send.
+            drop(std::mem::take(&mut share));
+            if timeout_at(deadline, grown.notified()).await.is_err() {
                 break;
             }
         }
     }
-    let response = read.response(request);
-    let mut reply = call.reply(&response)?;
-    reply.share = reading.share;
-    Ok(reply)
+    let response = read.response(asked);
+    let frame = call.frame(&response, call.version)?;
+    Ok(Reply { frame, held: Some((call.broker.responses.clone(), share)) })
+}
+
+/// Memory in which to wait for records of so many partitions; `None` if there is none, as few take it for granted.
+fn room_to_wait(call: &Call, partitions: usize) -> Option<Share> {
+    if partitions <= FEW_PARTITIONS {
+        return Some(Share::default());
+    }
+    call.broker.waits.try_take(partitions * WAIT_BYTES)
 }
 
 fn wanted(call: &Call, request: &FetchRequest) -> Vec<Wanted> {

@@ -11,6 +11,7 @@ use kafka_protocol::messages::{
 use kafka_protocol::protocol::StrBytes;
 
 use super::authorized::{ON_GROUP, if_asked};
+use super::distinct::distinct;
 use crate::call::Call;
 use crate::code::NONE;
 use crate::group::{Group, State};
@@ -88,7 +89,7 @@ pub(super) fn describe(call: &Call, request: DescribeGroupsRequest) -> DescribeG
         let is_asked = request.include_authorized_operations && described.error_code == NONE;
         described.with_group_id(id).with_authorized_operations(if_asked(ON_GROUP, is_asked))
     };
-    DescribeGroupsResponse::default().with_groups(request.groups.into_iter().map(describe).collect())
+    DescribeGroupsResponse::default().with_groups(distinct(request.groups, |id| id.0.clone()).map(describe).collect())
 }
 
 fn described(version: i16, group: &Group<Waiter>) -> DescribedGroup {

@@ -31,6 +31,10 @@ pub(super) fn answer(call: &Call, request: InitProducerIdRequest) -> InitProduce
     if !(1..=call.broker.options.transaction_timeout_ms_max).contains(&request.transaction_timeout_ms) {
         return failed(ResponseError::InvalidTransactionTimeout.code());
     }
+    let is_known = || log.transaction(&transactional_id).is_some();
+    if log.transactions_bytes() > call.broker.options.transactions_bytes_max && !is_known() {
+        return failed(ResponseError::PolicyViolation.code());
+    }
     // A producer that says who it was keeps its id if nobody has taken over (KIP-360).
     let current =
         (request.producer_id.0 >= 0).then_some(Producer { id: request.producer_id.0, epoch: request.producer_epoch });

@@ -9,12 +9,12 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::Log;
-use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::call::Call;
 use crate::code::NONE;
 use crate::group::{Answer, Identity, Join, Joined, Sync, Synced};
+use crate::groups::Waiting;
 use crate::text::text;
 
 const KNOWN_ID_SINCE: i16 = 4;
@@ -26,6 +26,18 @@ const LEAVE_SEVERAL_SINCE: i16 = 3;
 const REBALANCE_TIMEOUT_SINCE: i16 = 1;
 
 pub(super) async fn join(call: Call, request: JoinGroupRequest) -> JoinGroupResponse {
+    let waiting = begin_join(&call, request);
+    match waiting.answer().await {
+        Some(Answer::Joined(joined)) => join_response(call.version, joined),
+        _ => join_response(
+            call.version,
+            Joined::failed(ResponseError::CoordinatorNotAvailable.code(), StrBytes::default()),
+        ),
+    }
+}
+
+/// Nothing of the request is kept while its answer is waited for: that may take long.
+fn begin_join(call: &Call, request: JoinGroupRequest) -> Waiting {
     let client_id = call.client_id.clone().unwrap_or_default();
     let prefix = request.group_instance_id.as_ref().unwrap_or(&client_id);
     let join = Join {
@@ -45,16 +57,11 @@ pub(super) async fn join(call: Call, request: JoinGroupRequest) -> JoinGroupResp
         needs_known_id: call.version >= KNOWN_ID_SINCE,
         can_skip_assignment: call.version >= SKIP_ASSIGNMENT_SINCE,
     };
-    let (waiter, answer) = oneshot::channel();
+    let group = request.group_id.0;
+    let (waiter, waiting) = Waiting::new(&call.broker, &group);
     let now_ms = call.broker.log.now_ms();
-    call.broker.groups.change(|groups, answers| groups.join(request.group_id.0, join, now_ms, waiter, answers));
-    match answer.await {
-        Ok(Answer::Joined(joined)) => join_response(call.version, joined),
-        _ => join_response(
-            call.version,
-            Joined::failed(ResponseError::CoordinatorNotAvailable.code(), StrBytes::default()),
-        ),
-    }
+    call.broker.groups.change(|groups, answers| groups.join(group, join, now_ms, waiter, answers));
+    waiting
 }
 
 fn join_response(version: i16, joined: Joined) -> JoinGroupResponse {
@@ -78,6 +85,21 @@ fn join_response(version: i16, joined: Joined) -> JoinGroupResponse {
 }
 
 pub(super) async fn sync(call: Call, request: SyncGroupRequest) -> SyncGroupResponse {
+    let waiting = begin_sync(&call, request);
+    let synced = match waiting.answer().await {
+        Some(Answer::Synced(synced)) => synced,
+        _ => Synced::failed(ResponseError::CoordinatorNotAvailable.code()),
+    };
+    let response = SyncGroupResponse::default().with_error_code(synced.error_code).with_assignment(synced.assignment);
+    if call.version >= SYNC_PROTOCOL_SINCE {
+        response.with_protocol_type(synced.protocol_type).with_protocol_name(synced.protocol)
+    } else {
+        response
+    }
+}
+
+/// Nothing of the request is kept while its answer is waited for.
+fn begin_sync(call: &Call, request: SyncGroupRequest) -> Waiting {
     let identity = Identity {
         member_id: request.member_id,
         instance: request.group_instance_id,
@@ -88,21 +110,11 @@ pub(super) async fn sync(call: Call, request: SyncGroupRequest) -> SyncGroupResp
         protocol: request.protocol_name,
         assignments: request.assignments.into_iter().map(|one| (one.member_id, one.assignment)).collect(),
     };
-    let (waiter, answer) = oneshot::channel();
+    let group = request.group_id.0;
+    let (waiter, waiting) = Waiting::new(&call.broker, &group);
     let now_ms = call.broker.log.now_ms();
-    call.broker.groups.change(|groups, answers| {
-        groups.sync(&request.group_id.0, &identity, sync, now_ms, waiter, answers);
-    });
-    let synced = match answer.await {
-        Ok(Answer::Synced(synced)) => synced,
-        _ => Synced::failed(ResponseError::CoordinatorNotAvailable.code()),
-    };
-    let response = SyncGroupResponse::default().with_error_code(synced.error_code).with_assignment(synced.assignment);
-    if call.version >= SYNC_PROTOCOL_SINCE {
-        response.with_protocol_type(synced.protocol_type).with_protocol_name(synced.protocol)
-    } else {
-        response
-    }
+    call.broker.groups.change(|groups, answers| groups.sync(&group, &identity, sync, now_ms, waiter, answers));
+    waiting
 }
 
 pub(super) fn heartbeat(call: &Call, request: HeartbeatRequest) -> HeartbeatResponse {

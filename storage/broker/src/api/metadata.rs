@@ -9,6 +9,7 @@ use kafka_protocol::messages::{BrokerId, TopicName};
 use millstream_log::{Log, TopicInfo};
 
 use super::authorized::{ON_CLUSTER, ON_TOPIC, if_asked};
+use super::distinct::distinct;
 use crate::broker::{LEADER_EPOCH, NODE_ID};
 use crate::call::Call;
 use crate::code::code_of;
@@ -23,7 +24,8 @@ pub(super) fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse 
     let topics = match request.topics {
         Some(topics) if !topics.is_empty() || call.version >= NULL_IS_ALL_SINCE => {
             let may_create = request.allow_auto_topic_creation;
-            topics.into_iter().map(|topic| named(call, topic, may_create)).collect()
+            let topics = distinct(topics, |topic| (topic.name.clone(), topic.topic_id));
+            topics.map(|topic| named(call, topic, may_create)).collect()
         }
         _ => log.topics().unwrap_or_default().iter().map(|info| described(call, info)).collect::<Vec<_>>(),
     };

@@ -15,6 +15,27 @@ use crate::group::Identity;
 /// `offset.metadata.max.bytes`.
 const METADATA_BYTES_MAX: usize = 4096;
 
+/// What is committed at once. In Kafka it is one record batch, which must fit `max.message.bytes`.
+const COMMIT_BYTES_MAX: usize = 8 << 20;
+
+/// Whether the offsets of a group in so many partitions, with so long names and metadata, are not too much: each is
+/// kept with the group's name.
+pub(super) fn check_size(
+    group: &str,
+    offsets: impl Iterator<Item = (usize, usize, usize)>,
+) -> Result<(), ResponseError> {
+    let bytes = offsets.map(|(partitions, name, metadata)| partitions * (group.len() + name + 64) + metadata);
+    let bytes = bytes.fold(0, usize::saturating_add);
+    if bytes > COMMIT_BYTES_MAX { Err(ResponseError::InvalidCommitOffsetSize) } else { Ok(()) }
+}
+
+/// Whether there is memory for these offsets. Those that are there can move in any case.
+pub(super) fn check_room(call: &Call, offsets: &[GroupOffset], growth: usize) -> Result<(), ResponseError> {
+    let has_room =
+        || call.broker.log.group_offsets_bytes().saturating_add(growth) <= call.broker.options.offsets_bytes_max;
+    if offsets.is_empty() || growth == 0 || has_room() { Ok(()) } else { Err(ResponseError::InvalidCommitOffsetSize) }
+}
+
 /// From then on members of consumer groups commit by their epoch (KIP-848).
 const MEMBER_EPOCH_SINCE: i16 = 9;
 
@@ -47,6 +68,11 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
             error => error,
         })
     };
+    let sizes = request.topics.iter().map(|topic| {
+        let metadata = topic.partitions.iter().filter_map(|asked| asked.committed_metadata.as_ref());
+        (topic.partitions.len(), topic.name.len(), metadata.map(|text| text.len()).sum())
+    });
+    let allowed = allowed.and_then(|()| check_size(&group, sizes));
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -66,13 +92,16 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
         }
         topics.push(OffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions));
     }
-    let written = match log.write(WriteBatch { batches: Vec::new(), offsets }) {
-        Ok(ticket) => settled(ticket).await,
-        Err(error) => Err(error),
+    let written = match check_room(&call, &offsets, log.group_offsets_growth(&offsets)) {
+        Err(error) => Err(error.code()),
+        Ok(()) => match log.write(WriteBatch { batches: Vec::new(), offsets }) {
+            Ok(ticket) => settled(ticket).await.map_err(|error| code_of(&error)),
+            Err(error) => Err(code_of(&error)),
+        },
     };
-    if let Err(error) = written {
+    if let Err(code) = written {
         let parts = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-        parts.filter(|part| part.error_code == NONE).for_each(|part| part.error_code = code_of(&error));
+        parts.filter(|part| part.error_code == NONE).for_each(|part| part.error_code = code);
     }
     OffsetCommitResponse::default().with_topics(topics)
 }

@@ -12,6 +12,7 @@ use kafka_protocol::messages::offset_fetch_response::{
 use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
 use millstream_log::{GroupOffset, TopicPartition};
 
+use super::distinct::distinct;
 use crate::call::Call;
 use crate::code::NONE;
 use crate::text::text;
@@ -24,7 +25,7 @@ type Asked = Vec<(TopicName, Vec<i32>)>;
 
 pub(super) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
     if call.version >= GROUPS_SINCE {
-        let groups = request.groups.into_iter().map(|group| {
+        let groups = distinct(request.groups, |group| group.group_id.0.clone()).map(|group| {
             if let Err(error) = check_member(call, &group) {
                 let failed = OffsetFetchResponseGroup::default().with_error_code(error.code());
                 return failed.with_group_id(group.group_id);

@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::TransactionalId;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use kafka_protocol::messages::produce_response::{
     BatchIndexAndErrorMessage, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
+use kafka_protocol::messages::{TopicName, TransactionalId};
 use millstream_log::{Appended, Error, Log, Producer, Ticket, TopicPartition, TransactionVersion};
 
 use super::transactions;
 use crate::broker::settled;
 use crate::call::{Call, Hangup, Pending, Reply};
 use crate::code::code_of;
-use crate::text::text;
+use crate::text::{detached, text};
 
 use check::Refused;
 
@@ -102,7 +102,8 @@ fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData) -> Started {
         partitions.push(response);
     }
     let response = TopicProduceResponse::default()
-        .with_name(topic.name)
+        // While the disk is waited for, nothing keeps the whole request.
+        .with_name(TopicName(detached(&topic.name)))
         .with_topic_id(topic.topic_id)
         .with_partition_responses(partitions);
     Started { response, tickets }

@@ -25,6 +25,8 @@ const CREATED_CONFIGS_SINCE: i16 = 5;
 const CREATED_ID_SINCE: i16 = 7;
 const DELETE_BY_ID_SINCE: i16 = 6;
 const DELETE_MESSAGE_SINCE: i16 = 5;
+/// `max.request.partition.size.limit` of Kafka's controller: one request adds no more partitions.
+const PARTITIONS_AT_ONCE_MAX: i32 = 10_000;
 /// There is one broker, so there is one replica; -1 leaves it to the broker (KIP-464).
 const REPLICATION_FACTORS: [i16; 2] = [-1, 1];
 
@@ -37,9 +39,10 @@ fn refusal(error: &Error) -> Refusal {
 
 pub(super) fn create(call: &Call, request: CreateTopicsRequest) -> CreateTopicsResponse {
     let validate_only = request.validate_only;
+    let mut left = PARTITIONS_AT_ONCE_MAX;
     let topics = request.topics.into_iter().map(|topic| {
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
-        match create_topic(call, &topic, validate_only) {
+        match create_topic(call, &topic, validate_only, &mut left) {
             Ok(info) => created(call, result, &info),
             Err((code, message)) => {
                 let result = result.with_error_code(code).with_error_message(Some(text(message)));
@@ -63,7 +66,26 @@ fn created(call: &Call, result: CreatableTopicResult, info: &TopicInfo) -> Creat
         .with_configs(Some(created_config(&info.config)))
 }
 
-fn create_topic(call: &Call, topic: &CreatableTopic, validate_only: bool) -> Result<TopicInfo, Refusal> {
+/// Refuses what would be more than a broker can have.
+fn check_room(call: &Call, partitions: i32, left: &mut i32) -> Result<(), Refusal> {
+    let refuse = |message: String| Err((ResponseError::PolicyViolation.code(), message));
+    *left = left.saturating_sub(partitions);
+    if *left < 0 {
+        return refuse("Excessively large number of partitions per request.".to_owned());
+    }
+    if !call.broker.has_room_for_partitions(partitions) {
+        let max = call.broker.options.partitions_max;
+        return refuse(format!("clients can bring the topics to {max} partitions all together; delete some first"));
+    }
+    Ok(())
+}
+
+fn create_topic(
+    call: &Call,
+    topic: &CreatableTopic,
+    validate_only: bool,
+    left: &mut i32,
+) -> Result<TopicInfo, Refusal> {
     let refuse = |error: ResponseError, message: String| Err((error.code(), message));
     let mut spec = TopicSpec::new(&**topic.name, 1);
     spec.check().map_err(|error| refusal(&error))?;
@@ -78,8 +100,9 @@ fn create_topic(call: &Call, topic: &CreatableTopic, validate_only: bool) -> Res
         spec.config.set(&setting.name, value).map_err(|error| refusal(&error))?;
     }
     spec.partitions = partitions_of(call, topic)?;
+    spec.check().and_then(|()| spec.config.check()).map_err(|error| refusal(&error))?;
+    check_room(call, spec.partitions, left)?;
     if validate_only {
-        spec.check().and_then(|()| spec.config.check()).map_err(|error| refusal(&error))?;
         return Ok(TopicInfo { name: spec.name.as_str().into(), partitions: spec.partitions, config: spec.config });
     }
     block_in_place(|| call.broker.log.create_topic(&spec)).map_err(|error| refusal(&error))
@@ -89,6 +112,11 @@ fn create_topic(call: &Call, topic: &CreatableTopic, validate_only: bool) -> Res
 fn partitions_of(call: &Call, topic: &CreatableTopic) -> Result<i32, Refusal> {
     let refuse = |error: ResponseError, message: String| Err((error.code(), message));
     if topic.assignments.is_empty() {
+        // Of two faults Kafka names this one first, and one replica too many last.
+        if topic.replication_factor < -1 || topic.replication_factor == 0 {
+            let message = "Replication factor must be larger than 0, or -1 to use the default value.";
+            return refuse(ResponseError::InvalidReplicationFactor, message.to_owned());
+        }
         let partitions = match topic.num_partitions {
             -1 => call.broker.options.partitions_default,
             count if count > 0 => count,
@@ -153,8 +181,9 @@ fn delete_topic(call: &Call, name: Option<TopicName>, id: Uuid) -> DeletableTopi
 
 pub(super) fn add_partitions(call: &Call, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let validate_only = request.validate_only;
+    let mut left = PARTITIONS_AT_ONCE_MAX;
     let results = request.topics.into_iter().map(|topic| {
-        let outcome = add_partitions_to(call, &topic, validate_only);
+        let outcome = add_partitions_to(call, &topic, validate_only, &mut left);
         let result = CreatePartitionsTopicResult::default().with_name(topic.name);
         match outcome {
             Ok(()) => result.with_error_message(None),
@@ -164,8 +193,18 @@ pub(super) fn add_partitions(call: &Call, request: CreatePartitionsRequest) -> C
     CreatePartitionsResponse::default().with_results(results.collect())
 }
 
-fn add_partitions_to(call: &Call, topic: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refusal> {
+fn add_partitions_to(
+    call: &Call,
+    topic: &CreatePartitionsTopic,
+    validate_only: bool,
+    left: &mut i32,
+) -> Result<(), Refusal> {
     let log = &call.broker.log;
+    if let Ok(Some(info)) = log.topic(&topic.name)
+        && topic.count > info.partitions
+    {
+        check_room(call, topic.count - info.partitions, left)?;
+    }
     if validate_only {
         let info = log.topic(&topic.name).map_err(|error| refusal(&error))?;
         return match info {

@@ -14,6 +14,7 @@ use kafka_protocol::messages::{
 use millstream_log::{Log, TopicPartition, TransactionInfo, TransactionState};
 use regex::Regex;
 
+use super::distinct::distinct;
 use crate::call::Call;
 use crate::code::code_of;
 use crate::text::text;
@@ -65,12 +66,13 @@ pub(super) fn list(call: &Call, request: ListTransactionsRequest) -> ListTransac
 }
 
 pub(super) fn describe(call: &Call, request: DescribeTransactionsRequest) -> DescribeTransactionsResponse {
-    let states = request.transactional_ids.into_iter().map(|id| match call.broker.log.transaction(&id) {
-        Some(transaction) => described(&transaction).with_transactional_id(id),
-        None => describe_transactions_response::TransactionState::default()
-            .with_transactional_id(id)
-            .with_error_code(ResponseError::TransactionalIdNotFound.code()),
-    });
+    let states =
+        distinct(request.transactional_ids, |id| id.0.clone()).map(|id| match call.broker.log.transaction(&id) {
+            Some(transaction) => described(&transaction).with_transactional_id(id),
+            None => describe_transactions_response::TransactionState::default()
+                .with_transactional_id(id)
+                .with_error_code(ResponseError::TransactionalIdNotFound.code()),
+        });
     DescribeTransactionsResponse::default().with_transaction_states(states.collect())
 }
 
@@ -94,11 +96,11 @@ fn described(transaction: &TransactionInfo) -> describe_transactions_response::T
 }
 
 pub(super) fn producers(call: &Call, request: DescribeProducersRequest) -> DescribeProducersResponse {
-    let topics = request.topics.into_iter().map(|topic| {
+    let topics = distinct(request.topics, |topic| topic.name.clone()).map(|topic| {
         let name: Arc<str> = topic.name.as_str().into();
-        let partitions = topic.partition_indexes.iter().map(|index| {
-            let response = PartitionResponse::default().with_partition_index(*index);
-            match call.broker.log.producers(&TopicPartition::new(Arc::clone(&name), *index)) {
+        let partitions = distinct(topic.partition_indexes, |index| *index).map(|index| {
+            let response = PartitionResponse::default().with_partition_index(index);
+            match call.broker.log.producers(&TopicPartition::new(Arc::clone(&name), index)) {
                 Ok(producers) => response.with_error_message(None).with_active_producers(
                     producers
                         .into_iter()

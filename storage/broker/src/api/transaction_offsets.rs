@@ -9,7 +9,7 @@ use kafka_protocol::messages::txn_offset_commit_response::{
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use millstream_log::{Error, GroupOffset, Log, Producer, TopicPartition, TransactionVersion};
 
-use super::offset_commit::check_offset;
+use super::offset_commit::{check_offset, check_room, check_size};
 use super::transactions::check;
 use crate::broker::settled;
 use crate::call::Call;
@@ -50,6 +50,11 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
             Ok(())
         }
     });
+    let sizes = request.topics.iter().map(|topic| {
+        let metadata = topic.partitions.iter().filter_map(|asked| asked.committed_metadata.as_ref());
+        (topic.partitions.len(), topic.name.len(), metadata.map(|text| text.len()).sum())
+    });
+    let allowed = allowed.and_then(|()| check_size(&group, sizes));
     let mut offsets = Vec::new();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in request.topics {
@@ -69,25 +74,29 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
         }
         topics.push(TxnOffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions));
     }
-    let added = if offsets.is_empty() {
-        Ok(())
-    } else {
-        let version =
-            if call.version >= ADDS_OFFSETS_SINCE { TransactionVersion::Two } else { TransactionVersion::One };
-        match log.add_offsets(producer, &offsets, version) {
-            Ok(ticket) => settled(ticket).await,
-            Err(error) => Err(error),
-        }
-    };
-    if let Err(error) = added {
-        let code = match error {
-            Error::NotInTransaction { .. } if call.version >= ABORTABLE_SINCE => {
-                ResponseError::TransactionAbortable.code()
-            }
-            error => code_of(&error),
-        };
+    if let Err(code) = add(&call, producer, &offsets).await {
         let parts = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
         parts.filter(|part| part.error_code == NONE).for_each(|part| part.error_code = code);
     }
     TxnOffsetCommitResponse::default().with_topics(topics)
+}
+
+/// Adds the offsets to the transaction; a code if they cannot be.
+async fn add(call: &Call, producer: Producer, offsets: &[GroupOffset]) -> Result<(), i16> {
+    if offsets.is_empty() {
+        return Ok(());
+    }
+    let log = &call.broker.log;
+    // Until the transaction ends they are kept beside those that they are to replace.
+    let bytes = offsets.iter().map(|offset| offset.group.len() + offset.metadata.len()).sum::<usize>();
+    check_room(call, offsets, bytes + log.group_offsets_growth(offsets)).map_err(|error| error.code())?;
+    let version = if call.version >= ADDS_OFFSETS_SINCE { TransactionVersion::Two } else { TransactionVersion::One };
+    let added = match log.add_offsets(producer, offsets, version) {
+        Ok(ticket) => settled(ticket).await,
+        Err(error) => Err(error),
+    };
+    added.map_err(|error| match error {
+        Error::NotInTransaction { .. } if call.version >= ABORTABLE_SINCE => ResponseError::TransactionAbortable.code(),
+        error => code_of(&error),
+    })
 }

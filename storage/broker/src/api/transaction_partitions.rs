@@ -17,6 +17,12 @@ use crate::code::{NONE, code_of};
 
 const FENCED_SINCE: i16 = 2;
 const BATCHED_SINCE: i16 = 4;
+/// So many partitions at a time can be added also when the memory for transactions is used up.
+const FEW_PARTITIONS: usize = 16;
+
+fn has_room(call: &Call) -> bool {
+    call.broker.log.transactions_bytes() <= call.broker.options.transactions_bytes_max
+}
 
 pub(super) fn answer(call: &Call, request: AddPartitionsToTxnRequest) -> AddPartitionsToTxnResponse {
     if call.version < BATCHED_SINCE {
@@ -61,6 +67,8 @@ fn add(
             let is_open = partitions.iter().all(|partition| open.contains(partition));
             if is_open { NONE } else { ResponseError::TransactionAbortable.code() }
         }
+        // Ids that are there can be used in any case, but not for any number of partitions.
+        Ok(()) if partitions.len() > FEW_PARTITIONS && !has_room(call) => ResponseError::PolicyViolation.code(),
         Ok(()) => match block_in_place(|| log.add_partitions(producer, &partitions).and_then(|ticket| ticket.wait())) {
             Ok(()) => NONE,
             Err(Error::Fenced { .. }) => code(ResponseError::ProducerFenced, call.version >= FENCED_SINCE),

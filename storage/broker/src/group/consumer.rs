@@ -18,6 +18,7 @@ pub(crate) mod assignor;
 mod heartbeat;
 mod leave;
 mod member;
+mod memory;
 mod reconcile;
 mod subscription;
 
@@ -28,6 +29,8 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::TopicPartition;
 
+use super::EMPTY_GROUP_MS;
+use crate::budget::{Budget, Share};
 use assignor::Assignor;
 pub(crate) use heartbeat::{Beat, Heartbeat};
 pub(crate) use member::{ConsumerMember, MemberState};
@@ -55,6 +58,8 @@ pub(crate) fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Res
 pub(crate) struct ConsumerLimits {
     pub(crate) session_timeout_ms: i32,
     pub(crate) members_max: usize,
+    /// Memory for the groups of both kinds.
+    pub(crate) memory: Budget,
 }
 
 /// One consumer group.
@@ -74,6 +79,11 @@ pub(crate) struct ConsumerGroup {
     topics: BTreeMap<Arc<str>, i32>,
     /// When to look at the topics again, in ms.
     refresh_at_ms: i64,
+    /// When it is forgotten if nobody is in it, in ms.
+    forget_at_ms: i64,
+    /// The memory for groups that it has with its members.
+    share: Option<Share>,
+    name_bytes: usize,
 }
 
 impl Default for ConsumerGroup {
@@ -87,11 +97,19 @@ impl Default for ConsumerGroup {
             owners: HashMap::new(),
             topics: BTreeMap::new(),
             refresh_at_ms: i64::MIN,
+            forget_at_ms: i64::MIN,
+            share: None,
+            name_bytes: 0,
         }
     }
 }
 
 impl ConsumerGroup {
+    /// A group of this name that nobody is in.
+    pub(crate) fn named(name: &str) -> Self {
+        Self { name_bytes: name.len(), ..Self::default() }
+    }
+
     /// The name by which tools know its state.
     pub(crate) fn state_name(&self) -> &'static str {
         if self.members.is_empty() {
@@ -125,15 +143,28 @@ impl ConsumerGroup {
     }
 
     /// Takes those out whose time is over: they were silent, or did not give up what they were to give up.
-    pub(crate) fn tick(&mut self, now_ms: i64) {
+    pub(crate) fn tick(&mut self, limits: &ConsumerLimits, now_ms: i64) {
         let is_late = |member: &ConsumerMember| member.deadline_ms() <= now_ms;
         let late: Vec<_> = self.members.iter().filter(|(_, m)| is_late(m)).map(|(id, _)| id.clone()).collect();
-        late.iter().for_each(|id| self.remove(id));
+        if !late.is_empty() {
+            late.iter().for_each(|id| self.remove(id));
+            self.give_back(limits);
+        }
+    }
+
+    /// Whether nobody has been in it for long.
+    pub(crate) fn is_over(&self, now_ms: i64) -> bool {
+        self.members.is_empty() && self.forget_at_ms <= now_ms
+    }
+
+    /// A sign that it is in use.
+    fn touch(&mut self, now_ms: i64) {
+        self.forget_at_ms = now_ms.saturating_add(EMPTY_GROUP_MS);
     }
 
     /// When the clock has something to do next, in ms.
     pub(crate) fn next_tick_ms(&self) -> i64 {
-        self.members.values().map(ConsumerMember::deadline_ms).min().unwrap_or(i64::MAX)
+        self.members.values().map(ConsumerMember::deadline_ms).min().unwrap_or(self.forget_at_ms)
     }
 }
 

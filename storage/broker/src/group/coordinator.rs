@@ -9,17 +9,25 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
 use super::consumer::{ConsumerGroup, ConsumerLimits};
-use super::{Answer, Answers, Group, Join, Joined, State, Synced};
+use super::{Answer, Answers, GROUP_BYTES, Group, Join, Joined, State, Synced, Waits};
+use crate::budget::Budget;
+use crate::text::detached;
 use consumer_groups::ConsumerGroups;
 
-/// A group's name can be anything, so only so many groups without members are remembered.
-const EMPTY_GROUPS_MAX: usize = 10_000;
+/// What a member may say of itself. In Kafka what all members of a group say is one record of 1 MiB at most.
+const MEMBER_BYTES_MAX: usize = 1 << 20;
+
+/// With less memory for groups than that, those without members make room for whoever joins.
+const GROUPS_BYTES_MIN: usize = 4 << 20;
 
 /// What the coordinator allows.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     pub(crate) session_timeout_ms: std::ops::RangeInclusive<i32>,
     pub(crate) initial_delay_ms: i32,
+    pub(crate) members_max: usize,
+    /// Memory for the groups of both kinds, their members, and what these say of themselves and are assigned.
+    pub(crate) members_memory: Budget,
     pub(crate) consumer: ConsumerLimits,
 }
 
@@ -48,7 +56,7 @@ pub(crate) struct Coordinator<W> {
     limits: Limits,
 }
 
-impl<W> Coordinator<W> {
+impl<W: Waits> Coordinator<W> {
     pub(crate) fn new(limits: Limits) -> Self {
         let consumers = ConsumerGroups::new(limits.consumer.clone());
         Self { groups: HashMap::new(), consumers, limits }
@@ -62,25 +70,38 @@ impl<W> Coordinator<W> {
             Some(ResponseError::InvalidSessionTimeout)
         } else if !join.member_id.is_empty() && !self.groups.contains_key(&group) {
             Some(ResponseError::UnknownMemberId)
+        } else if join.bytes() > MEMBER_BYTES_MAX {
+            Some(ResponseError::InvalidRequest)
         } else {
-            self.consumers.yield_to_classic(&group).err()
+            self.consumers.yield_to_classic(&group).and_then(|()| self.open(&group, now_ms)).err()
         };
-        match refused {
-            Some(error) => {
-                answers.push((waiter, Answer::Joined(Joined::failed(error.code(), join.member_id))));
-            }
-            None => {
-                self.make_room();
-                let group = self.groups.entry(group).or_default();
-                group.join(join, now_ms, self.limits.initial_delay_ms, waiter, answers);
+        match (refused, self.groups.get_mut(&group)) {
+            (None, Some(group)) => group.join(join.detached(), now_ms, &self.limits, waiter, answers),
+            (error, _) => {
+                let code = error.unwrap_or(ResponseError::UnknownServerError).code();
+                answers.push((waiter, Answer::Joined(Joined::failed(code, join.member_id))));
             }
         }
     }
 
-    fn make_room(&mut self) {
-        if self.groups.len() >= EMPTY_GROUPS_MAX {
-            self.groups.retain(|_, group| !(group.members.is_empty() && group.pending.is_empty()));
+    /// Makes a group if there is none of this name.
+    fn open(&mut self, group: &StrBytes, now_ms: i64) -> Result<(), ResponseError> {
+        let is_new = !self.groups.contains_key(group);
+        let bytes = GROUP_BYTES + 2 * group.len();
+        if !self.limits.members_memory.has(GROUPS_BYTES_MIN) {
+            self.forget_unused(group);
         }
+        if is_new {
+            let share = self.limits.members_memory.try_take(bytes).ok_or(ResponseError::CoordinatorNotAvailable)?;
+            self.groups.insert(detached(group), Group::new(now_ms, share));
+        }
+        Ok(())
+    }
+
+    /// Forgets all groups without members but this one: memory is short.
+    fn forget_unused(&mut self, except: &StrBytes) {
+        self.groups.retain(|name, group| name == except || !group.is_unused());
+        self.consumers.forget_unused(except);
     }
 
     /// Asks for the assignment.
@@ -98,11 +119,16 @@ impl<W> Coordinator<W> {
             if differs(&sync.protocol_type, &group.protocol_type) || differs(&sync.protocol, &group.protocol) {
                 return Err(ResponseError::InconsistentGroupProtocol);
             }
-            Ok(group)
+            Ok(())
         });
-        match checked {
-            Ok(group) => group.sync(&identity.member_id, sync.assignments, now_ms, waiter, answers),
-            Err(error) => answers.push((waiter, Answer::Synced(Synced::failed(error.code())))),
+        match (checked, self.groups.get_mut(group)) {
+            (Ok(()), Some(group)) => {
+                group.sync(&identity.member_id, sync.assignments, now_ms, &self.limits, waiter, answers);
+            }
+            (checked, _) => {
+                let code = checked.err().unwrap_or(ResponseError::UnknownMemberId).code();
+                answers.push((waiter, Answer::Synced(Synced::failed(code))));
+            }
         }
     }
 
@@ -211,10 +237,18 @@ impl<W> Coordinator<W> {
         Ok(self.groups.remove(name).is_some() || self.consumers.by_name.remove(name).is_some())
     }
 
+    /// Somebody who waited for an answer of this group has departed.
+    pub(crate) fn note_departures(&mut self, group: &StrBytes, now_ms: i64) {
+        if let Some(group) = self.groups.get_mut(group) {
+            group.note_departures(now_ms);
+        }
+    }
+
     /// Does what is due by the clock.
     pub(crate) fn tick(&mut self, now_ms: i64, answers: &mut Answers<W>) {
         self.groups.values_mut().for_each(|group| group.tick(now_ms, answers));
-        self.consumers.by_name.values_mut().for_each(|group| group.tick(now_ms));
+        self.groups.retain(|_, group| !group.is_over(now_ms));
+        self.consumers.tick(now_ms);
     }
 
     /// When the clock has something to do next, in ms.

@@ -4,8 +4,11 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Answer, Answers, Group, Joined, Member, State};
+use super::member::member_bytes;
+use super::{Answer, Answers, Group, Joined, Limits, Member, Pending, State, Waits};
+use crate::budget::Share;
 use crate::code::NONE;
+use crate::text::detached;
 
 /// A member's wish to join.
 #[derive(Debug, Clone)]
@@ -27,42 +30,105 @@ pub(crate) struct Join {
     pub(crate) can_skip_assignment: bool,
 }
 
-impl<W> Group<W> {
+impl Join {
+    /// What the member will take.
+    pub(super) fn bytes(&self) -> usize {
+        let id = if self.member_id.is_empty() { &self.new_id } else { &self.member_id };
+        let instance = self.instance.as_deref().unwrap_or_default();
+        member_bytes(&[id, instance, &self.client_id, &self.client_host], &self.protocols)
+    }
+
+    /// The same in memory of its own, so that a member does not keep the whole request.
+    pub(super) fn detached(self) -> Self {
+        let protocols = self.protocols.iter();
+        Self {
+            member_id: detached(&self.member_id),
+            instance: self.instance.as_ref().map(detached),
+            client_id: detached(&self.client_id),
+            protocol_type: detached(&self.protocol_type),
+            protocols: protocols.map(|(name, said)| (detached(name), Bytes::copy_from_slice(said))).collect(),
+            ..self
+        }
+    }
+}
+
+impl<W: Waits> Group<W> {
     /// Takes a member in. It is answered when all have joined, or at once if there is nothing to wait for.
-    pub(super) fn join(&mut self, join: Join, now_ms: i64, initial_delay_ms: i32, waiter: W, answers: &mut Answers<W>) {
-        match self.admit(&join, now_ms) {
+    pub(super) fn join(&mut self, join: Join, now_ms: i64, limits: &Limits, waiter: W, answers: &mut Answers<W>) {
+        match self.admit(&join, now_ms, limits) {
             Err(error) => {
                 let id = if error == ResponseError::MemberIdRequired { join.new_id } else { join.member_id };
                 answers.push((waiter, Answer::Joined(Joined::failed(error.code(), id))));
             }
-            Ok(Admission::New(id)) => self.add(id, join, now_ms, initial_delay_ms, waiter, answers),
-            Ok(Admission::Replaces(old)) => self.replace(&old, join, now_ms, waiter, answers),
-            Ok(Admission::Known) => self.rejoin(join, now_ms, waiter, answers),
+            Ok(Admission::New(id, share)) => {
+                self.add((id, share), join, now_ms, limits.initial_delay_ms, waiter, answers)
+            }
+            Ok(Admission::Replaces(old)) => {
+                let id = join.new_id.clone();
+                self.replace(&old, join, now_ms, waiter, answers);
+                self.give_back(&id, limits);
+            }
+            Ok(Admission::Known) => {
+                let id = join.member_id.clone();
+                self.rejoin(join, now_ms, waiter, answers);
+                self.give_back(&id, limits);
+            }
         }
         self.complete_join_if_all_are_here(now_ms, answers);
     }
 
-    fn admit(&mut self, join: &Join, now_ms: i64) -> Result<Admission, ResponseError> {
+    fn admit(&mut self, join: &Join, now_ms: i64, limits: &Limits) -> Result<Admission, ResponseError> {
         if !self.is_compatible(join) {
             return Err(ResponseError::InconsistentGroupProtocol);
         }
         let of_instance = join.instance.as_ref().and_then(|instance| self.instances.get(instance));
         if join.member_id.is_empty() {
-            return match of_instance {
-                Some(old) => Ok(Admission::Replaces(old.clone())),
-                None if join.needs_known_id && join.instance.is_none() => {
-                    let until = now_ms.saturating_add(join.session_timeout_ms.into());
-                    self.pending.insert(join.new_id.clone(), until);
-                    Err(ResponseError::MemberIdRequired)
-                }
-                None => Ok(Admission::New(join.new_id.clone())),
-            };
+            let Some(old) = of_instance.cloned() else { return self.admit_stranger(join, now_ms, limits) };
+            self.make_room_for(&old, join, limits)?;
+            return Ok(Admission::Replaces(old));
         }
-        if self.pending.remove(&join.member_id).is_some() {
-            return Ok(Admission::New(join.member_id.clone()));
+        if let Some(Pending { until_ms, mut share }) = self.pending.remove(&join.member_id) {
+            if limits.members_memory.try_resize(&mut share, join.bytes()) {
+                return Ok(Admission::New(join.member_id.clone(), share));
+            }
+            self.pending.insert(join.member_id.clone(), Pending { until_ms, share });
+            return Err(ResponseError::CoordinatorNotAvailable);
         }
         self.check_identity(&join.member_id, join.instance.as_ref())?;
+        self.make_room_for(&join.member_id, join, limits)?;
         Ok(Admission::Known)
+    }
+
+    /// Takes in somebody without an id, who gets one, and joins by it at once or when it comes again.
+    fn admit_stranger(&mut self, join: &Join, now_ms: i64, limits: &Limits) -> Result<Admission, ResponseError> {
+        if self.members.len() + self.pending.len() >= limits.members_max {
+            return Err(ResponseError::GroupMaxSizeReached);
+        }
+        let comes_again = join.needs_known_id && join.instance.is_none();
+        let bytes = if comes_again { member_bytes(&[&join.new_id], &[]) } else { join.bytes() };
+        // It is told to try again: members that are silent make room.
+        let share = limits.members_memory.try_take(bytes).ok_or(ResponseError::CoordinatorNotAvailable)?;
+        if comes_again {
+            let until_ms = now_ms.saturating_add(join.session_timeout_ms.into());
+            self.pending.insert(join.new_id.clone(), Pending { until_ms, share });
+            return Err(ResponseError::MemberIdRequired);
+        }
+        Ok(Admission::New(join.new_id.clone(), share))
+    }
+
+    /// Makes a member's share large enough for what it says of itself now, beside what it is assigned.
+    fn make_room_for(&mut self, id: &StrBytes, join: &Join, limits: &Limits) -> Result<(), ResponseError> {
+        let Some(member) = self.members.get_mut(id) else { return Ok(()) };
+        let bytes = (join.bytes() + member.assignment.len()).max(member.bytes(id, &member.assignment));
+        let has_room = limits.members_memory.try_resize(&mut member.share, bytes);
+        if has_room { Ok(()) } else { Err(ResponseError::CoordinatorNotAvailable) }
+    }
+
+    /// Makes a member's share as small as what it takes.
+    fn give_back(&mut self, id: &StrBytes, limits: &Limits) {
+        let Some(member) = self.members.get_mut(id) else { return };
+        let bytes = member.bytes(id, &member.assignment);
+        limits.members_memory.try_resize(&mut member.share, bytes);
     }
 
     /// Whether the member exists, and is still the one that its instance stands for.
@@ -90,7 +156,7 @@ impl<W> Group<W> {
 
     fn add(
         &mut self,
-        id: StrBytes,
+        (id, share): (StrBytes, Share),
         join: Join,
         now_ms: i64,
         initial_delay_ms: i32,
@@ -116,6 +182,7 @@ impl<W> Group<W> {
             joining: Some(waiter),
             syncing: None,
             has_synced: false,
+            share,
         };
         member.touch(now_ms);
         self.members.insert(id, member);
@@ -218,7 +285,7 @@ impl<W> Group<W> {
 
 /// How a member comes in.
 enum Admission {
-    New(StrBytes),
+    New(StrBytes, Share),
     /// It takes the place of this one.
     Replaces(StrBytes),
     Known,

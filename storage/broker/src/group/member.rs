@@ -3,6 +3,9 @@
 use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
 
+use super::Waits;
+use crate::budget::Share;
+
 /// A member, and the requests of it that wait.
 #[derive(Debug)]
 pub(crate) struct Member<W> {
@@ -20,9 +23,26 @@ pub(crate) struct Member<W> {
     pub(super) syncing: Option<W>,
     /// Whether it has asked for its assignment in this generation.
     pub(super) has_synced: bool,
+    /// Its share of the memory for members.
+    pub(super) share: Share,
+}
+
+/// What a member takes beside what it says of itself: its entries in the group's maps, with room to spare.
+const MEMBER_BYTES: usize = 512;
+
+/// What a member of this id that says this of itself takes.
+pub(super) fn member_bytes(texts: &[&str], protocols: &[(StrBytes, Bytes)]) -> usize {
+    let protocols = protocols.iter().map(|(name, metadata)| 64 + name.len() + metadata.len());
+    MEMBER_BYTES + 2 * texts.iter().map(|text| text.len()).sum::<usize>() + protocols.sum::<usize>()
 }
 
 impl<W> Member<W> {
+    /// What it takes if it is assigned so much.
+    pub(super) fn bytes(&self, id: &str, assignment: &[u8]) -> usize {
+        let instance = self.instance.as_deref().unwrap_or_default();
+        member_bytes(&[id, instance, &self.client_id, &self.client_host], &self.protocols) + assignment.len()
+    }
+
     pub(super) fn supports(&self, protocol: &str) -> bool {
         self.protocols.iter().any(|(name, _)| &**name == protocol)
     }
@@ -44,10 +64,22 @@ impl<W> Member<W> {
     pub(super) fn touch(&mut self, now_ms: i64) {
         self.session_deadline_ms = now_ms.saturating_add(self.session_timeout_ms.into());
     }
+}
 
+impl<W: Waits> Member<W> {
     /// Who waits for an answer is alive: it is the group that it waits for.
     pub(super) fn is_waiting(&self) -> bool {
-        self.joining.is_some() || self.syncing.is_some()
+        [&self.joining, &self.syncing].into_iter().flatten().any(|waiter| !waiter.has_gone())
+    }
+
+    /// Whether it waits to be told of the next generation, and is there to hear it.
+    pub(super) fn is_joining(&self) -> bool {
+        self.joining.as_ref().is_some_and(|waiter| !waiter.has_gone())
+    }
+
+    /// Whether it has departed while it waited.
+    pub(super) fn has_departed(&self) -> bool {
+        [&self.joining, &self.syncing].into_iter().flatten().any(Waits::has_gone)
     }
 }
 

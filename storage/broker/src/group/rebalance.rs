@@ -6,10 +6,13 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Answer, Answers, Group, State, Synced};
+use super::{Answer, Answers, EMPTY_GROUP_MS, Group, Limits, State, Synced, Waits};
 use crate::code::NONE;
 
-impl<W> Group<W> {
+/// What a member gets that its leader does not name.
+static NO_ASSIGNMENT: Bytes = Bytes::new();
+
+impl<W: Waits> Group<W> {
     /// Lets all members join again, unless they are at it.
     pub(super) fn prepare(&mut self, now_ms: i64, answers: &mut Answers<W>) {
         if self.state == State::Preparing {
@@ -49,12 +52,12 @@ impl<W> Group<W> {
         if self.members.is_empty() {
             self.state = State::Empty;
             self.protocol = None;
-            self.deadline_ms = i64::MAX;
+            self.deadline_ms = now_ms.saturating_add(EMPTY_GROUP_MS);
             return;
         }
-        let has_joined = |id: &StrBytes| self.members.get(id).is_some_and(|member| member.joining.is_some());
+        let has_joined = |id: &StrBytes| self.members.get(id).is_some_and(super::Member::is_joining);
         if !self.leader.as_ref().is_some_and(has_joined) {
-            let joined = self.members.iter().find(|(_, member)| member.joining.is_some());
+            let joined = self.members.iter().find(|(_, member)| member.is_joining());
             let any = joined.or_else(|| self.members.iter().next());
             self.leader = any.map(|(id, _)| id.clone());
         }
@@ -92,6 +95,7 @@ impl<W> Group<W> {
         member_id: &StrBytes,
         assignments: Vec<(StrBytes, Bytes)>,
         now_ms: i64,
+        limits: &Limits,
         waiter: W,
         answers: &mut Answers<W>,
     ) {
@@ -122,23 +126,45 @@ impl<W> Group<W> {
                     let code = ResponseError::UnknownMemberId.code();
                     answers.push((earlier, Answer::Synced(Synced::failed(code))));
                 }
-                if self.leader.as_ref() == Some(member_id) {
-                    self.assign(assignments, now_ms, &synced, answers);
+                if self.leader.as_ref() != Some(member_id) {
+                    return;
+                }
+                let assignments = assignments.into_iter().collect();
+                if self.make_room_to_assign(&assignments, limits) {
+                    self.assign(&assignments, now_ms, &synced, answers);
+                } else if let Some(waiter) = self.members.get_mut(member_id).and_then(|leader| leader.syncing.take()) {
+                    let code = ResponseError::CoordinatorNotAvailable.code();
+                    answers.push((waiter, Answer::Synced(Synced::failed(code))));
                 }
             }
         }
     }
 
+    /// Makes every member's share as large as what it is to be assigned needs; false if there is not so much memory.
+    fn make_room_to_assign(&mut self, assignments: &HashMap<StrBytes, Bytes>, limits: &Limits) -> bool {
+        let resize = |(id, member): (&StrBytes, &mut super::Member<W>), new: Option<&HashMap<StrBytes, Bytes>>| {
+            let assignment = new.map_or(&member.assignment, |new| new.get(id).unwrap_or(&NO_ASSIGNMENT));
+            let bytes = member.bytes(id, assignment);
+            limits.members_memory.try_resize(&mut member.share, bytes)
+        };
+        let has_room = self.members.iter_mut().all(|member| resize(member, Some(assignments)));
+        if !has_room {
+            // What was taken for some of them goes back.
+            self.members.iter_mut().for_each(|member| _ = resize(member, None));
+        }
+        has_room
+    }
+
     fn assign(
         &mut self,
-        assignments: Vec<(StrBytes, Bytes)>,
+        assignments: &HashMap<StrBytes, Bytes>,
         now_ms: i64,
         synced: &dyn Fn(Bytes, &Self) -> Synced,
         answers: &mut Answers<W>,
     ) {
-        let mut assignments: HashMap<StrBytes, Bytes> = assignments.into_iter().collect();
         for (id, member) in &mut self.members {
-            member.assignment = assignments.remove(id).unwrap_or_default();
+            // A copy, so that it does not keep the whole request.
+            member.assignment = Bytes::copy_from_slice(assignments.get(id).unwrap_or(&NO_ASSIGNMENT));
         }
         self.state = State::Stable;
         self.deadline_ms = i64::MAX;
@@ -174,14 +200,24 @@ impl<W> Group<W> {
             answers.push((waiter, Answer::Synced(Synced::failed(code))));
         }
         if self.leader.as_ref() == Some(id) {
-            let waiting = self.members.iter().find(|(_, member)| member.joining.is_some());
+            let waiting = self.members.iter().find(|(_, member)| member.is_joining());
             self.leader = waiting.or_else(|| self.members.iter().next()).map(|(id, _)| id.clone());
         }
     }
 
+    /// The time of members that departed while they waited begins: they are not there to show that they are alive.
+    pub(super) fn note_departures(&mut self, now_ms: i64) {
+        self.members.values_mut().filter(|member| member.has_departed()).for_each(|member| member.touch(now_ms));
+    }
+
+    /// Whether it can be forgotten.
+    pub(super) fn is_over(&self, now_ms: i64) -> bool {
+        self.state == State::Empty && self.is_unused() && self.deadline_ms <= now_ms
+    }
+
     /// Does what is due by the clock.
     pub(super) fn tick(&mut self, now_ms: i64, answers: &mut Answers<W>) {
-        self.pending.retain(|_, until| *until > now_ms);
+        self.pending.retain(|_, pending| pending.until_ms > now_ms);
         if self.hold_until_ms <= now_ms {
             self.hold_until_ms = i64::MIN;
         }
@@ -207,10 +243,12 @@ impl<W> Group<W> {
     /// When the clock has something to do next, in ms.
     pub(super) fn next_tick_ms(&self) -> i64 {
         let sessions = self.members.values().filter(|member| !member.is_waiting()).map(|m| m.session_deadline_ms);
-        let pending = self.pending.values().copied();
+        let pending = self.pending.values().map(|pending| pending.until_ms);
         let phase = match self.state {
             State::Preparing if self.hold_until_ms > i64::MIN => self.deadline_ms.min(self.hold_until_ms),
             State::Preparing | State::Completing => self.deadline_ms,
+            // An id that was given out keeps it, until that has expired.
+            State::Empty if self.is_unused() => self.deadline_ms,
             State::Empty | State::Stable => i64::MAX,
         };
         sessions.chain(pending).min().unwrap_or(i64::MAX).min(phase)

@@ -4,11 +4,34 @@ use kafka_protocol::ResponseError;
 use proptest::prelude::*;
 
 use super::*;
+use crate::budget::Budget;
 use crate::text::text;
 
+const MEMBERS_MAX: usize = 10;
+
+/// Whoever waits in these tests stays.
+impl Waits for usize {
+    fn has_gone(&self) -> bool {
+        false
+    }
+}
+
 fn coordinator() -> Coordinator<usize> {
-    let consumer = consumer::ConsumerLimits { session_timeout_ms: 1_000, members_max: 10 };
-    Coordinator::new(Limits { session_timeout_ms: 100..=100_000, initial_delay_ms: 0, consumer })
+    coordinator_with(16 << 20)
+}
+
+fn coordinator_with(memory_bytes: usize) -> Coordinator<usize> {
+    let members_memory = Budget::new(memory_bytes);
+    let memory = members_memory.clone();
+    let consumer = consumer::ConsumerLimits { session_timeout_ms: 1_000, members_max: 10, memory };
+    let limits = Limits {
+        session_timeout_ms: 100..=100_000,
+        initial_delay_ms: 0,
+        members_max: MEMBERS_MAX,
+        members_memory,
+        consumer,
+    };
+    Coordinator::new(limits)
 }
 
 fn join_of(member_id: &str, new_id: &str) -> Join {

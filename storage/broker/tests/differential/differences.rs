@@ -19,6 +19,8 @@ pub(crate) enum Accepts {
     AnyOrder,
     /// Only the items of a list that both have, by this field.
     Common(&'static str),
+    /// Two numbers that are no further from each other than that.
+    Near(i64),
     /// Just these: Kafka's, ours.
     Just(&'static str, &'static str),
 }
@@ -40,6 +42,10 @@ const fn any_order(api: &'static str, field: &'static str, reason: &'static str)
 
 const fn common(api: &'static str, field: &'static str, by: &'static str, reason: &'static str) -> Difference {
     Difference { api, field, rule: Accepts::Common(by), reason }
+}
+
+const fn near(api: &'static str, field: &'static str, distance: i64, reason: &'static str) -> Difference {
+    Difference { api, field, rule: Accepts::Near(distance), reason }
 }
 
 const fn just(
@@ -74,6 +80,7 @@ pub(crate) static DIFFERENCES: &[Difference] = &[
     ),
     just("Fetch", "*aborted_transactions", "[*", "[]", "Kafka also names transactions behind what it sends"),
     any("Produce", "*log_append_time_ms", "two clocks"),
+    near("ListOffsets", "*timestamp", 200, "two clocks, where the topic gives records the time of their appending"),
     any_order("DescribeTransactions", "*topics.partitions", "Kafka lists them as its hash table has them"),
     any("*", "*error_message", "messages for people are our own"),
     any("*", "*batch_index_error_message", "messages for people are our own"),
@@ -154,7 +161,7 @@ pub(crate) fn rules<'a>(api: &'a str, path: &'a str, _version: i16) -> impl Iter
         |difference| match difference.rule {
             Accepts::Any => Some(Rule::Masked),
             Accepts::AnyOrder => Some(Rule::Unordered),
-            Accepts::Just(..) | Accepts::Common(_) => None,
+            Accepts::Just(..) | Accepts::Near(_) | Accepts::Common(_) => None,
         },
     )
 }
@@ -170,10 +177,21 @@ pub(crate) fn common_lists(api: &str) -> impl Iterator<Item = (&'static Differen
 /// The declaration by which these two values may stand beside each other.
 pub(crate) fn accepted(api: &str, path: &str, kafka: &str, ours: &str) -> Option<&'static Difference> {
     let fits = |difference: &&Difference| {
-        matches(difference, api, path)
-            && matches!(difference.rule, Accepts::Just(theirs, own) if is_like(theirs, kafka) && is_like(own, ours))
+        let fits = match difference.rule {
+            Accepts::Just(theirs, own) => is_like(theirs, kafka) && is_like(own, ours),
+            Accepts::Near(distance) => is_near(distance, kafka, ours),
+            _ => false,
+        };
+        fits && matches(difference, api, path)
     };
     DIFFERENCES.iter().find(fits)
+}
+
+fn is_near(distance: i64, kafka: &str, ours: &str) -> bool {
+    match (kafka.parse::<i64>(), ours.parse::<i64>()) {
+        (Ok(kafka), Ok(ours)) => kafka.abs_diff(ours) <= distance.unsigned_abs(),
+        _ => false,
+    }
 }
 
 /// `*` at the end stands for anything.

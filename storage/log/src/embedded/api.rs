@@ -78,17 +78,19 @@ impl Inner {
         let header = check_batch(&batch)?;
         let config = self.partition(to)?.config();
         let now_ms = self.options.io.now_ms();
+        let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
+        if header.is_transactional() {
+            // Of two faults Kafka names this one first. It is looked for again once nothing can come between.
+            locked(&self.coordinator).expect_open(producer, to, version)?;
+        }
         check_records(&header, &batch, to, &config, now_ms)?;
         let batch = convert(&header, batch, &config, now_ms)?;
         self.wait_for_room();
         let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
-        let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
         // Held until the batch is placed, or the transaction could end between the two.
         let mut coordinator = header.is_transactional().then(|| locked(&self.coordinator));
-        match (&coordinator, version) {
-            (Some(coordinator), TransactionVersion::One) => coordinator.expect_added(producer, to)?,
-            (Some(coordinator), TransactionVersion::Two) => _ = coordinator.expect(producer)?,
-            (None, _) => {}
+        if let Some(coordinator) = &coordinator {
+            coordinator.expect_open(producer, to, version)?;
         }
         let placed = self.place(to, batch)?;
         if let Some(coordinator) = &mut coordinator
@@ -254,6 +256,12 @@ impl EmbeddedLog {
     #[must_use]
     pub fn transactions(&self) -> Vec<TransactionInfo> {
         locked(&self.inner.coordinator).all().cloned().collect()
+    }
+
+    /// What all transactional ids take in memory, with the partitions of their transactions.
+    #[must_use]
+    pub fn transactions_bytes(&self) -> usize {
+        locked(&self.inner.coordinator).bytes()
     }
 
     /// A transactional id with its state; `None` if nobody has used it, or not for long.

@@ -10,6 +10,7 @@ use std::sync::PoisonError;
 
 use super::Inner;
 use super::producer_ids::ProducerIds;
+use super::transactions::TransactionVersion;
 use crate::codec::{Decoder, Encode};
 use crate::topic::STATE_TOPIC;
 use crate::{Error, Producer, Result, TopicPartition};
@@ -19,6 +20,9 @@ const VALUE_VERSION: i16 = 2;
 const LAST_ID_SINCE: i16 = 2;
 /// From this epoch on a producer gets a new id instead of the next epoch, which its last marker may have.
 const EPOCH_MAX: i16 = i16::MAX - 1;
+/// What a transactional id and a partition of its transaction take beside their names, with room to spare.
+const INFO_BYTES: usize = 512;
+const PARTITION_BYTES: usize = 64;
 /// No producer.
 pub(super) const NOBODY: Producer = Producer { id: -1, epoch: -1 };
 /// `transaction.timeout.ms` of a producer that does not say.
@@ -71,6 +75,12 @@ impl TransactionInfo {
     #[must_use]
     pub fn is_of(&self, producer_id: i64) -> bool {
         [self.producer.id, self.last.id].contains(&producer_id)
+    }
+
+    /// What it takes in memory: its name is there four times.
+    fn bytes(&self) -> usize {
+        let partitions = self.partitions.iter().map(|partition| PARTITION_BYTES + partition.topic.len());
+        INFO_BYTES + 4 * self.transactional_id.len() + partitions.sum::<usize>()
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -134,6 +144,8 @@ pub(super) struct Coordinator {
     by_id: BTreeMap<String, TransactionInfo>,
     /// Whose each producer id is.
     names: HashMap<i64, String>,
+    /// What they take in memory.
+    bytes: usize,
     ids: ProducerIds,
 }
 
@@ -168,13 +180,20 @@ impl Coordinator {
         self.remove(&name);
         let last = Some(info.last.id).filter(|id| *id != NOBODY.id);
         self.names.extend(last.into_iter().chain([info.producer.id]).map(|id| (id, name.clone())));
+        self.bytes += info.bytes();
         self.by_id.insert(name, info);
+    }
+
+    /// What all of them take in memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn remove(&mut self, transactional_id: &str) {
         if let Some(old) = self.by_id.remove(transactional_id) {
             self.names.remove(&old.producer.id);
             self.names.remove(&old.last.id);
+            self.bytes -= old.bytes();
         }
     }
 
@@ -207,10 +226,25 @@ impl Coordinator {
         Err(Error::NotInTransaction { transactional_id, partition: partition.clone() })
     }
 
+    /// That a transactional batch of this producer may go to the partition.
+    pub(super) fn expect_open(
+        &self,
+        producer: Producer,
+        partition: &TopicPartition,
+        version: TransactionVersion,
+    ) -> Result<()> {
+        match version {
+            TransactionVersion::One => self.expect_added(producer, partition),
+            TransactionVersion::Two => self.expect(producer).map(drop),
+        }
+    }
+
     /// Forgets that transactions are open in a topic that is gone.
     pub(super) fn forget_topic(&mut self, topic: &str) {
         for info in self.by_id.values_mut() {
+            self.bytes -= info.bytes();
             info.partitions.retain(|partition| &*partition.topic != topic);
+            self.bytes += info.bytes();
         }
     }
 
@@ -266,6 +300,6 @@ mod tests {
         coordinator.insert(TransactionInfo { last: NOBODY, producer: Producer { id: 9, epoch: 0 }, ..info() });
         assert!(coordinator.of(6).is_none() && coordinator.of(7).is_none() && coordinator.of(NOBODY.id).is_none());
         coordinator.remove("me");
-        assert!(coordinator.of(9).is_none() && coordinator.names.is_empty());
+        assert!(coordinator.of(9).is_none() && coordinator.names.is_empty() && coordinator.bytes() == 0);
     }
 }

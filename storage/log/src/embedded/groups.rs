@@ -16,6 +16,18 @@ impl EmbeddedLog {
         locked(&self.inner.groups).names()
     }
 
+    /// What the offsets of all groups take in memory, those of open transactions included.
+    #[must_use]
+    pub fn group_offsets_bytes(&self) -> usize {
+        locked(&self.inner.groups).bytes()
+    }
+
+    /// How much more they would take if these were committed.
+    #[must_use]
+    pub fn group_offsets_growth(&self, offsets: &[GroupOffset]) -> usize {
+        locked(&self.inner.groups).growth(offsets)
+    }
+
     /// Forgets a group's offsets in some partitions.
     ///
     /// # Errors

@@ -48,12 +48,21 @@ impl TransactionInfo {
             // By an abort a producer of version 2 gets rid of whatever may still be on its way.
             TransactionVersion::Two if !commit => Ok(true),
             TransactionVersion::One if !self.is_ended(!commit) => Ok(false),
-            _ => Err(Error::InvalidTransactionState {
-                transactional_id: self.transactional_id.clone(),
-                action: if commit { "committed" } else { "aborted" },
-                state: self.state,
-            }),
+            _ => Err(self.cannot_end(commit)),
         }
+    }
+
+    fn cannot_end(&self, commit: bool) -> Error {
+        Error::InvalidTransactionState {
+            transactional_id: self.transactional_id.clone(),
+            action: if commit { "committed" } else { "aborted" },
+            state: self.state,
+        }
+    }
+
+    /// Whether its producer has the epoch after this one.
+    fn follows(&self, producer: Producer) -> bool {
+        self.producer.id == producer.id && self.producer.epoch.checked_sub(1) == Some(producer.epoch)
     }
 }
 
@@ -207,6 +216,10 @@ impl Inner {
         if let Some(info) = known.filter(is_repeated) {
             // The answer was lost.
             return Ok((self.ticket(self.queue.sequence()), info.producer));
+        }
+        let ended_otherwise = |info: &&TransactionInfo| bumps && info.follows(producer) && info.is_ended(!commit);
+        if let Some(info) = known.filter(ended_otherwise) {
+            return Err(info.cannot_end(commit));
         }
         let mut info = coordinator.expect(producer)?.clone();
         let mut ticket = self.ticket(self.queue.sequence());

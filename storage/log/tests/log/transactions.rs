@@ -229,3 +229,29 @@ fn of_two_offsets_the_one_that_came_later_counts_whichever_transaction_ends_firs
     drop(log);
     assert_eq!(found(&EmbeddedLog::open(options(disk)).unwrap()), [Some(11), Some(12)]);
 }
+
+#[test]
+fn what_was_committed_after_an_offset_of_a_transaction_stays_and_what_they_take_is_counted() {
+    let disk = Memory::with_crashes();
+    let (earlier, later) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
+    let log = EmbeddedLog::open(options(disk.clone())).unwrap();
+    log.create_topic(&TopicSpec::new("t", 2)).unwrap();
+    let empty = log.group_offsets_bytes();
+    let producer = log.init_producer("me").unwrap();
+    let write = |log: &EmbeddedLog, offsets| {
+        log.write(WriteBatch { batches: Vec::new(), offsets }).unwrap().wait().unwrap();
+    };
+    write(&log, vec![offset("g", &earlier, 1)]);
+    let both = [offset("g", &earlier, 7), offset("g", &later, 7)];
+    log.add_offsets(producer, &both, TransactionVersion::Two).unwrap();
+    write(&log, vec![offset("g", &later, 3)]);
+    log.end_transaction(producer, true, &[]).unwrap().wait().unwrap();
+    let expected = [Some(7), Some(3)];
+    let found = |log: &EmbeddedLog| [&earlier, &later].map(|partition| log.group_offset("g", partition).unwrap());
+    assert_eq!(found(&log), expected);
+    assert!(log.group_offsets_bytes() > empty && log.group_offsets_growth(&both) == 0);
+    let (_, log) = after_crash(&disk, log);
+    assert_eq!(found(&log), expected);
+    log.delete_group("g").unwrap();
+    assert_eq!(log.group_offsets_bytes(), empty);
+}

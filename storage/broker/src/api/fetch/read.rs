@@ -1,22 +1,31 @@
 //! Reads what a fetch asks for, within its bounds.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::fetch_request::FetchTopic;
 use kafka_protocol::messages::fetch_response::{
     AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData,
 };
-use kafka_protocol::messages::{BrokerId, FetchRequest, ProducerId};
+use kafka_protocol::messages::{BrokerId, FetchRequest, ProducerId, TopicName};
 use millstream_log::{Isolation, Log};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+use uuid::Uuid;
 
 use super::Wanted;
 use crate::api::leader_epoch::check_epoch;
 use crate::api::list_offsets::isolation;
-use crate::call::Call;
+use crate::budget::Share;
+use crate::call::{Call, Hangup};
 use crate::code::code_of;
+use crate::text::detached;
 
 /// What a response may hold when the memory for responses is used up.
 const SCARCE_BYTES: usize = 64 << 10;
+/// How long a fetch waits for so little of it.
+const SCARCE_MAX: Duration = Duration::from_secs(30);
 
 /// How to read.
 pub(super) struct Reading<'a> {
@@ -25,13 +34,14 @@ pub(super) struct Reading<'a> {
     isolation: Isolation,
     bytes_min: usize,
     bytes_max: usize,
-    /// The response's share of the memory for responses.
-    pub(super) share: Option<OwnedSemaphorePermit>,
+    /// A batch that comes whole may be so large.
+    batch_bytes_max: usize,
 }
 
 /// What was read: the answer for each partition in the order of the request.
 pub(super) struct Read {
     partitions: Vec<PartitionData>,
+    bytes: usize,
     /// Whether there is nothing to wait for: enough records or an error.
     pub(super) is_enough: bool,
 }
@@ -40,33 +50,52 @@ impl<'a> Reading<'a> {
     pub(super) fn new(call: &'a Call, request: &FetchRequest, wanted: &'a [Wanted]) -> Self {
         let broker = &call.broker;
         let asked = wanted.iter().map(|wanted| positive(wanted.bytes_max)).fold(0, usize::saturating_add);
-        let bytes_max = positive(request.max_bytes).min(asked).min(broker.options.response_bytes_max);
-        // A reader that is slow to take its response must not hold up others, so nobody waits for a share.
-        let share = broker.responses.try_take(bytes_max);
-        let bytes_max = if share.is_some() { bytes_max } else { bytes_max.min(SCARCE_BYTES) };
+        let names: BTreeSet<_> = wanted.iter().filter_map(|wanted| Some(&*wanted.partition.as_ref()?.topic)).collect();
+        let batch_max = |name: &str| Some(broker.log.topic(name).ok()??.config.max_message_bytes);
+        let batch_max = names.into_iter().filter_map(batch_max).max().unwrap_or(0);
         Self {
             call,
             wanted,
             isolation: isolation(request.isolation_level),
             bytes_min: positive(request.min_bytes),
-            bytes_max,
-            share,
+            bytes_max: positive(request.max_bytes).min(asked).min(broker.options.response_bytes_max),
+            batch_bytes_max: usize::try_from(batch_max).unwrap_or(usize::MAX),
         }
     }
 
-    pub(super) fn read(&self) -> Read {
-        let mut read = Read { partitions: Vec::with_capacity(self.wanted.len()), is_enough: false };
-        let mut bytes = 0;
+    /// Reads, with a share of the memory for responses that is as large as what was read.
+    pub(super) async fn read(&self) -> Result<(Read, Share), Hangup> {
+        let responses = &self.call.broker.responses;
+        let bytes = self.bytes_max.max(self.batch_bytes_max);
+        let (mut share, bytes_max) = match responses.try_take(bytes) {
+            Some(share) => (share, self.bytes_max),
+            // Little is soon to be had: a reader that is slow to take its response has to go.
+            None => {
+                let bytes_max = self.bytes_max.min(SCARCE_BYTES);
+                let mut share = Share::default();
+                let bytes = bytes_max.max(self.batch_bytes_max);
+                let growing = responses.grow(&mut share, bytes, bytes);
+                timeout(SCARCE_MAX, growing).await.map_err(|_| Hangup)?;
+                (share, bytes_max)
+            }
+        };
+        let read = self.read_up_to(bytes_max);
+        responses.try_resize(&mut share, read.bytes);
+        Ok((read, share))
+    }
+
+    fn read_up_to(&self, bytes_max: usize) -> Read {
+        let mut read = Read { partitions: Vec::with_capacity(self.wanted.len()), bytes: 0, is_enough: false };
         for wanted in self.wanted {
-            let left = self.bytes_max.saturating_sub(bytes);
+            let left = bytes_max.saturating_sub(read.bytes);
             // The first batch comes whole, be it larger than all bounds (KIP-74); once they are reached no other does.
-            let data =
-                self.partition(wanted, if bytes == 0 { Some(left.max(1)) } else { Some(left).filter(|l| *l > 0) });
+            let left = if read.bytes == 0 { Some(left.max(1)) } else { Some(left).filter(|left| *left > 0) };
+            let data = self.partition(wanted, left);
             read.is_enough |= data.error_code != 0;
-            bytes += data.records.as_ref().map_or(0, Bytes::len);
+            read.bytes += data.records.as_ref().map_or(0, Bytes::len);
             read.partitions.push(data);
         }
-        read.is_enough |= bytes >= self.bytes_min;
+        read.is_enough |= read.bytes >= self.bytes_min;
         read
     }
 
@@ -111,15 +140,30 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// A topic as the client named it, and how many of its partitions it asked for.
+pub(super) struct Asked {
+    topic: TopicName,
+    id: Uuid,
+    partitions: usize,
+}
+
+impl Asked {
+    pub(super) fn all(request: &FetchRequest) -> Vec<Self> {
+        let asked = |topic: &FetchTopic| Self {
+            topic: TopicName(detached(&topic.topic)),
+            id: topic.topic_id,
+            partitions: topic.partitions.len(),
+        };
+        request.topics.iter().map(asked).collect()
+    }
+}
+
 impl Read {
-    pub(super) fn response(self, request: FetchRequest) -> FetchResponse {
+    pub(super) fn response(self, asked: Vec<Asked>) -> FetchResponse {
         let mut partitions = self.partitions.into_iter();
-        let topics = request.topics.into_iter().map(|topic| {
-            let of_topic = partitions.by_ref().take(topic.partitions.len()).collect();
-            FetchableTopicResponse::default()
-                .with_topic(topic.topic)
-                .with_topic_id(topic.topic_id)
-                .with_partitions(of_topic)
+        let topics = asked.into_iter().map(|asked| {
+            let of_topic = partitions.by_ref().take(asked.partitions).collect();
+            FetchableTopicResponse::default().with_topic(asked.topic).with_topic_id(asked.id).with_partitions(of_topic)
         });
         FetchResponse::default().with_responses(topics.collect())
     }

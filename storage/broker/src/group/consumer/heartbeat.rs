@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
+use regex::Regex;
 
 use super::assignor::{Assignor, Candidate};
 use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, JOIN_EPOCH, LEAVE_FOR_A_WHILE_EPOCH};
@@ -61,10 +62,21 @@ impl ConsumerGroup {
         let mut member = self.admit(beat)?;
         let assigned_before = member.assigned.clone();
         let is_new = self.epoch == 0 || !self.members.contains_key(id);
-        let subscribes_anew = member.update(beat)?;
+        let said_before = member.said_bytes();
+        let subscribes_anew = member.update(beat, self.matcher(beat.expression.as_deref()))?;
+        let says_more = member.said_bytes() != said_before;
         member.session_deadline_ms = now_ms.saturating_add(limits.session_timeout_ms.into());
         self.take_place(beat, member);
+        self.touch(now_ms);
         let has_changed = self.refresh(topics, is_new || subscribes_anew, now_ms);
+        if (is_new || says_more || has_changed) && !self.take_memory(limits) {
+            self.remove(id);
+            self.give_back(limits);
+            return refuse(
+                ResponseError::CoordinatorNotAvailable,
+                "The memory for groups is used up, try again later.",
+            );
+        }
         if has_changed || self.epoch == 0 {
             self.epoch += 1;
         }
@@ -172,12 +184,12 @@ impl ConsumerMember {
     }
 
     /// Takes over what the member says of itself; true if it wants other topics than before.
-    fn update(&mut self, beat: &Heartbeat) -> Result<bool, Refusal> {
+    fn update(&mut self, beat: &Heartbeat, known: Option<Arc<Regex>>) -> Result<bool, Refusal> {
         let mut subscribes_anew = false;
         if let Some(expression) = &beat.expression
             && *expression != self.subscription.expression
         {
-            self.subscription.set_expression(expression.clone())?;
+            self.subscription.set_expression(expression.clone(), known)?;
             subscribes_anew = true;
         }
         if let Some(names) = &beat.topic_names {

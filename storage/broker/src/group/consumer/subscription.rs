@@ -9,8 +9,11 @@ use regex::{Regex, RegexBuilder};
 
 use super::{ConsumerGroup, Refusal, refuse};
 
-/// A compiled expression takes no more than this.
-const EXPRESSION_BYTES_MAX: usize = 1 << 20;
+/// A compiled expression is compiled in both directions, and so is what it remembers of its runs; each of the four takes
+/// no more than this.
+const EXPRESSION_BYTES_MAX: usize = 256 << 10;
+/// What a compiled expression is counted as.
+pub(super) const MATCHER_BYTES: usize = 4 * EXPRESSION_BYTES_MAX;
 /// Topics that are new, larger or gone are noticed after so long.
 const REFRESH_MS: i64 = 1_000;
 
@@ -28,17 +31,27 @@ pub(crate) struct Subscription {
     pub(crate) names: BTreeSet<Arc<str>>,
     /// The expression as the member gave it, empty if it gave none.
     pub(crate) expression: StrBytes,
-    matcher: Option<Regex>,
+    /// All members of the group with this expression have the same one.
+    matcher: Option<Arc<Regex>>,
     /// All topics that both stand for, be they there or not.
     pub(crate) resolved: BTreeSet<Arc<str>>,
 }
 
 impl Subscription {
     /// Reads an expression; an empty one takes back the one before.
-    pub(super) fn set_expression(&mut self, expression: StrBytes) -> Result<(), Refusal> {
-        self.matcher = if expression.is_empty() { None } else { Some(compile(&expression)?) };
+    pub(super) fn set_expression(&mut self, expression: StrBytes, known: Option<Arc<Regex>>) -> Result<(), Refusal> {
+        self.matcher = match known {
+            _ if expression.is_empty() => None,
+            Some(known) => Some(known),
+            None => Some(Arc::new(compile(&expression)?)),
+        };
         self.expression = expression;
         Ok(())
+    }
+
+    /// What is the same for members that have the same compiled expression.
+    pub(super) fn matcher_id(&self) -> Option<*const Regex> {
+        self.matcher.as_ref().map(Arc::as_ptr)
     }
 
     pub(super) fn resolve(&mut self, all: &[Arc<str>]) {
@@ -52,8 +65,11 @@ impl Subscription {
 /// The whole name of a topic must match.
 fn compile(expression: &str) -> Result<Regex, Refusal> {
     let whole = format!("^(?:{expression})$");
-    let compiled =
-        Regex::new(expression).and_then(|_| RegexBuilder::new(&whole).size_limit(EXPRESSION_BYTES_MAX).build());
+    let compile = |expression: &str| {
+        let mut builder = RegexBuilder::new(expression);
+        builder.size_limit(EXPRESSION_BYTES_MAX).dfa_size_limit(EXPRESSION_BYTES_MAX).build()
+    };
+    let compiled = compile(expression).and_then(|_| compile(&whole));
     compiled.or_else(|error| {
         let message = format!("SubscribedTopicRegex `{expression}` is not a valid regular expression: {error}.");
         refuse(ResponseError::InvalidRegularExpression, message)
@@ -61,6 +77,13 @@ fn compile(expression: &str) -> Result<Regex, Refusal> {
 }
 
 impl ConsumerGroup {
+    /// An expression as another member has compiled it already.
+    pub(super) fn matcher(&self, expression: Option<&str>) -> Option<Arc<Regex>> {
+        let expression = expression?;
+        let mut subscriptions = self.members.values().map(|member| &member.subscription);
+        subscriptions.find(|subscription| &*subscription.expression == expression)?.matcher.clone()
+    }
+
     /// Looks at the topics if that is due or `is_due` by itself; true if something has changed that the target depends on.
     pub(super) fn refresh(&mut self, topics: &dyn Topics, is_due: bool, now_ms: i64) -> bool {
         if !is_due && now_ms < self.refresh_at_ms {

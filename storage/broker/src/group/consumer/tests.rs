@@ -17,7 +17,9 @@ impl Topics for Given {
     }
 }
 
-pub(super) const LIMITS: ConsumerLimits = ConsumerLimits { session_timeout_ms: 10_000, members_max: 4 };
+pub(super) fn limits() -> ConsumerLimits {
+    ConsumerLimits { session_timeout_ms: 10_000, members_max: 4, memory: Budget::new(16 << 20) }
+}
 
 fn given(topics: &[(&str, i32)]) -> Given {
     Given(topics.iter().map(|(name, size)| (Arc::from(*name), *size)).collect())
@@ -49,16 +51,17 @@ fn code<T: std::fmt::Debug>(outcome: Result<T, Refusal>) -> ResponseError {
 struct Run {
     group: ConsumerGroup,
     topics: Given,
+    limits: ConsumerLimits,
     now_ms: i64,
 }
 
 impl Run {
     fn new(topics: &[(&str, i32)]) -> Self {
-        Self { group: ConsumerGroup::default(), topics: given(topics), now_ms: 0 }
+        Self { group: ConsumerGroup::default(), topics: given(topics), limits: limits(), now_ms: 0 }
     }
 
     fn beat(&mut self, beat: &Heartbeat) -> Result<Beat, Refusal> {
-        self.group.heartbeat(beat, &self.topics, &LIMITS, self.now_ms)
+        self.group.heartbeat(beat, &self.topics, &self.limits, self.now_ms)
     }
 
     fn join(&mut self, id: &str, topics: &[&str]) -> Beat {
@@ -151,15 +154,15 @@ fn silence_and_holding_on_end_a_membership() {
     assert_eq!(run.group.next_tick_ms(), 11_000, "by then the first must have given something up");
     run.now_ms = 10_999;
     run.beat(&alive("a", 1, Some(parts("t", 0..2)))).unwrap();
-    run.group.tick(run.now_ms);
+    run.group.tick(&run.limits, run.now_ms);
     assert_eq!(run.group.members.len(), 2);
     run.now_ms = 11_000;
-    run.group.tick(run.now_ms);
+    run.group.tick(&run.limits, run.now_ms);
     assert_eq!(code(run.beat(&alive("a", 1, None))), ResponseError::UnknownMemberId);
     assert_eq!(run.beat(&alive("b", 2, None)).unwrap().assignment, Some(parts("t", 0..2)));
-    run.group.tick(20_999);
+    run.group.tick(&run.limits, 20_999);
     assert_eq!(run.group.members.len(), 1);
-    run.group.tick(21_000);
+    run.group.tick(&run.limits, 21_000);
     assert_eq!(run.group.state_name(), "Empty");
 }
 
@@ -190,7 +193,7 @@ fn a_static_member_comes_back_to_what_it_had() {
     run.group.leave(&text("a2"), Some(&text("a")), true).unwrap();
     run.now_ms = 9_000;
     run.beat(&hold("b1", "b", 2, parts("t", 2..4))).unwrap();
-    run.group.tick(10_000);
+    run.group.tick(&run.limits, 10_000);
     assert_eq!(run.beat(&hold("b1", "b", 2, parts("t", 2..4))).unwrap().assignment, Some(parts("t", 0..4)));
 }
 

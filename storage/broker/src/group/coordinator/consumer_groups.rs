@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Coordinator, EMPTY_GROUPS_MAX};
+use super::{Coordinator, GROUPS_BYTES_MIN};
+use crate::group::Waits;
 use crate::group::consumer::{
     Beat, ConsumerGroup, ConsumerLimits, Heartbeat, JOIN_EPOCH, LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, Refusal, Topics,
     refuse,
 };
+use crate::text::detached;
 
 /// All consumer groups.
 #[derive(Debug)]
@@ -32,7 +34,19 @@ impl ConsumerGroups {
     ) -> Result<(), ResponseError> {
         let group = self.by_name.get_mut(group).ok_or(ResponseError::UnknownMemberId)?;
         let named = instance.filter(|_| member_id.is_empty()).and_then(|instance| group.member_of_instance(instance));
-        group.leave(named.as_ref().unwrap_or(member_id), instance, false).map_err(|(error, _)| error)
+        let left = group.leave(named.as_ref().unwrap_or(member_id), instance, false).map_err(|(error, _)| error);
+        group.give_back(&self.limits);
+        left
+    }
+
+    pub(super) fn tick(&mut self, now_ms: i64) {
+        self.by_name.values_mut().for_each(|group| group.tick(&self.limits, now_ms));
+        self.by_name.retain(|_, group| !group.is_over(now_ms));
+    }
+
+    /// Forgets all groups without members but this one.
+    pub(super) fn forget_unused(&mut self, except: &StrBytes) {
+        self.by_name.retain(|name, group| name == except || !group.members.is_empty());
     }
 
     /// Makes way for a classic group of this name, unless members are in it.
@@ -48,7 +62,7 @@ impl ConsumerGroups {
     }
 }
 
-impl<W> Coordinator<W> {
+impl<W: Waits> Coordinator<W> {
     /// A member of a consumer group joins, shows that it is alive, or goes.
     pub(crate) fn consumer_heartbeat(
         &mut self,
@@ -58,20 +72,21 @@ impl<W> Coordinator<W> {
         now_ms: i64,
     ) -> Result<Beat, Refusal> {
         self.make_way_for_consumers(group)?;
+        if beat.epoch == JOIN_EPOCH && !self.limits.members_memory.has(GROUPS_BYTES_MIN) {
+            self.forget_unused(group);
+        }
         let consumers = &mut self.consumers;
         if [LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH].contains(&beat.epoch) {
             let for_a_while = beat.epoch == LEAVE_FOR_A_WHILE_EPOCH;
             let known = consumers.by_name.get_mut(group).ok_or_else(|| not_found(group))?;
             known.leave(&beat.member_id, beat.instance.as_ref(), for_a_while)?;
+            known.give_back(&consumers.limits);
             return Ok(Beat { member_id: beat.member_id.clone(), epoch: beat.epoch, assignment: None });
         }
         if beat.epoch == JOIN_EPOCH && !consumers.by_name.contains_key(group) {
-            if consumers.by_name.len() >= EMPTY_GROUPS_MAX {
-                consumers.by_name.retain(|_, group| !group.members.is_empty());
-            }
-            let mut new = ConsumerGroup::default();
+            let mut new = ConsumerGroup::named(group);
             let answer = new.heartbeat(beat, topics, &consumers.limits, now_ms)?;
-            consumers.by_name.insert(group.clone(), new);
+            consumers.by_name.insert(detached(group), new);
             return Ok(answer);
         }
         match consumers.by_name.get_mut(group) {
@@ -84,7 +99,7 @@ impl<W> Coordinator<W> {
     /// A classic group that nobody is in makes way. One with members does not: they cannot move while they are members.
     fn make_way_for_consumers(&mut self, group: &StrBytes) -> Result<(), Refusal> {
         match self.groups.get(group) {
-            Some(classic) if !(classic.members.is_empty() && classic.pending.is_empty()) => {
+            Some(classic) if !classic.is_unused() => {
                 let message = format!(
                     "Cannot upgrade classic group {} to consumer group because online upgrade is disabled.",
                     &**group

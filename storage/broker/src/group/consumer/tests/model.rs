@@ -101,7 +101,7 @@ impl World {
             }
             Step::Wait(ms) => {
                 self.run.now_ms += ms;
-                self.run.group.tick(self.run.now_ms);
+                self.run.group.tick(&self.run.limits, self.run.now_ms);
                 // Who was thrown out stops working, as a client does whose session is over.
                 for (at, client) in self.clients.iter_mut().enumerate() {
                     if !self.run.group.members.contains_key(&text(format!("m{at}"))) {

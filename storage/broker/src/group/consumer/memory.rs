@@ -1,0 +1,57 @@
+//! What a consumer group takes of the memory for groups.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, subscription};
+
+/// What a group, a member, a name in a set and a partition take beside what is counted by its length, with room to
+/// spare. A partition is in its member's target, in what it owns or is to give up, and in the group's table of owners.
+const GROUP_BYTES: usize = 1_024;
+const MEMBER_BYTES: usize = 1_024;
+const NAME_BYTES: usize = 64;
+const PARTITION_BYTES: usize = 256;
+
+impl ConsumerMember {
+    /// What it says of itself.
+    pub(super) fn said_bytes(&self) -> usize {
+        let texts = [&self.instance, &self.rack, &self.assignor].into_iter().flatten().map(|text| text.len());
+        let names = self.subscription.names.iter().map(|name| name.len() + NAME_BYTES);
+        let client = self.client_id.len() + self.client_host.len() + self.subscription.expression.len();
+        2 * texts.sum::<usize>() + names.sum::<usize>() + client
+    }
+}
+
+impl ConsumerGroup {
+    fn bytes(&self) -> usize {
+        let member = |(id, member): (&_, &ConsumerMember)| -> usize {
+            let id: &kafka_protocol::protocol::StrBytes = id;
+            MEMBER_BYTES + 2 * id.len() + member.said_bytes() + member.subscription.resolved.len() * NAME_BYTES
+        };
+        let topic = |(name, partitions): (&Arc<str>, &i32)| {
+            NAME_BYTES + name.len() + usize::try_from(*partitions).unwrap_or(0) * PARTITION_BYTES
+        };
+        let matchers: BTreeSet<_> =
+            self.members.values().filter_map(|member| member.subscription.matcher_id()).collect();
+        GROUP_BYTES
+            + self.name_bytes
+            + self.members.iter().map(member).sum::<usize>()
+            + self.topics.iter().map(topic).sum::<usize>()
+            + matchers.len() * subscription::MATCHER_BYTES
+    }
+
+    /// Takes as much memory as it needs, if that is free.
+    pub(super) fn take_memory(&mut self, limits: &ConsumerLimits) -> bool {
+        let bytes = self.bytes();
+        if self.share.is_none() {
+            self.share = limits.memory.try_take(GROUP_BYTES);
+        }
+        self.share.as_mut().is_some_and(|share| limits.memory.try_resize(share, bytes))
+    }
+
+    /// Gives back what it does not need any more.
+    pub(crate) fn give_back(&mut self, limits: &ConsumerLimits) {
+        // To make it smaller never fails.
+        _ = self.take_memory(limits);
+    }
+}
