@@ -192,6 +192,11 @@ impl Budget {
         self.state().free >= bytes
     }
 
+    /// Whether half of it is free, so that nobody need be sparing.
+    pub(crate) fn is_plenty(&self) -> bool {
+        self.has(self.bytes / 2)
+    }
+
     /// Whether those who hold memory without using it are to go.
     fn is_short(&self) -> bool {
         let state = self.state();

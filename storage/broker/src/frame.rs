@@ -15,9 +15,6 @@ use crate::budget::{Budget, Pace, Share};
 
 /// So much of a frame is not counted against the memory that all connections share.
 const SMALL_BYTES: usize = 16 << 10;
-/// A frame gets twice the memory of what has come; between these sizes, which is where clients' frames are, four times,
-/// to copy less. So announcing much takes little from others.
-const FREQUENT_BYTES: std::ops::Range<usize> = 64 << 10..1 << 20;
 /// Each piece of a frame must come within this time, and if there is no memory for it, somebody else's must be free.
 const PIECE_BYTES: usize = 1 << 20;
 const PIECE_MAX: Duration = Duration::from_secs(30);
@@ -118,7 +115,9 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         let mut share = Share::default();
         let mut room = SMALL_BYTES;
         while room < length {
-            room *= if FREQUENT_BYTES.contains(&room) { 4 } else { 2 };
+            // Twice what has come, so that announcing much takes little from others; while there is plenty, a piece at once,
+            // since growing is copying.
+            room = if self.budget.is_plenty() { room.max(PIECE_BYTES / 2) * 2 } else { room * 2 };
             let patience = if share.is_some() { HOLDING_MAX } else { PIECE_MAX };
             timeout(patience, self.budget.grow(&mut share, room.min(length) - SMALL_BYTES, length)).await?;
             self.fill_to(length.min(room), true).await?;

@@ -1,6 +1,7 @@
-//! Buffers for reading, used again and again.
+//! Buffers used again and again.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -13,7 +14,8 @@ const KEPT_BYTES_MAX: usize = 4 << 20;
 /// Buffers that nobody uses at the moment.
 ///
 /// A fresh buffer of a fetch's size costs more than the copy from the page cache into it, since the system
-/// has to map and to clear its pages. A mutex, held to take or to return a buffer.
+/// has to map and to clear its pages; so it is with the copy of a batch that is appended. A mutex, held to take or
+/// to return a buffer.
 #[derive(Default)]
 pub(crate) struct Buffers {
     free: Mutex<Vec<Vec<u8>>>,
@@ -25,24 +27,60 @@ impl fmt::Debug for Buffers {
     }
 }
 
-/// A buffer that returns to its pool when nobody refers to its bytes any more.
-struct Pooled {
+/// Bytes that their owner may change. Their memory goes back to where it came from when nobody refers to it any more.
+pub struct Buffer {
     bytes: Vec<u8>,
     /// How many of the bytes count; the others are left from earlier.
     length: usize,
-    pool: Arc<Buffers>,
+    pool: Option<Arc<Buffers>>,
 }
 
-impl AsRef<[u8]> for Pooled {
-    fn as_ref(&self) -> &[u8] {
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Buffer").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+impl From<Vec<u8>> for Buffer {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { length: bytes.len(), bytes, pool: None }
+    }
+}
+
+impl From<Buffer> for Bytes {
+    fn from(mut buffer: Buffer) -> Self {
+        match buffer.pool {
+            Some(_) => Self::from_owner(buffer),
+            None => std::mem::take(&mut buffer.bytes).into(),
+        }
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 }
 
-impl Drop for Pooled {
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(..self.length).unwrap_or_default()
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Drop for Buffer {
     fn drop(&mut self) {
+        let Some(pool) = &self.pool else { return };
         let bytes = std::mem::take(&mut self.bytes);
-        let mut free = self.pool.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = pool.free();
         if free.len() < FREE_MAX && bytes.len() <= KEPT_BYTES_MAX {
             free.push(bytes);
         }
@@ -50,18 +88,36 @@ impl Drop for Pooled {
 }
 
 impl Buffers {
+    fn free(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A buffer of so many bytes, which are whatever they were.
+    fn take(self: &Arc<Self>, length: usize) -> Buffer {
+        let mut bytes = self.free().pop().unwrap_or_default();
+        if bytes.len() < length {
+            bytes.resize(length, 0);
+        }
+        Buffer { bytes, length, pool: Some(Arc::clone(self)) }
+    }
+
     /// Lets `read` fill a buffer of `length_max` bytes and returns as many of them as it says.
     pub(crate) fn fill<E>(
         self: &Arc<Self>,
         length_max: usize,
         read: impl FnOnce(&mut [u8]) -> Result<usize, E>,
     ) -> Result<Bytes, E> {
-        let mut bytes = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
-        if bytes.len() < length_max {
-            bytes.resize(length_max, 0);
-        }
-        let length = read(bytes.get_mut(..length_max).unwrap_or_default())?;
-        Ok(Bytes::from_owner(Pooled { bytes, length, pool: Arc::clone(self) }))
+        let mut buffer = self.take(length_max);
+        let length = read(&mut buffer)?;
+        buffer.length = length.min(length_max);
+        Ok(buffer.into())
+    }
+
+    /// A copy.
+    pub(crate) fn copy(self: &Arc<Self>, bytes: &[u8]) -> Buffer {
+        let mut buffer = self.take(bytes.len());
+        buffer.copy_from_slice(bytes);
+        buffer
     }
 }
 
@@ -86,6 +142,13 @@ mod tests {
         drop(tail);
         assert_eq!(buffers.free.lock().unwrap().len(), 1);
         assert_eq!(&*fill(2, 50).unwrap(), [2; 50]);
+        assert_eq!(buffers.free.lock().unwrap().len(), 1);
+        let mut copy = buffers.copy(b"a copy");
+        assert!(buffers.free.lock().unwrap().is_empty());
+        copy[0] = b'A';
+        assert_eq!(Bytes::from(copy), &b"A copy"[..]);
+        assert_eq!(buffers.free.lock().unwrap().len(), 1);
+        assert_eq!(Bytes::from(Buffer::from(b"owned".to_vec())), &b"owned"[..]);
         assert_eq!(buffers.free.lock().unwrap().len(), 1);
     }
 }

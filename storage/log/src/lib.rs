@@ -44,6 +44,7 @@ mod ticket;
 mod topic;
 mod watch;
 
+pub use buffers::Buffer;
 pub use embedded::{Appended, EmbeddedLog, Flusher, LogOptions, TransactionInfo, TransactionState, TransactionVersion};
 pub use error::{Error, ErrorKind, Result};
 pub use fetch::{AbortedTransaction, Fetched, Isolation};

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 
+use crate::Buffer;
 use crate::checkpoint::PartitionCheckpoint;
 use crate::producer_state::{Check, ProducerInfo, ProducerStates};
 use crate::record::{BatchHeader, ControlType, set_base_offset, split_batch};
@@ -136,7 +137,7 @@ impl Partition {
 
     /// Gives the batch, whose CRC was checked, the next offset and writes it to the active segment, unsynced. `publish` runs
     /// under the partition's lock, so that batches reach the journal in the order of their offsets.
-    pub(crate) fn append<T>(&self, io: &dyn Io, mut batch: Vec<u8>, publish: impl FnOnce(Placement) -> T) -> Result<T> {
+    pub(crate) fn append<T>(&self, io: &dyn Io, mut batch: Buffer, publish: impl FnOnce(Placement) -> T) -> Result<T> {
         let header = match split_batch(&batch)? {
             Some((header, _, [])) => header,
             Some(_) => return Err(Error::corrupt("more bytes follow it")),

@@ -134,7 +134,9 @@ fn append(
     }
     let version = if call.version >= ADDS_PARTITIONS_SINCE { TransactionVersion::Two } else { TransactionVersion::One };
     // The one copy: the log writes the base offset into it.
-    let appended = log.append_by(partition, check::with_leader_epoch(&batch), version);
+    let mut batch = log.copy(&batch);
+    check::set_leader_epoch(&mut batch);
+    let appended = log.append_by(partition, batch, version);
     match appended {
         Ok(appended) => Ok((appended, log_start)),
         // That version knows an error for it.

@@ -1,5 +1,6 @@
 //! What a batch must be like to be appended, and what its topic makes of it.
 
+use crate::Buffer;
 use crate::record::{BatchHeader, BatchReader, Rewrite, crc_matches, rewrite};
 use crate::{Error, Result, TopicConfig, TopicPartition};
 
@@ -63,7 +64,7 @@ pub(super) fn check_records(
 }
 
 /// The batch as its topic stores it.
-pub(super) fn convert(header: &BatchHeader, batch: Vec<u8>, config: &TopicConfig, now_ms: i64) -> Result<Vec<u8>> {
+pub(super) fn convert(header: &BatchHeader, batch: Buffer, config: &TopicConfig, now_ms: i64) -> Result<Buffer> {
     let append_time_ms = config.log_append_time.then_some(now_ms);
     rewrite(
         header,

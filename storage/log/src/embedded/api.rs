@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::admit::{check_batch, check_records, convert};
 use super::coordinator::DEFAULT_TIMEOUT_MS;
 use super::{EmbeddedLog, Inner, locked};
+use crate::Buffer;
 use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
 use crate::partition::{Partition, Placement};
 use crate::topic::INTERNAL_TOPICS;
@@ -38,10 +39,10 @@ impl Inner {
     }
 
     /// Puts a batch into its segment and the queue; the caller holds `unit`.
-    pub(super) fn place(&self, to: &TopicPartition, batch: Vec<u8>) -> Result<InQueue> {
+    pub(super) fn place(&self, to: &TopicPartition, batch: impl Into<Buffer>) -> Result<InQueue> {
         self.gate.check()?;
         let partition = self.partition(to)?;
-        let placed = partition.append(&*self.options.io, batch, |placement| match placement {
+        let placed = partition.append(&*self.options.io, batch.into(), |placement| match placement {
             Placement::New(placed) => {
                 InQueue { base_offset: placed.base_offset, sequence: self.queue.push(&partition, placed), is_new: true }
             }
@@ -72,7 +73,7 @@ impl Inner {
     pub(super) fn append_batch(
         &self,
         to: &TopicPartition,
-        batch: Vec<u8>,
+        batch: Buffer,
         version: TransactionVersion,
     ) -> Result<Appended> {
         let header = check_batch(&batch)?;
@@ -211,14 +212,25 @@ impl EmbeddedLog {
         self.inner.add_partitions(producer, partitions)
     }
 
+    /// A copy of a batch that is to be appended, in memory that is used again and again.
+    #[must_use]
+    pub fn copy(&self, batch: &[u8]) -> Buffer {
+        self.inner.buffers.copy(batch)
+    }
+
     /// Appends a batch as [`Log::append`] does, which is version 2; in version 1 only to a partition that was added to
     /// the producer's transaction before.
     ///
     /// # Errors
     /// As [`Log::append`], and [`Error::NotInTransaction`].
-    pub fn append_by(&self, to: &TopicPartition, batch: Vec<u8>, version: TransactionVersion) -> Result<Appended> {
+    pub fn append_by(
+        &self,
+        to: &TopicPartition,
+        batch: impl Into<Buffer>,
+        version: TransactionVersion,
+    ) -> Result<Appended> {
         check_public(&to.topic)?;
-        let appended = self.inner.append_batch(to, batch, version)?;
+        let appended = self.inner.append_batch(to, batch.into(), version)?;
         self.inner.flush_if_inline()?;
         Ok(appended)
     }
@@ -389,7 +401,7 @@ impl Log for EmbeddedLog {
             if header.is_transactional() {
                 return Err(Error::corrupt("an atomic write takes no transactional batch"));
             }
-            let bytes = convert(&header, bytes, &config, inner.options.io.now_ms())?;
+            let bytes = convert(&header, bytes.into(), &config, inner.options.io.now_ms())?;
             batches.push((partition, bytes));
         }
         for offset in &batch.offsets {

@@ -2,6 +2,7 @@
 
 use super::header::{CRC_AT, CRC_COVERS_FROM, LENGTH_PREFIX_BYTES, TIMESTAMP_TYPE_BIT};
 use super::{BatchHeader, Compression, HEADER_BYTES};
+use crate::Buffer;
 use crate::Result;
 
 /// What is to be changed of a batch.
@@ -19,7 +20,7 @@ pub(crate) struct Rewrite {
 ///
 /// # Errors
 /// [`crate::Error::CorruptBatch`] if the records cannot be decompressed.
-pub(crate) fn rewrite(header: &BatchHeader, mut batch: Vec<u8>, changes: Rewrite) -> Result<Vec<u8>> {
+pub(crate) fn rewrite(header: &BatchHeader, mut batch: Buffer, changes: Rewrite) -> Result<Buffer> {
     let found = header.compression()?;
     let recompressed = changes.compression.filter(|codec| *codec != found);
     if changes.append_time_ms.is_none() && recompressed.is_none() && !header.is_log_append_time() {
@@ -33,8 +34,8 @@ pub(crate) fn rewrite(header: &BatchHeader, mut batch: Vec<u8>, changes: Rewrite
     if let Some(codec) = recompressed {
         let records = found.decompress(batch.get(HEADER_BYTES..).unwrap_or_default())?;
         let compressed = codec.compress_at(changes.level, &records)?;
-        batch.truncate(HEADER_BYTES);
-        batch.extend_from_slice(&compressed);
+        let header = batch.get(..HEADER_BYTES).unwrap_or_default();
+        batch = Buffer::from([header, &compressed].concat());
         attributes = attributes & !found.attributes() | codec.attributes();
         let length = (batch.len() - LENGTH_PREFIX_BYTES) as i32;
         put(&mut batch, 8, &length.to_be_bytes());

@@ -83,11 +83,9 @@ pub(super) fn check(batch: &[u8], version: i16) -> Result<BatchHeader, Refused> 
     Ok(header)
 }
 
-/// The batch with the epoch of its leader, which producers leave open.
-pub(super) fn with_leader_epoch(batch: &[u8]) -> Vec<u8> {
-    let mut batch = batch.to_vec();
+/// Sets the epoch of the leader, which producers leave open.
+pub(super) fn set_leader_epoch(batch: &mut [u8]) {
     if let Some(place) = batch.get_mut(LEADER_EPOCH_AT) {
         place.copy_from_slice(&LEADER_EPOCH.to_be_bytes());
     }
-    batch
 }
