@@ -20,11 +20,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crc_fast::CrcAlgorithm;
+
 use crate::{Error, File, Io, Result};
 
 const MAGIC: [u8; 4] = *b"MSJ2";
 const FRAME_HEADER_BYTES: usize = 40;
 const CRC_COVERS_FROM: usize = 12;
+const ENTRY_HEADER_BYTES: usize = 8;
+/// Batches of so many bytes are written from where they lie; smaller ones are put together first.
+const APART_BYTES_MIN: usize = 32 << 10;
 
 /// How many retired journals wait to be written over: the next one is made ready while a checkpoint retires
 /// the last, so one is in use at a time and one comes back.
@@ -125,15 +130,21 @@ impl JournalWriter {
         let frame = &mut self.frame;
         frame.clear();
         frame.resize(FRAME_HEADER_BYTES, 0);
-        let mut count = 0u32;
+        let (mut count, mut length) = (0u32, FRAME_HEADER_BYTES);
+        let mut apart: Vec<(usize, &[u8])> = Vec::new();
         for (partition, batch) in entries {
             frame.extend_from_slice(&partition.to_be_bytes());
             frame.extend_from_slice(&(batch.len() as u32).to_be_bytes());
-            frame.extend_from_slice(batch);
+            if batch.len() < APART_BYTES_MIN {
+                frame.extend_from_slice(batch);
+            } else {
+                apart.push((frame.len(), batch));
+            }
             count += 1;
+            length += ENTRY_HEADER_BYTES + batch.len();
         }
         let mut header = MAGIC.to_vec();
-        header.extend_from_slice(&((frame.len() - FRAME_HEADER_BYTES) as u32).to_be_bytes());
+        header.extend_from_slice(&((length - FRAME_HEADER_BYTES) as u32).to_be_bytes());
         header.extend_from_slice(&[0; 4]);
         header.extend_from_slice(&count.to_be_bytes());
         for field in [self.number, self.before, self.synced] {
@@ -142,14 +153,28 @@ impl JournalWriter {
         if let Some(place) = frame.get_mut(..FRAME_HEADER_BYTES) {
             place.copy_from_slice(&header);
         }
-        let crc = crc_fast::crc32_iscsi(frame.get(CRC_COVERS_FROM..).unwrap_or_default());
+        let mut crc = crc_fast::Digest::new(CrcAlgorithm::Crc32Iscsi);
+        crc.update(frame.get(CRC_COVERS_FROM..FRAME_HEADER_BYTES).unwrap_or_default());
+        pieces(frame, FRAME_HEADER_BYTES, &apart).for_each(|piece| crc.update(piece));
         if let Some(place) = frame.get_mut(8..CRC_COVERS_FROM) {
-            place.copy_from_slice(&crc.to_be_bytes());
+            place.copy_from_slice(&(crc.finalize() as u32).to_be_bytes());
         }
-        self.file.write_at(frame, self.position).map_err(Error::io("write", &self.path))?;
-        self.position += frame.len() as u64;
+        for piece in pieces(frame, 0, &apart) {
+            self.file.write_at(piece, self.position).map_err(Error::io("write", &self.path))?;
+            self.position += piece.len() as u64;
+        }
         Ok(())
     }
+}
+
+/// The pieces of a frame, in order: what has been put together, from a place on, and between it the batches that lie
+/// elsewhere, each with how much of the other comes before it.
+fn pieces<'p>(frame: &'p [u8], from: usize, apart: &'p [(usize, &'p [u8])]) -> impl Iterator<Item = &'p [u8]> {
+    let mut from = from;
+    let mut until = move |to: usize| frame.get(std::mem::replace(&mut from, to)..to).unwrap_or_default();
+    let end = [(frame.len(), [].as_slice())];
+    let ends = apart.iter().copied().chain(end);
+    ends.flat_map(move |(to, batch)| [until(to), batch]).filter(|piece| !piece.is_empty())
 }
 
 struct Frame<'a> {
@@ -234,4 +259,41 @@ fn synced_beyond(number: u64, tail: &[u8], position: u64) -> bool {
     memchr::memmem::find_iter(tail, &MAGIC)
         .filter_map(|at| parse_frame(number, tail.get(at..)?))
         .any(|frame| frame.synced > position)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Memory;
+
+    /// Small batches are put together and large ones are written from where they lie: what is read is the same, and a frame
+    /// of which any piece is missing does not count.
+    #[test]
+    fn frames_of_small_and_large_batches_are_whole_or_not_there() {
+        let disk = Memory::new();
+        let dir = Path::new("journal");
+        let sizes =
+            [&[10, APART_BYTES_MIN, 5, 3 * APART_BYTES_MIN][..], &[2 * APART_BYTES_MIN], &[APART_BYTES_MIN - 1, 1]];
+        let batches: Vec<Vec<Vec<u8>>> =
+            (0u8..).zip(sizes).map(|(frame, sizes)| sizes.iter().map(|size| vec![frame; *size]).collect()).collect();
+        let mut writer = JournalWriter::create(&disk, dir, 7).unwrap();
+        let mut ends = Vec::new();
+        for frame in &batches {
+            writer.write((0..).zip(frame).map(|(partition, batch)| (partition, batch.as_slice()))).unwrap();
+            ends.push(writer.size_bytes());
+        }
+        let file = disk.open(&journal_path(dir, 7)).unwrap();
+        for cut in (0..=ends[2]).rev().step_by(4999) {
+            file.set_len(cut).unwrap();
+            let mut found = Vec::new();
+            let extent = replay(&disk, dir, 7, |partition, batch| {
+                found.push((partition, batch.to_vec()));
+                Ok(())
+            });
+            let whole = ends.iter().filter(|end| **end <= cut).count();
+            assert_eq!(extent.unwrap().size_bytes, whole.checked_sub(1).map_or(0, |last| ends[last]));
+            let expected = batches[..whole].iter().flat_map(|frame| (0..).zip(frame.iter().cloned()));
+            assert!(found.into_iter().eq(expected));
+        }
+    }
 }
