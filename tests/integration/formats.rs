@@ -74,8 +74,8 @@ fn as_it_is(c: char) -> String {
 fn string() -> BoxedStrategy<String> {
     let piece = prop_oneof![
         4 => "[ !#-\\[\\]-~]{1,9}",
-        // The scanner passes eight bytes at a time: what follows a run lies at any place of a word.
-        3 => (0usize..=25).prop_map(|length| "x".repeat(length)),
+        // The scanner looks at words of 64 bytes: a run may cross one, and what follows it lies at any place of a word.
+        3 => (0usize..=140).prop_map(|length| "x".repeat(length)),
         2 => any::<char>().prop_map(as_it_is),
         2 => any::<char>().prop_map(as_units),
         2 => select(ESCAPES).prop_map(str::to_owned),

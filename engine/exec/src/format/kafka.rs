@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 
 use super::{Unreadable, cannot_write};
 use crate::Result;
-use crate::append::{append, is_ascii};
+use crate::append::{append_short, is_ascii};
 use crate::column::ColumnBuilder;
 
 /// Decodes a single primitive.
@@ -33,7 +33,7 @@ impl KafkaDecoder {
                     if builder.is_text() && !is_ascii(bytes) && std::str::from_utf8(bytes).is_err() {
                         return Err("the text is not UTF-8".to_owned());
                     }
-                    append(&mut builder.bytes, bytes);
+                    append_short(&mut builder.bytes, bytes);
                     builder.end_row();
                 }
                 _ => return Err("format KAFKA holds INT, BIGINT, DOUBLE, STRING or BYTES".to_owned()),
@@ -85,7 +85,7 @@ impl KafkaRows<'_> {
     pub(crate) fn encode(&self, row: usize, out: &mut Vec<u8>) -> Result<bool> {
         match self.values {
             Some(Values::Text(text)) if text.is_valid(row) => {
-                append(out, text.value(row).as_bytes());
+                append_short(out, text.value(row).as_bytes());
                 Ok(true)
             }
             Some(Values::Any(array)) if array.is_valid(row) => self.encode_any(array, row, out).map(|()| true),

@@ -5,17 +5,17 @@
 //! of JSON per Second", 2019).
 
 use super::block::Block;
-use super::scan::Kind;
+use super::value::Kind;
 
 /// The bytes of a word: as many as it has bits.
-const BYTES: usize = 64;
+const WORD_BYTES: usize = 64;
 
 /// A document that has been looked through.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Document<'a> {
     pub(super) bytes: &'a [u8],
     /// The quotes, backslashes and control characters of sixty-four bytes each, the lowest bit the first byte's;
-    /// and two words of zeros, since two are looked at together.
+    /// and a word of zeros, since two are looked at together.
     specials: &'a [u64],
     /// Whether all bytes are ASCII: then no string need be checked.
     pub(super) is_ascii: bool,
@@ -52,31 +52,35 @@ impl Specials {
         self.note_each(bytes, Block::specials);
     }
 
-    /// Takes note of the bytes of which this is true.
+    /// Takes note of the bytes that `look` picks out of each block.
+    ///
+    /// It may see bytes a second time and the spaces that a short document is filled up with. Neither adds anything
+    /// to what it gathers: seen twice is seen, and a space is of no kind that is looked for.
+    // `look` keeps what it gathers in registers.
     #[inline(always)]
-    fn note_each(&mut self, bytes: &[u8], mut is_special: impl FnMut(Block) -> Block) {
-        let mut note = |word: &[u8; BYTES]| {
+    fn note_each(&mut self, bytes: &[u8], mut look: impl FnMut(Block) -> Block) {
+        let mut note = |word: &[u8; WORD_BYTES]| {
             let (blocks, _) = word.as_chunks();
             let bits = |(at, block): (usize, &[u8; Block::BYTES])| {
-                u64::from(is_special(Block::new(*block)).bits()) << (at * Block::BYTES)
+                u64::from(look(Block::new(*block)).bits()) << (at * Block::BYTES)
             };
             blocks.iter().enumerate().map(bits).fold(0, |word, bits| word | bits)
         };
         let Self(specials) = self;
-        let (words, rest) = bytes.as_chunks::<BYTES>();
+        let (words, rest) = bytes.as_chunks::<WORD_BYTES>();
         specials.clear();
         specials.extend(words.iter().map(&mut note));
-        let last = match bytes.last_chunk::<BYTES>() {
+        let last = match bytes.last_chunk::<WORD_BYTES>() {
             Some(_) if rest.is_empty() => 0,
             // Those of its bytes that were looked at before are shifted out.
-            Some(last) => note(last) >> (BYTES - rest.len()),
+            Some(last) => note(last) >> (WORD_BYTES - rest.len()),
             None => {
-                let mut padded = [b' '; BYTES];
+                let mut padded = [b' '; WORD_BYTES];
                 padded.iter_mut().zip(rest).for_each(|(padded, byte)| *padded = *byte);
                 note(&padded)
             }
         };
-        specials.extend([last, 0, 0]);
+        specials.extend([last, 0]);
     }
 }
 
@@ -84,10 +88,10 @@ impl<'a> Document<'a> {
     /// Where the next quote, backslash or control character stands from a place on, if it is not far.
     #[inline]
     fn special_near(&self, at: usize) -> Option<usize> {
-        let (word, bit) = (at / BYTES, at % BYTES);
+        let (word, bit) = (at / WORD_BYTES, at % WORD_BYTES);
         let [low, high] = self.specials.get(word..)?.first_chunk()?;
         // The sixty-four bytes from the place on; a shift by 64 is none.
-        let ahead = low >> bit | (high << 1) << (BYTES - 1 - bit);
+        let ahead = low >> bit | (high << 1) << (WORD_BYTES - 1 - bit);
         if ahead == 0 { None } else { Some(at + ahead.trailing_zeros() as usize) }
     }
 
@@ -100,17 +104,17 @@ impl<'a> Document<'a> {
 
     #[cold]
     fn special_far(&self, from: usize) -> usize {
-        let mut words = self.specials.iter().enumerate().skip(from / BYTES);
-        let first = words.next().map(|(word, specials)| (word, specials >> (from % BYTES) << (from % BYTES)));
+        let mut words = self.specials.iter().enumerate().skip(from / WORD_BYTES);
+        let first = words.next().map(|(word, specials)| (word, specials >> (from % WORD_BYTES) << (from % WORD_BYTES)));
         let rest = words.map(|(word, specials)| (word, *specials));
         match first.into_iter().chain(rest).find(|(_, specials)| *specials != 0) {
-            Some((word, specials)) => word * BYTES + specials.trailing_zeros() as usize,
+            Some((word, specials)) => word * WORD_BYTES + specials.trailing_zeros() as usize,
             None => self.bytes.len(),
         }
     }
 
-    /// Where a short string without escapes ends, or a number of a few digits only that more follows: what
-    /// nearly every value is. All that is no such value has to be looked at in another way.
+    /// Passes a string of up to 63 bytes in a plain document, or a whole number of up to 16 digits before a comma or
+    /// a brace: what nearly every value is. `None`: look closely.
     #[inline]
     pub(super) fn simple_value(&self, start: usize) -> Option<(Kind, usize)> {
         if self.bytes.get(start) == Some(&b'"') {
