@@ -171,22 +171,40 @@ enum Damage {
 }
 
 /// Documents such as a topic is full of: the same fields in the same places, with short plain texts and whole
-/// numbers, written close together or with a space here and there.
+/// numbers, written close together or with a space here and there. A field may be left out, which moves those behind
+/// it, or have a value of another kind among the familiar ones.
 fn alike() -> impl Strategy<Value = Vec<String>> {
-    let text = prop_oneof![4 => "[ !#-\\[\\]-~]{0,40}", 1 => "[ !#-\\[\\]-~]{60,70}", 1 => "[é\u{7f}-\u{ffff}]{1,5}"];
+    let text = prop_oneof![
+        8 => "[ !#-\\[\\]-~]{0,40}",
+        2 => "[ !#-\\[\\]-~]{60,70}",
+        2 => "[é\u{7f}-\u{ffff}]{1,5}",
+        1 => select(ESCAPES).prop_map(str::to_owned)
+    ];
     let text = text.prop_map(|text| format!("\"{text}\"")).boxed();
-    let number = prop_oneof![4 => "(0|[1-9][0-9]{0,19})", 1 => "-?[0-9]{1,3}\\.[0-9]", 1 => Just("null".to_owned())];
+    let number = prop_oneof![
+        4 => "-?(0|[1-9][0-9]{0,19})",
+        1 => "-?[0-9]{1,3}\\.[0-9]",
+        1 => Just("null".to_owned())
+    ];
+    // Mostly a value as the others', then one of any kind, then none.
+    let way = prop_oneof![12 => Just(None), 1 => value().prop_map(Some), 1 => Just(Some(String::new()))];
     let names = vec((select(vec!["text", "whole", "other", "a field that nobody reads"]), any::<bool>()), 1..6);
-    (names, vec(vec((text, number.boxed()), 6), 1..5), any::<bool>()).prop_map(|(names, rows, spaced)| {
+    let gap = select(vec!["", "", "", "", " "]);
+    let values = vec(vec((text, number.boxed(), way, gap), 6), 1..5);
+    (names, values, any::<bool>()).prop_map(|(names, rows, spaced)| {
         let space = if spaced { " " } else { "" };
-        let row = |values: &Vec<(String, String)>| {
-            let field = |((name, is_text), (text, number)): (&(&str, bool), &(String, String))| {
-                let value = if *is_text && *name != "whole" { text } else { number };
-                format!("\"{name}\":{space}{value}")
-            };
-            format!("{{{}}}", names.iter().zip(values).map(field).collect::<Vec<_>>().join(&format!(",{space}")))
-        };
-        rows.iter().map(row).collect()
+        rows.iter()
+            .map(|values| {
+                let field =
+                    |((name, is_text), (text, number, way, gap)): (&(&str, bool), &(String, String, _, &str))| {
+                        let usual = if *is_text && *name != "whole" { text } else { number };
+                        let value = Option::as_ref(way).unwrap_or(usual);
+                        (!value.is_empty()).then(|| format!("\"{name}\":{space}{value}{gap}"))
+                    };
+                let fields: Vec<String> = names.iter().zip(values).filter_map(field).collect();
+                format!("{{{}}}", fields.join(&format!(",{space}")))
+            })
+            .collect()
     })
 }
 

@@ -310,7 +310,8 @@ fn what_an_earlier_version_accepted_is_there_after_a_restart() {
         log.create_topic(&TopicSpec::new(topic, 1)).unwrap();
     }
     drop(Session::over(&log));
-    let properties = [("soon", "RETENTION_MS='soon'"), ("negative", "RETENTION_MS=-7"), ("policy", "CLEANUP_POLICY='compact'")];
+    let properties =
+        [("soon", "RETENTION_MS='soon'"), ("negative", "RETENTION_MS=-7"), ("policy", "CLEANUP_POLICY='compact'")];
     for (name, property) in properties {
         let with = format!("KAFKA_TOPIC='{name}', VALUE_FORMAT='JSON', {property}");
         append_command(&log, &format!("CREATE STREAM {name} (v INT) WITH ({with})"));

@@ -424,3 +424,6 @@ pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     }
     (digits.len() % 4 != 1).then_some(out)
 }
+
+#[cfg(test)]
+mod tests;

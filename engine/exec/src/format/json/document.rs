@@ -17,9 +17,10 @@ pub(super) struct Document<'a> {
     /// The quotes, backslashes and control characters of sixty-four bytes each, the lowest bit the first byte's;
     /// and a word of zeros, since two are looked at together.
     specials: &'a [u64],
-    /// Whether all bytes are ASCII: then no string need be checked.
-    pub(super) is_ascii: bool,
-    /// Whether the document has no backslash and no control character either, so that every special is a quote.
+    /// Whether the whole document is UTF-8: then each of its strings is, since quotes do not cut characters.
+    pub(super) is_utf8: bool,
+    /// Whether that is so and the document has no backslash and no control character, so that every special is a
+    /// quote.
     pub(super) is_plain: bool,
 }
 
@@ -44,7 +45,8 @@ impl Specials {
             self.note_all(bytes);
         }
         let is_ascii = seen.bits() == 0;
-        Document { bytes, specials: &self.0, is_ascii, is_plain: is_ascii && !has_others }
+        let is_utf8 = is_ascii || std::str::from_utf8(bytes).is_ok();
+        Document { bytes, specials: &self.0, is_utf8, is_plain: is_utf8 && !has_others }
     }
 
     #[cold]
@@ -130,7 +132,7 @@ impl<'a> Document<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::Specials;
+    use super::{Kind, Specials};
 
     /// Each answer at each place of documents shorter and longer than a word, against one byte after the other.
     #[test]
@@ -143,7 +145,7 @@ mod tests {
                         .map(|at| if at % every == every - 1 { special } else { b' ' + at as u8 % 2 })
                         .collect();
                     let document = specials.note(&bytes);
-                    assert!(document.is_ascii);
+                    assert!(document.is_utf8);
                     for at in 0..=length {
                         let expected = bytes[at..].iter().position(|byte| *byte == special);
                         assert_eq!(document.next_special(at), expected.map_or(length, |found| at + found));
@@ -154,15 +156,111 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_beyond_ascii_is_seen_wherever_it_stands() {
+    fn a_byte_that_is_no_text_is_seen_wherever_it_stands() {
         let mut specials = Specials::default();
-        for length in [1, 16, 63, 64, 65, 130] {
+        for length in [2, 16, 63, 64, 65, 130] {
+            for at in 0..length - 1 {
+                for (pair, is_utf8) in [(b"\xC3a", false), (b"a\x80", false), (b"\xC3\xA9", true), (b"\x7Fa", true)] {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at..at + 2].copy_from_slice(pair);
+                    let document = specials.note(&bytes);
+                    assert_eq!(
+                        (document.is_utf8, document.is_plain),
+                        (is_utf8, is_utf8),
+                        "{pair:?} at {at} of {length}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Documents of all kinds of bytes, mixed in ever other ways, against one byte after the other.
+    #[test]
+    fn mixed_specials_are_where_they_stand_and_make_a_document_less_plain() {
+        let kinds: [&[u8]; 4] = [b"ab\"", b"abc\"\\", b"abcdefgh\"\x1F", b"abcdefghijklmnopq\"\\\x00"];
+        let mut specials = Specials::default();
+        let mut random = 1u32;
+        for length in (0..=200).step_by(7).chain([63, 64, 65, 128]) {
+            for kind in kinds {
+                let mut next = |_| {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    kind[(random >> 16) as usize % kind.len()]
+                };
+                let bytes: Vec<u8> = (0..length).map(&mut next).collect();
+                let document = specials.note(&bytes);
+                assert_eq!(document.is_plain, bytes.iter().all(|byte| *byte != b'\\' && *byte >= b' '));
+                for at in 0..=length {
+                    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
+                    let expected = bytes[at..].iter().position(is_special);
+                    assert_eq!(document.next_special(at), expected.map_or(length, |found| at + found));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_document_is_plain_unless_it_has_a_backslash_or_a_control_character_wherever_that_stands() {
+        let mut specials = Specials::default();
+        for length in [1, 15, 16, 17, 63, 64, 65, 130] {
             for at in 0..length {
-                let mut bytes = vec![b'a'; length];
-                bytes[at] = 0xC3;
-                assert!(!specials.note(&bytes).is_ascii);
-                bytes[at] = 0x7F;
-                assert!(specials.note(&bytes).is_ascii);
+                for (byte, is_plain) in [
+                    (b'"', true),
+                    (b' ', true),
+                    (0x7F, true),
+                    (b'\\', false),
+                    (0, false),
+                    (0x1F, false),
+                    (b'\n', false),
+                ] {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at] = byte;
+                    assert_eq!(specials.note(&bytes).is_plain, is_plain, "{byte:#x} at {at} of {length}");
+                }
+            }
+        }
+    }
+
+    /// What a simple value is found to be where some bytes stand before it.
+    fn simple_value(before: usize, text: &[u8]) -> Option<(Kind, usize)> {
+        let bytes = [vec![b' '; before].as_slice(), text].concat();
+        let mut specials = Specials::default();
+        let (kind, end) = specials.note(&bytes).simple_value(before)?;
+        Some((kind, end - before))
+    }
+
+    #[test]
+    fn simple_values_are_short_strings_and_whole_numbers() {
+        let accented = "\"déjà vu\", and more";
+        assert_eq!(simple_value(3, accented.as_bytes()), Some((Kind::String, 11)));
+        assert_eq!(simple_value(3, &[accented.as_bytes(), b"\xC3"].concat()), None);
+        for before in [0, 1, 47, 48, 62, 63, 64, 65] {
+            for length in 0..=70 {
+                let string = format!("\"{}\"", "x".repeat(length));
+                let expected = (length < 64).then_some((Kind::String, length + 2));
+                for behind in ["", ",", "\"", "}                 "] {
+                    let text = format!("{string}{behind}");
+                    assert_eq!(simple_value(before, text.as_bytes()), expected, "{text} behind {before}");
+                }
+                assert_eq!(simple_value(before, &string.as_bytes()[..=length]), None, "it has no end");
+                let escaped = string.replacen('"', "\"\\n", 1);
+                assert_eq!(simple_value(before, escaped.as_bytes()), None);
+            }
+            for length in 1..=18 {
+                let digits = &"123456789012345678"[..length];
+                let expected = (length <= 16).then_some((Kind::Number, length));
+                for behind in [",\"and more that follows", "}                      "] {
+                    let text = format!("{digits}{behind}");
+                    assert_eq!(simple_value(before, text.as_bytes()), expected, "{text} behind {before}");
+                }
+                // Too near to the document's end to be looked at as a block.
+                let at_end = (length == 16).then_some((Kind::Number, 16));
+                let near_end = simple_value(before, format!("{digits}}}").as_bytes());
+                assert_eq!(near_end, at_end.or(expected.filter(|_| length + 1 >= 16)), "{digits} at the end");
+            }
+            let behind = ",\"and more that follows";
+            assert_eq!(simple_value(before, format!("0{behind}").as_bytes()), Some((Kind::Number, 1)));
+            for other in ["01", "-1", "1.5", "1e3", "1 ", "1]", "", "true", "null", "{}", "[]", "x"] {
+                assert_eq!(simple_value(before, format!("{other}{behind}").as_bytes()), None, "{other}");
             }
         }
     }

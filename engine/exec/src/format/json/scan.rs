@@ -208,7 +208,7 @@ impl<'a> Scanner<'a> {
             self.at = self.document.next_special(self.at);
             match self.peek() {
                 Some(b'"') => {
-                    if !self.document.is_ascii {
+                    if !self.document.is_utf8 {
                         self.check_utf8(start)?;
                     }
                     self.at += 1;
@@ -224,6 +224,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Tells whether this is the string that keeps the document from being UTF-8.
+    #[cold]
     fn check_utf8(&mut self, start: usize) -> Result<(), Malformed> {
         let text = self.document.bytes.get(start..self.at).unwrap_or_default();
         if std::str::from_utf8(text).is_ok() {
