@@ -25,7 +25,7 @@ impl Engine {
             (Some(topic), _, _) => Ok(topic.partitions),
             (None, Some(_), Some(count)) if count > 0 => Ok(count),
             (None, Some(property), _) => {
-                let diagnostic = Diagnostic::new("E0315", "PARTITIONS must be a whole number from 1 on");
+                let diagnostic = Diagnostic::new("E0211", "PARTITIONS must be a whole number from 1 on");
                 Err(diagnostic.at(property.value_span, "").into())
             }
             (None, None, _) => {
