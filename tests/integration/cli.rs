@@ -378,6 +378,7 @@ fn what_with_says_of_a_topic_holds() {
     run(&stream("d", ", RETENTION_MS=-7"), 1, "RETENTION_MS cannot be -7");
     run(&stream("d", ", RETENTION_MS='soon'"), 1, "RETENTION_MS cannot be 'soon'");
     run(&stream("d", ", CLEANUP_POLICY='compact'"), 1, "CLEANUP_POLICY cannot be given");
+    run(&stream("d", "").replace("=2", "=0"), 1, "PARTITIONS must be a whole number from 1 on");
     let other = "CREATE STREAM e (v STRING) WITH (KAFKA_TOPIC='a', VALUE_FORMAT='JSON', RETENTION_MS=5);";
     run(other, 1, "topic \"a\" has a retention.ms of 60000, not 5");
     run(&other.replace("=5", "=60000"), 0, "");

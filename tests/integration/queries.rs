@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_log::{EmbeddedLog, Log, LogOptions};
+use millstream_log::record::BatchBuilder;
+use millstream_log::{EmbeddedLog, Log, LogOptions, TopicPartition, TopicSpec};
 use millstream_runtime::{Engine, EngineOptions, QueryStatus, Response, Settings};
 
 pub(crate) struct Session {
@@ -279,7 +280,7 @@ fn what_is_in_use_cannot_be_dropped_and_names_are_suggested() {
 #[test]
 fn a_command_that_can_no_longer_be_carried_out_is_told_of_and_stops_nothing_else() {
     let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
-    log.create_topic(&millstream_log::TopicSpec::new("gone", 1)).unwrap();
+    log.create_topic(&TopicSpec::new("gone", 1)).unwrap();
     let mut session = Session::over(&log);
     session.run("CREATE STREAM gone (v INT) WITH (KAFKA_TOPIC='gone', VALUE_FORMAT='JSON', KEY_FORMAT='NONE')");
     session.run(CLICKS);
@@ -291,6 +292,42 @@ fn a_command_that_can_no_longer_be_carried_out_is_told_of_and_stops_nothing_else
     let told = session.pull("SELECT what, reason FROM ksql_processing_log");
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("CREATE STREAM gone") && told[0].contains("does not exist"), "{told:?}");
+}
+
+/// Appends a statement to the command log as `docs/formats/command-log.md` has it.
+fn append_command(log: &Arc<dyn Log>, statement: &str) {
+    let value = [&[1], &(statement.len() as u32).to_le_bytes()[..], statement.as_bytes()].concat();
+    let mut batch = BatchBuilder::new();
+    batch.push(0, None, Some(&value));
+    let commands = TopicPartition::new("_confluent-ksql-default__command_topic", 0);
+    log.append(&commands, batch.finish().unwrap()).unwrap().wait().unwrap();
+}
+
+#[test]
+fn what_an_earlier_version_accepted_is_there_after_a_restart() {
+    let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
+    for topic in ["soon", "negative", "policy"] {
+        log.create_topic(&TopicSpec::new(topic, 1)).unwrap();
+    }
+    drop(Session::over(&log));
+    let properties =
+        [("soon", "RETENTION_MS='soon'"), ("negative", "RETENTION_MS=-7"), ("policy", "CLEANUP_POLICY='compact'")];
+    for (name, property) in properties {
+        let with = format!("KAFKA_TOPIC='{name}', VALUE_FORMAT='JSON', {property}");
+        append_command(&log, &format!("CREATE STREAM {name} (v INT) WITH ({with})"));
+        let copy = format!("CREATE STREAM {name}_copy WITH ({property}) AS SELECT v FROM {name} EMIT CHANGES");
+        append_command(&log, &copy);
+        log.create_topic(&TopicSpec::new(format!("{}_COPY", name.to_uppercase()), 1)).unwrap();
+    }
+    let mut session = Session::over(&log);
+    assert_eq!(session.pull("SELECT what, reason FROM ksql_processing_log"), Vec::<String>::new());
+    for (name, property) in properties {
+        session.run(&format!("INSERT INTO {name} (v) VALUES (1)"));
+        assert_eq!(session.pull(&format!("SELECT v FROM {name}_copy")), ["1"], "{property}");
+        let new = format!("CREATE STREAM new (v INT) WITH (KAFKA_TOPIC='{name}', VALUE_FORMAT='JSON', {property})");
+        let (name, _) = property.split_once('=').unwrap();
+        assert!(session.refusal(&new).contains(&format!("{name} cannot be")), "{property}");
+    }
 }
 
 #[test]

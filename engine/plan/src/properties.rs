@@ -1,7 +1,7 @@
 //! The properties of `WITH (…)`.
 
 use millstream_sql::ast::{Properties, Property};
-use millstream_sql::{Diagnostic, Value};
+use millstream_sql::{Diagnostic, Span, Value};
 
 use crate::{Column, Format, FormatKind, Result};
 
@@ -51,16 +51,13 @@ const PROPERTIES: [&str; 17] = [
     "VALUE_SCHEMA_ID",
 ];
 
+/// A property that had no effect in earlier versions and has no place in new statements. The command log may have it.
+const CLEANUP_POLICY: &str = "CLEANUP_POLICY";
+
 /// Refuses properties that nobody knows, and replicas that are none.
 pub(crate) fn check_properties(with: &Properties) -> Result<()> {
     for property in &with.items {
-        if property.name == "CLEANUP_POLICY" {
-            let message =
-                "property CLEANUP_POLICY cannot be given: streams delete old records, tables keep the last of each key";
-            let diagnostic = Diagnostic::new("E0210", message).at(property.name_span, "leave it out");
-            return Err(Box::new(diagnostic.help("a Kafka client can change the cleanup.policy of a topic")));
-        }
-        if !PROPERTIES.contains(&property.name.as_str()) {
+        if property.name != CLEANUP_POLICY && !PROPERTIES.contains(&property.name.as_str()) {
             let names: Vec<String> = PROPERTIES.iter().map(|name| (*name).to_owned()).collect();
             let message = format!("property \"{}\" is not known", property.name);
             let diagnostic = Diagnostic::new("E0210", message).at(property.name_span, "unknown");
@@ -68,16 +65,26 @@ pub(crate) fn check_properties(with: &Properties) -> Result<()> {
         }
     }
     integer(with, "REPLICAS", 1)?;
-    retention_ms(with)?;
     Ok(())
 }
 
-/// How long the topic is to keep its records, -1 for ever; `None` if the properties do not say.
+/// How long the topic of a new statement is to keep its records, -1 for ever, and where the statement says so; `None`
+/// if it does not.
+///
+/// This is apart from what is checked of every statement: the command log has some of earlier versions, in which
+/// these properties had no effect and could be anything.
 ///
 /// # Errors
-/// A diagnostic if that is no such number.
-pub fn retention_ms(with: &Properties) -> Result<Option<i64>> {
-    integer(with, "RETENTION_MS", -1)
+/// A diagnostic if that is no such number, or if a policy of cleaning up is to say it.
+pub fn retention_ms(with: &Properties) -> Result<Option<(i64, Span)>> {
+    if let Some(property) = with.get(CLEANUP_POLICY) {
+        let message =
+            "property CLEANUP_POLICY cannot be given: streams delete old records, tables keep the last of each key";
+        let diagnostic = Diagnostic::new("E0210", message).at(property.name_span, "leave it out");
+        return Err(Box::new(diagnostic.help("a Kafka client can change the cleanup.policy of a topic")));
+    }
+    let place = with.get("RETENTION_MS").map(|property| property.value_span);
+    Ok(integer(with, "RETENTION_MS", -1)?.zip(place))
 }
 
 pub(crate) fn wrong(property: &Property, expected: &str) -> Box<Diagnostic> {
@@ -126,7 +133,7 @@ fn boolean(with: &Properties, name: &str) -> Result<Option<bool>> {
 pub(crate) fn formats(
     with: &Properties,
     (mut key, value): (Format, Option<Format>),
-    place: millstream_sql::Span,
+    place: Span,
 ) -> Result<(Format, Format)> {
     let named = |name: &str| -> Result<Option<FormatKind>> {
         let Some(property) = with.get(name) else { return Ok(None) };

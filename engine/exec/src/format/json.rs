@@ -7,6 +7,7 @@ mod encode;
 mod number;
 mod scan;
 mod shape;
+mod value;
 
 pub use decode::JsonDecoder;
 pub(crate) use decode::decode_base64;

@@ -5,7 +5,7 @@ use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
 
 use super::{Unreadable, cannot_write};
 use crate::Result;
-use crate::append::{append, is_ascii};
+use crate::append::{append_short, is_ascii};
 use crate::column::ColumnBuilder;
 
 /// Decodes a single primitive.
@@ -33,7 +33,7 @@ impl KafkaDecoder {
                     if builder.is_text() && !is_ascii(bytes) && std::str::from_utf8(bytes).is_err() {
                         return Err("the text is not UTF-8".to_owned());
                     }
-                    append(&mut builder.bytes, bytes);
+                    append_short(&mut builder.bytes, bytes);
                     builder.end_row();
                 }
                 _ => return Err("format KAFKA holds INT, BIGINT, DOUBLE, STRING or BYTES".to_owned()),
@@ -85,7 +85,7 @@ impl KafkaRows<'_> {
     pub(crate) fn encode(&self, row: usize, out: &mut Vec<u8>) -> Result<bool> {
         match self.values {
             Some(Values::Text(text)) if text.is_valid(row) => {
-                append(out, text.value(row).as_bytes());
+                append_short(out, text.value(row).as_bytes());
                 Ok(true)
             }
             Some(Values::Any(array)) if array.is_valid(row) => self.encode_any(array, row, out).map(|()| true),
@@ -102,5 +102,65 @@ impl KafkaRows<'_> {
             other => return Err(cannot_write(self.column, format!("format KAFKA has no form for type {other}"))),
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn decode(values: &[&[u8]]) -> Result<ArrayRef, Unreadable> {
+        let mut column = [ColumnBuilder::new(&DataType::Utf8).unwrap()];
+        for value in values {
+            KafkaDecoder.decode(value, &mut column)?;
+        }
+        Ok(column[0].finish().unwrap())
+    }
+
+    #[test]
+    fn texts_of_any_length_come_back_as_they_went() {
+        let mut texts: Vec<Option<String>> = vec![None];
+        for length in 0..=17 {
+            texts.push(Some("x".repeat(length)));
+            texts.extend((0..length).map(|at| Some(format!("{}é{}", "x".repeat(at), "\"".repeat(length - 1 - at)))));
+            texts.push(None);
+        }
+        let array: ArrayRef = Arc::new(StringArray::from(texts.clone()));
+        let encoder = KafkaEncoder::new(&[("TEXT".to_owned(), DataType::Utf8)]).unwrap();
+        for from in [0, 1, texts.len() / 2, texts.len()] {
+            let arrays = [array.slice(from, texts.len() - from)];
+            let rows = encoder.rows(&arrays);
+            let encoded: Vec<Option<Vec<u8>>> = (0..arrays[0].len())
+                .map(|row| {
+                    let mut out = b"before".to_vec();
+                    let has_value = rows.encode(row, &mut out).unwrap();
+                    has_value.then(|| out.strip_prefix(b"before").unwrap().to_vec())
+                })
+                .collect();
+            let expected: Vec<Option<&[u8]>> = texts[from..].iter().map(|t| t.as_deref().map(str::as_bytes)).collect();
+            assert_eq!(encoded.iter().map(Option::as_deref).collect::<Vec<_>>(), expected);
+            let decoded = decode(&encoded.iter().flatten().map(Vec::as_slice).collect::<Vec<_>>()).unwrap();
+            let found: Vec<Option<&str>> = decoded.as_string::<i32>().iter().collect();
+            assert_eq!(found, texts[from..].iter().flatten().map(|t| Some(t.as_str())).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_refused_wherever_they_stand() {
+        for length in [1, 2, 7, 8, 9, 15, 16, 17, 40] {
+            for at in 0..length {
+                for wrong in [0x80, 0xC3, 0xFF] {
+                    let mut bytes = vec![b'x'; length];
+                    bytes[at] = wrong;
+                    assert_eq!(
+                        decode(&[&bytes]).unwrap_err(),
+                        "the text is not UTF-8",
+                        "{wrong:#x} at {at} of {length}"
+                    );
+                }
+            }
+        }
     }
 }

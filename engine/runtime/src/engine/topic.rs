@@ -25,7 +25,7 @@ impl Engine {
             (Some(topic), _, _) => Ok(topic.partitions),
             (None, Some(_), Some(count)) if count > 0 => Ok(count),
             (None, Some(property), _) => {
-                let diagnostic = Diagnostic::new("E0315", "PARTITIONS must be a whole number from 1 on");
+                let diagnostic = Diagnostic::new("E0211", "PARTITIONS must be a whole number from 1 on");
                 Err(diagnostic.at(property.value_span, "").into())
             }
             (None, None, _) => {
@@ -39,9 +39,7 @@ impl Engine {
 
     /// Makes a source's topic if it is not there.
     pub(super) fn ensure_topic(&self, source: &Source, with: Option<&Properties>) -> Result<()> {
-        let property = with.and_then(|with| with.get("RETENTION_MS"));
-        let kept_ms = with.map(retention_ms).transpose()?.flatten();
-        let kept = kept_ms.zip(property.map(|property| property.value_span));
+        let kept = with.map(retention_ms).transpose()?.flatten();
         let is_compacted = source.is_table() && source.window.is_none();
         if let Some((_, place)) = kept.filter(|_| is_compacted) {
             let message = "a table without windows keeps the last row of each key, however old it is";
@@ -74,6 +72,7 @@ impl Engine {
             ..TopicConfig::default()
         };
         if let Some((ms, _)) = kept {
+            // Set as a Kafka client sets it, so that it counts as set and not as a default.
             config.set("retention.ms", &ms.to_string())?;
         }
         self.log.create_topic(&TopicSpec { name: source.topic.clone(), partitions: source.partitions, config })?;

@@ -5,7 +5,7 @@ use super::{Explained, explained};
 pub(super) const EXPLAINED: &[Explained] = &[
     explained(
         "E0210",
-        "The WITH clause has no property of this name.",
+        "The WITH clause takes no property of this name.",
         "CREATE STREAM s (a INT) WITH (KAFKA_TOPC='s', VALUE_FORMAT='JSON', PARTITIONS=1);",
         "CREATE STREAM s (a INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON', PARTITIONS=1);",
     ),

@@ -64,7 +64,8 @@ pub(super) const EXPLAINED: &[Explained] = &[
     ),
     explained(
         "E0315",
-        "A topic keeps the number of partitions that it was created with.",
+        "A topic that is there keeps its partitions and its retention.ms, whatever WITH says: leave PARTITIONS and \
+         RETENTION_MS out, or choose another topic.",
         "CREATE STREAM s (a INT) WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='JSON', PARTITIONS=4);",
         "CREATE STREAM s (a INT) WITH (KAFKA_TOPIC='orders', VALUE_FORMAT='JSON');",
     ),

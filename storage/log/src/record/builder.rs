@@ -199,3 +199,23 @@ fn write_field(out: &mut Vec<u8>, field: Option<&[u8]>) {
         None => varint::write(out, -1),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::BatchBuilder;
+    use crate::record::BatchReader;
+
+    #[test]
+    fn a_default_builder_is_an_empty_one() {
+        let [new, default] = [BatchBuilder::new(), BatchBuilder::default()].map(|mut builder| {
+            assert!(builder.is_empty());
+            builder.push(-5, Some(b"key"), Some(b"value"));
+            builder.finish().unwrap()
+        });
+        assert_eq!(default, new);
+        let reader = BatchReader::new(&default).unwrap();
+        assert_eq!(reader.header().max_timestamp_ms, -5);
+        let records: Vec<_> = reader.iter().collect::<Result<_, _>>().unwrap();
+        assert_eq!((records[0].timestamp_ms, records[0].value), (-5, Some(b"value".as_slice())));
+    }
+}

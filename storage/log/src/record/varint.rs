@@ -1,4 +1,7 @@
 //! Zig-zag variable-length integers, as record fields use them.
+//!
+//! Each record takes half a dozen of them, nearly all one or two bytes long, so that a call costs more than what it
+//! does.
 
 /// No integer takes more bytes.
 pub(super) const MAX_BYTES: usize = 10;
@@ -7,7 +10,7 @@ pub(super) const MAX_BYTES: usize = 10;
 #[inline]
 pub(super) fn write(out: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-    // Nearly all are one or two bytes long.
+    // Two bytes go out at once; a single one is what the loop ends with.
     if (0x80..0x4000).contains(&rest) {
         out.extend_from_slice(&[rest as u8 | 0x80, (rest >> 7) as u8]);
         return;
@@ -32,9 +35,9 @@ pub(super) fn len(value: i64) -> usize {
 
 /// Reads one integer from the front of `bytes` and moves past it; `None` if it is cut off or
 /// longer than ten bytes.
+// As a call it would keep the place in memory instead of in a register.
 #[inline(always)]
 pub(super) fn read(bytes: &mut &[u8]) -> Option<i64> {
-    // Nearly all are one or two bytes long.
     let (zigzag, rest) = match bytes {
         [byte @ 0..0x80, rest @ ..] => (u32::from(*byte), rest),
         [low, high @ 0..0x80, rest @ ..] => (u32::from(low & 0x7f) | u32::from(*high) << 7, rest),
@@ -61,6 +64,39 @@ fn read_long(bytes: &mut &[u8]) -> Option<i64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// The edges between one, two and three bytes, and the ends.
+    #[test]
+    fn integers_at_the_edges_take_the_bytes_they_should() {
+        for (value, bytes) in [
+            (0, [0].as_slice()),
+            (-1, &[1]),
+            (63, &[0x7E]),
+            (-64, &[0x7F]),
+            (64, &[0x80, 1]),
+            (-65, &[0x81, 1]),
+            (-63, &[0x7D]),
+            (8191, &[0xFE, 0x7F]),
+            (-8191, &[0xFD, 0x7F]),
+            (-8192, &[0xFF, 0x7F]),
+            (8192, &[0x80, 0x80, 1]),
+            (-8193, &[0x81, 0x80, 1]),
+            (i64::MAX, &[0xFE, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1]),
+            (i64::MIN, &[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 1]),
+        ] {
+            let mut out = b"before".to_vec();
+            write(&mut out, value);
+            assert_eq!(out, [b"before", bytes].concat(), "{value}");
+            assert_eq!(len(value), bytes.len(), "{value}");
+            let behind = [bytes, b"behind"].concat();
+            let mut rest = behind.as_slice();
+            assert_eq!(read(&mut rest), Some(value));
+            assert_eq!(rest, b"behind");
+            for length in 0..bytes.len() {
+                assert_eq!(read(&mut &bytes[..length]), None, "{value} cut off behind {length} bytes");
+            }
+        }
+    }
 
     proptest! {
         #[test]

@@ -5,7 +5,7 @@ use std::ops::{BitOr, BitOrAssign};
 use wide::u8x16;
 
 /// Sixteen bytes, or what is true of each of them: all its bits are set, or none.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Block(u8x16);
 
 impl Block {
@@ -63,11 +63,11 @@ impl Block {
         (!digit.to_bitmask()).trailing_zeros() as usize
     }
 
-    /// Whether so many bytes are the same, from the first on.
+    /// Whether so many bytes, sixteen at most, are the same from the first on.
     #[inline]
     pub(super) fn starts_as(self, other: Self, count: usize) -> bool {
-        // The bit behind the last one ends what differs.
-        let differs = !self.0.simd_eq(other.0).to_bitmask() | 1 << Self::BYTES;
+        // What lies behind the block differs: the mask has no bits there.
+        let differs = !self.0.simd_eq(other.0).to_bitmask();
         differs.trailing_zeros() as usize >= count
     }
 

@@ -11,8 +11,9 @@ use arrow::datatypes::DataType;
 use super::super::Unreadable;
 use super::document::{Document, Specials};
 use super::number::{parse_decimal, parse_double, parse_integer};
-use super::scan::{Kind, Malformed, Raw, Scanner};
-use super::shape::{NO_COLUMN, Shape};
+use super::scan::{Malformed, Scanner};
+use super::shape::{Lead, NO_COLUMN, Shape};
+use super::value::{Kind, Raw};
 use crate::column::ColumnBuilder;
 
 /// Decodes JSON documents.
@@ -65,7 +66,7 @@ impl JsonDecoder {
         self.fields.find(&mut scanner).map_err(|malformed| scanner.explain(malformed))?;
         for (at, (column, raw)) in columns.iter_mut().zip(&self.fields.found).enumerate() {
             if !append_simple(document, *raw, column) {
-                append(document, *raw, column).map_err(|reason| self.fields.blame(at, &reason))?;
+                append_other(document, *raw, column).map_err(|reason| self.fields.blame(at, &reason))?;
             }
         }
         Ok(true)
@@ -83,12 +84,12 @@ impl Fields {
         let mut place = 0;
         loop {
             place += self.find_familiar(place, &scanner.document, &mut scanner.at);
-            let column = match self.shape.pass(place, scanner.document.bytes, scanner.at) {
-                Some((start, column)) => {
-                    scanner.at = start;
-                    column
+            let column = match self.shape.recognize(place, scanner.document.bytes, scanner.at) {
+                Some(lead) => {
+                    scanner.at = lead.value_at;
+                    lead.column
                 }
-                None => match self.read_name(place, scanner)? {
+                None => match self.read_lead(place, scanner)? {
                     Some(column) => column,
                     None => return end(scanner),
                 },
@@ -108,10 +109,10 @@ impl Fields {
     #[inline(never)]
     fn find_familiar(&mut self, place: usize, document: &Document<'_>, at: &mut usize) -> usize {
         let (mut count, mut next) = (0, *at);
-        while let Some((start, column)) = self.shape.pass(place + count, document.bytes, next) {
-            let Some((kind, end)) = document.simple_value(start) else { break };
+        while let Some(Lead { value_at, column }) = self.shape.recognize(place + count, document.bytes, next) {
+            let Some((kind, end)) = document.simple_value(value_at) else { break };
             if let Some(found) = self.found.get_mut(column) {
-                *found = Raw::new(kind, start, end);
+                *found = Raw::new(kind, value_at, end);
             }
             next = end;
             count += 1;
@@ -121,8 +122,8 @@ impl Fields {
     }
 
     /// Reads all that stands before the value at a place and looks the column up; nothing if the object ends.
-    fn read_name(&mut self, place: usize, scanner: &mut Scanner<'_>) -> Result<Option<usize>, Malformed> {
-        let lead = scanner.at;
+    fn read_lead(&mut self, place: usize, scanner: &mut Scanner<'_>) -> Result<Option<usize>, Malformed> {
+        let lead_at = scanner.at;
         if !another(place, scanner)? {
             return Ok(None);
         }
@@ -135,7 +136,7 @@ impl Fields {
         let unescaped = if escaped { Cow::Owned(unescape(name)) } else { Cow::Borrowed(name) };
         let column = self.names.iter().position(|column| column.as_bytes().eq_ignore_ascii_case(&unescaped));
         let column = column.unwrap_or(NO_COLUMN);
-        self.shape.note(place, bytes.get(lead..scanner.at).unwrap_or_default(), column);
+        self.shape.note(place, bytes.get(lead_at..scanner.at).unwrap_or_default(), column);
         Ok(Some(column))
     }
 }
@@ -174,14 +175,21 @@ fn mismatch(raw: Raw, ty: &str) -> Unreadable {
     format!("expected {ty}, found {found}")
 }
 
+/// Converts a value and appends it.
+fn append(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
+    if append_simple(document, raw, column) { Ok(()) } else { append_other(document, raw, column) }
+}
+
 /// Appends a value of the kinds that most values are, if it is one: a branch is foretold more often than a jump by
 /// type, and who cannot fail needs no place for a reason.
+// A call would pass the document and the value through memory.
 #[inline(always)]
 fn append_simple(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -> bool {
     let (start, end) = raw.place();
     match (raw.kind, column) {
         (Kind::String, ColumnBuilder::Bytes(builder)) if builder.is_text() => {
-            builder.append_part(document.bytes, start, end)
+            builder.append_part(document.bytes, start, end);
+            true
         }
         (Kind::Number, ColumnBuilder::BigInt(values, nulls, _)) => match parse_integer(document.bytes, start, end) {
             Some(value) => {
@@ -195,13 +203,13 @@ fn append_simple(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -
     }
 }
 
-/// Converts a value and appends it.
-fn append(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
+/// Appends a value of any kind, or says why it does not fit the column.
+fn append_other(document: Document<'_>, raw: Raw, column: &mut ColumnBuilder) -> Result<(), Unreadable> {
     if matches!(raw.kind, Kind::Null | Kind::Missing) {
         column.append_null();
         return Ok(());
     }
-    let bytes = raw.bytes(document);
+    let bytes = raw.bytes(document.bytes);
     let is_text = matches!(raw.kind, Kind::String | Kind::EscapedString);
     let numeric = is_text || raw.kind == Kind::Number;
     match column {
@@ -370,11 +378,11 @@ fn unescape(raw: &[u8]) -> Vec<u8> {
             b'r' => out.push(b'\r'),
             b't' => out.push(b'\t'),
             b'u' => {
-                let hex = |from: usize| hex(rest.get(from..from + 4).unwrap_or_default());
-                let mut code = hex(at + 2);
+                let unit = |from: usize| hex(rest.get(from..from + 4).unwrap_or_default());
+                let mut code = unit(at + 2);
                 used = at + 6;
                 if (0xD800..0xDC00).contains(&code) {
-                    code = 0x10000 + ((code - 0xD800) << 10) + (hex(at + 8).wrapping_sub(0xDC00) & 0x3FF);
+                    code = 0x10000 + ((code - 0xD800) << 10) + (unit(at + 8).wrapping_sub(0xDC00) & 0x3FF);
                     used = at + 12;
                 }
                 let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -416,3 +424,6 @@ pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     }
     (digits.len() % 4 != 1).then_some(out)
 }
+
+#[cfg(test)]
+mod tests;

@@ -266,3 +266,90 @@ pub(crate) fn base64(bytes: &[u8], out: &mut Vec<u8>) {
         out.push(if chunk.len() > 2 { digit(bits) } else { b'=' });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// The documents of rows of one column, without an object around them.
+    fn encode(array: ArrayRef) -> Vec<Option<String>> {
+        let encoder = JsonEncoder::new(&[("TEXT".to_owned(), array.data_type().clone())], false);
+        let arrays = [array];
+        let rows = encoder.rows(&arrays);
+        let encode = |row| {
+            // What stands there before is left alone.
+            let mut out = b"before".to_vec();
+            let has_value = rows.encode(row, &mut out).unwrap();
+            let text = String::from_utf8(out.strip_prefix(b"before").unwrap().to_vec()).unwrap();
+            assert_eq!(has_value, !text.is_empty());
+            has_value.then_some(text)
+        };
+        (0..arrays[0].len()).map(encode).collect()
+    }
+
+    fn expected(texts: &[Option<String>]) -> Vec<Option<String>> {
+        texts.iter().map(|text| text.as_ref().map(|text| serde_json::to_string(text).unwrap())).collect()
+    }
+
+    /// Texts of all lengths around that of a block, with something else than a letter at each place, between
+    /// neighbours that must not be taken for them.
+    #[test]
+    fn texts_are_written_as_serde_json_writes_them() {
+        let mut texts = Vec::new();
+        for length in 0..=40 {
+            texts.push(Some("x".repeat(length)));
+            for other in ["\"", "\\", "\n", "\r", "\t", "\0", "\u{1f}", "\u{7f}", "é", "\u{1F980}"] {
+                let neighbour = [Some("\"".repeat(17)), None, Some("\"".to_owned()), Some(String::new())];
+                for at in 0..length {
+                    texts.push(Some(format!("{}{other}{}", "x".repeat(at), "x".repeat(length - 1 - at))));
+                    texts.push(neighbour[at % neighbour.len()].clone());
+                }
+            }
+        }
+        let array: ArrayRef = Arc::new(StringArray::from(texts.clone()));
+        let expected = expected(&texts);
+        assert_eq!(encode(Arc::clone(&array)), expected);
+        for (from, count) in [(1, 40), (texts.len() / 2, texts.len() / 4), (texts.len() - 3, 3), (5, 0)] {
+            assert_eq!(encode(array.slice(from, count)), expected[from..from + count], "{count} rows from {from} on");
+        }
+    }
+
+    /// Behind the last text there is nothing to look at with it.
+    #[test]
+    fn the_last_text_may_end_where_the_buffer_does() {
+        for length in 0..=40 {
+            for text in ["x".repeat(length), "\"".repeat(length), format!("{}\\", "x".repeat(length))] {
+                let whole: ArrayRef = Arc::new(StringArray::from(vec![text.clone()]));
+                let with_one_before: ArrayRef = Arc::new(StringArray::from(vec!["\"before\"", text.as_str()]));
+                let expected = expected(&[Some(text)]);
+                assert_eq!(encode(whole), expected);
+                assert_eq!(encode(with_one_before.slice(1, 1)), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_row_is_an_object_of_its_columns() {
+        let columns = [("A".to_owned(), DataType::Utf8), ("a \"b\"".to_owned(), DataType::Int64)];
+        let encoder = JsonEncoder::new(&columns, true);
+        let texts: ArrayRef =
+            Arc::new(StringArray::from(vec![Some("é"), None, Some("a text of more than sixteen bytes")]));
+        let numbers: ArrayRef = Arc::new(Int64Array::from(vec![None, Some(i64::MIN), Some(0)]));
+        let arrays = [texts, numbers];
+        let rows = encoder.rows(&arrays);
+        for (row, expected) in [
+            r#"{"A":"é","a \"b\"":null}"#,
+            r#"{"A":null,"a \"b\"":-9223372036854775808}"#,
+            r#"{"A":"a text of more than sixteen bytes","a \"b\"":0}"#,
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let mut out = Vec::new();
+            assert!(rows.encode(row, &mut out).unwrap());
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
+}

@@ -51,7 +51,7 @@ pub(super) fn parse_integer(text: &[u8], start: usize, end: usize) -> Option<i64
     let count = end.checked_sub(start + usize::from(negative))?;
     let value = match text.get(..end)?.last_chunk::<16>() {
         Some(last) if (1..=16).contains(&count) => sixteen_digits(*last, count)?,
-        // It stands at the very beginning of the text, or has more digits.
+        // It stands at the very beginning of the text, has more digits, or has none at all.
         _ => text.get(end - count..end).filter(|digits| !digits.is_empty())?.iter().try_fold(0u64, |value, byte| {
             let digit = byte.wrapping_sub(b'0');
             if digit > 9 { None } else { value.checked_mul(10)?.checked_add(u64::from(digit)) }
@@ -60,7 +60,7 @@ pub(super) fn parse_integer(text: &[u8], start: usize, end: usize) -> Option<i64
     if negative { 0i64.checked_sub_unsigned(value) } else { i64::try_from(value).ok() }
 }
 
-/// The number that the last `count` of sixteen bytes are as digits.
+/// The number that the last `count` of sixteen bytes, 1 to 16, are as digits.
 #[inline]
 fn sixteen_digits(bytes: [u8; 16], count: usize) -> Option<u64> {
     let word = u128::from_le_bytes(bytes);
@@ -71,13 +71,13 @@ fn sixteen_digits(bytes: [u8; 16], count: usize) -> Option<u64> {
     Some(eight_digits(high, count - 8)? * 100_000_000 + eight_digits(low, 8)?)
 }
 
-/// The number that the last `count` of eight bytes are as digits, the first byte the lowest of the word: pairs of
-/// digits, then pairs of pairs, then pairs of those are added up within one word.
+/// The number that the last `count` of eight bytes, 1 to 8, are as digits, the first byte the lowest of the word:
+/// pairs of digits, then pairs of pairs, then pairs of those are added up within one word.
 #[inline]
 fn eight_digits(word: u64, count: usize) -> Option<u64> {
     const ZEROS: u64 = 0x3030_3030_3030_3030;
     // The bytes before the digits count as zeros.
-    let others = (1u64 << (8 * (8 - count))).wrapping_sub(1);
+    let others = (1u64 << (8 * (8 - count))) - 1;
     let word = word & !others | ZEROS & others;
     let too_small = word.wrapping_sub(ZEROS);
     let too_large = word.wrapping_add(0x4646_4646_4646_4646);
@@ -94,13 +94,40 @@ fn eight_digits(word: u64, count: usize) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// The integer, which must be the same whatever stands around it.
+    /// The integer, which must be the same whatever stands around it. Behind sixteen bytes the digits are read at
+    /// once, however few; those before them must not count, be they digits or a sign.
     fn integer(text: &str) -> Option<i64> {
         let alone = parse_integer(text.as_bytes(), 0, text.len());
-        let within = format!("{{\"n\":12345{text}678}}");
-        let within = parse_integer(within.as_bytes(), 10, 10 + text.len());
-        assert_eq!(alone, within);
+        for before in ["{\"n\":12345", "01234567890123456789", "behind all this -"] {
+            let within = format!("{before}{text}678}}");
+            let end = before.len() + text.len();
+            assert_eq!(parse_integer(within.as_bytes(), before.len(), end), alone, "{text:?} behind {before:?}");
+        }
         alone
+    }
+
+    #[test]
+    fn integers_of_any_length_are_read_and_a_wrong_byte_is_seen_wherever_it_stands() {
+        for count in 0..=21 {
+            for sign in ["", "-"] {
+                for digits in ["1234567890123456789012", "9876543210987654321098", "0000000000000000000007"] {
+                    let text = format!("{sign}{}", &digits[22 - count..]);
+                    assert_eq!(integer(&text), text.parse().ok(), "{text}");
+                    for at in sign.len()..text.len() {
+                        for wrong in ["/", ":", "-", "+", " ", ".", "\0", "\u{7f}"] {
+                            let mut text = text.clone();
+                            text.replace_range(at..=at, wrong);
+                            // `parse` takes a plus sign, which JSON does not have.
+                            let expected = if wrong == "+" { None } else { text.parse().ok() };
+                            assert_eq!(integer(&text), expected, "{text:?}");
+                        }
+                    }
+                }
+            }
+        }
+        for (count, text) in [(1, "\u{b5}"), (15, "12345678901234\u{b5}"), (16, "\u{b5}12345678901234")] {
+            assert_eq!(integer(text), None, "{count} characters");
+        }
     }
 
     #[test]

@@ -5,62 +5,10 @@
 
 use super::super::Unreadable;
 use super::document::Document;
+use super::value::{Kind, Raw};
 
 /// Arrays and objects may nest this deep.
 const DEPTH_MAX: usize = 127;
-
-/// What a value is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// There is no such value.
-    Missing,
-    Null,
-    True,
-    False,
-    Number,
-    String,
-    EscapedString,
-    Array,
-    Object,
-}
-
-/// A value within the document; a string's range is without its quotes. Small enough to be handed on in
-/// registers: no document has 4 GiB, as no record has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Raw {
-    start: u32,
-    end: u32,
-    pub(super) kind: Kind,
-}
-
-impl Raw {
-    /// No value.
-    pub(super) const MISSING: Self = Self { start: 0, end: 0, kind: Kind::Missing };
-
-    /// The value of this kind from its first byte to behind its last.
-    #[inline]
-    pub(super) fn new(kind: Kind, start: usize, end: usize) -> Self {
-        let quote = u32::from(matches!(kind, Kind::String | Kind::EscapedString));
-        Self { start: start as u32 + quote, end: end as u32 - quote, kind }
-    }
-
-    /// The value's bytes, without the quotes of a string.
-    #[inline]
-    pub(super) fn bytes(self, document: Document<'_>) -> &[u8] {
-        document.bytes.get(self.start as usize..self.end as usize).unwrap_or_default()
-    }
-
-    /// Where the value starts and ends, without the quotes of a string.
-    #[inline]
-    pub(super) fn place(self) -> (usize, usize) {
-        (self.start as usize, self.end as usize)
-    }
-
-    /// The place behind the bracket or brace that an array or object starts with.
-    pub(super) fn inside(self) -> usize {
-        self.start as usize + 1
-    }
-}
 
 /// The document is not JSON; the scanner knows why. It has no size, so that results of the scanner's
 /// many small steps fit into a register.
@@ -260,7 +208,7 @@ impl<'a> Scanner<'a> {
             self.at = self.document.next_special(self.at);
             match self.peek() {
                 Some(b'"') => {
-                    if !self.document.is_ascii {
+                    if !self.document.is_utf8 {
                         self.check_utf8(start)?;
                     }
                     self.at += 1;
@@ -276,6 +224,8 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Tells whether this is the string that keeps the document from being UTF-8.
+    #[cold]
     fn check_utf8(&mut self, start: usize) -> Result<(), Malformed> {
         let text = self.document.bytes.get(start..self.at).unwrap_or_default();
         if std::str::from_utf8(text).is_ok() {
