@@ -35,6 +35,19 @@ impl GroupOffset {
     }
 }
 
+/// A position that a group has committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// The partition it reads.
+    pub partition: TopicPartition,
+    /// The next offset it is to read.
+    pub offset: i64,
+    /// The epoch of the leader that the last record was read from, -1 if that is not known.
+    pub leader_epoch: i32,
+    /// Whatever the group keeps with it.
+    pub metadata: String,
+}
+
 /// All groups' offsets as of the last commit.
 #[derive(Debug, Default)]
 pub(crate) struct GroupOffsets {
@@ -75,9 +88,8 @@ impl GroupOffsets {
     }
 
     /// All that a group has committed.
-    pub(crate) fn of_group(&self, group: &str) -> Vec<GroupOffset> {
-        let whole = |(partition, position): (&TopicPartition, &Position)| GroupOffset {
-            group: group.to_owned(),
+    pub(crate) fn of_group(&self, group: &str) -> Vec<CommittedOffset> {
+        let whole = |(partition, position): (&TopicPartition, &Position)| CommittedOffset {
             partition: partition.clone(),
             offset: position.offset,
             leader_epoch: position.leader_epoch,

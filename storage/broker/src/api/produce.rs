@@ -24,9 +24,13 @@ use check::Refused;
 const ACKS_NONE: i16 = 0;
 const TOPIC_IDS_SINCE: i16 = 13;
 const LOG_START_SINCE: i16 = 5;
+const MESSAGES_SINCE: i16 = 8;
 const ABORTABLE_SINCE: i16 = 11;
 /// From then on a transactional batch adds its partition to the transaction (KIP-890).
 const ADDS_PARTITIONS_SINCE: i16 = 12;
+/// So much of an answer may be messages; one takes so much beside its text.
+const WORDS_BYTES_MAX: usize = 1 << 20;
+const WORD_BYTES: usize = 128;
 
 /// What a request says of all its batches.
 struct Wanted {
@@ -45,7 +49,8 @@ pub(super) fn run(call: Call, body: Bytes) -> Pending {
     let started = call.decode(body).map(|request: ProduceRequest| {
         let wanted = Wanted { acks: request.acks, transactional_id: request.transactional_id };
         let topics = request.topic_data.into_iter();
-        (wanted.acks, topics.map(|topic| start(&call, &wanted, topic)).collect::<Vec<_>>())
+        let mut words = Words { bytes_left: WORDS_BYTES_MAX };
+        (wanted.acks, topics.map(|topic| start(&call, &wanted, topic, &mut words)).collect::<Vec<_>>())
     });
     Box::pin(async move {
         let (acks, started) = started?;
@@ -62,7 +67,7 @@ pub(super) fn run(call: Call, body: Bytes) -> Pending {
     })
 }
 
-fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData) -> Started {
+fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData, words: &mut Words) -> Started {
     let log = &*call.broker.log;
     let name: Option<Arc<str>> = if call.version >= TOPIC_IDS_SINCE {
         call.broker.topic_names.name(log, topic.topic_id)
@@ -87,7 +92,7 @@ fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData) -> Started {
                 tickets.push(Some(ticket));
             }
             Err(refused) => {
-                refused.describe(call.version, &mut response);
+                refused.describe(call.version, &mut response, words);
                 if let Some((log_start, _)) = name
                     .as_ref()
                     .filter(|_| wanted.transactional_id.is_none() && refused.is_of_log())
@@ -161,19 +166,31 @@ async fn finish(topic: Started) -> TopicProduceResponse {
 }
 
 impl Refused {
-    fn describe(&self, version: i16, response: &mut PartitionProduceResponse) {
+    /// Puts the code into the answer, and what `words` has room for.
+    fn describe(&self, version: i16, response: &mut PartitionProduceResponse, words: &mut Words) {
         response.error_code = self.code;
-        if version >= 8 {
-            response.error_message = self.message.as_deref().map(text);
-            response.record_errors = self
-                .records
-                .iter()
-                .map(|(index, message)| {
-                    BatchIndexAndErrorMessage::default()
-                        .with_batch_index(*index)
-                        .with_batch_index_error_message(Some(text(message.as_str())))
-                })
-                .collect();
+        if version < MESSAGES_SINCE {
+            return;
         }
+        response.error_message = self.message.as_deref().filter(|message| words.take(message)).map(text);
+        let records = self.records.iter().take_while(|_| words.take(&self.reason)).map(|index| {
+            BatchIndexAndErrorMessage::default()
+                .with_batch_index(*index)
+                .with_batch_index_error_message(Some(text(self.reason.as_str())))
+        });
+        response.record_errors = records.collect();
+    }
+}
+
+/// What an answer may still say to people: a small request can be wrong in very many places.
+struct Words {
+    bytes_left: usize,
+}
+
+impl Words {
+    fn take(&mut self, message: &str) -> bool {
+        let left = self.bytes_left.checked_sub(WORD_BYTES + message.len());
+        self.bytes_left = left.unwrap_or(0);
+        left.is_some()
     }
 }
