@@ -13,14 +13,18 @@ use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
 use kafka_protocol::messages::{
     ApiKey, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, GroupId,
     InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest,
-    OffsetCommitResponse, ProduceResponse, TransactionalId,
+    OffsetCommitResponse, ProduceResponse, ProducerId, TransactionalId, TxnOffsetCommitRequest,
+    TxnOffsetCommitResponse,
 };
 use millstream_broker::BrokerOptions;
 use millstream_log::record::BatchBuilder;
-use millstream_log::{Log, TopicPartition, TopicSpec};
+use millstream_log::{Log, Producer, TopicPartition, TopicSpec};
 use typed::{ask, assert_produces_and_fetches, produce_request, text, topic_name};
 use wire::{assert_serves, connect, resident_kib, start};
 
@@ -67,18 +71,68 @@ fn offsets_of_groups_are_bounded_and_those_that_are_there_move() {
     assert_eq!(commit(&mut client, "new", 3, "m"), 0);
 }
 
+fn init(stream: &mut TcpStream, id: &str) -> InitProducerIdResponse {
+    let request = InitProducerIdRequest::default()
+        .with_transactional_id(Some(TransactionalId(text(id))))
+        .with_transaction_timeout_ms(60_000);
+    ask(stream, ApiKey::InitProducerId, 2, &request)
+}
+
+fn commit_in_transaction(stream: &mut TcpStream, producer: Producer, group: &str, partitions: i32) -> i16 {
+    let partition = |index| {
+        TxnOffsetCommitRequestPartition::default()
+            .with_partition_index(index)
+            .with_committed_offset(8)
+            .with_committed_metadata(Some(text("m")))
+    };
+    let topic = TxnOffsetCommitRequestTopic::default()
+        .with_name(topic_name("t"))
+        .with_partitions((0..partitions).map(partition).collect());
+    let request = TxnOffsetCommitRequest::default()
+        .with_transactional_id(TransactionalId(text("id")))
+        .with_group_id(GroupId(text(group)))
+        .with_producer_id(ProducerId(producer.id))
+        .with_producer_epoch(producer.epoch)
+        .with_topics(vec![topic]);
+    let answer: TxnOffsetCommitResponse = ask(stream, ApiKey::TxnOffsetCommit, 5, &request);
+    answer.topics[0].partitions[0].error_code
+}
+
+#[test]
+fn offsets_of_transactions_move_also_when_the_memory_for_offsets_is_used_up() {
+    let options =
+        BrokerOptions { offsets_bytes_max: 1 << 20, pending_offsets_bytes_max: 1 << 20, ..BrokerOptions::default() };
+    let (log, _listener, address) = start(options);
+    log.create_topic(&TopicSpec::new("t", 1_000)).unwrap();
+    let mut client = connect(address);
+    assert_eq!(commit(&mut client, "there", 1_000, "m"), 0);
+    let too_large = ResponseError::InvalidCommitOffsetSize.code();
+    let mut groups = 0..;
+    while commit(&mut client, &format!("{}", groups.next().unwrap()), 100, "") == 0 {}
+    while commit(&mut client, &format!("{}", groups.next().unwrap()), 1, "") == 0 {}
+    let made = init(&mut client, "id");
+    let producer = Producer { id: made.producer_id.0, epoch: made.producer_epoch };
+    for _ in 0..20 {
+        assert_eq!(commit_in_transaction(&mut client, producer, "there", 1_000), 0);
+        log.end_transaction(producer, true, &[]).unwrap().wait().unwrap();
+    }
+    assert_eq!(log.group_offset("there", &TopicPartition::new("t", 999)).unwrap(), Some(8));
+    assert_eq!(commit_in_transaction(&mut client, producer, "new", 1), too_large);
+    // What is held back until the end has a bound of its own.
+    let codes: Vec<i16> = (0..20).map(|_| commit_in_transaction(&mut client, producer, "there", 1_000)).collect();
+    assert!(codes[..5].iter().all(|code| *code == 0) && codes[10..].iter().all(|code| *code == too_large), "{codes:?}");
+    assert!(log.group_offsets_bytes() < 2 << 20);
+    log.end_transaction(producer, false, &[]).unwrap().wait().unwrap();
+    assert_eq!(commit_in_transaction(&mut client, producer, "there", 1_000), 0);
+}
+
 #[test]
 fn transactional_ids_are_bounded_and_those_that_are_there_are_used() {
     let options = BrokerOptions { transactions_bytes_max: 1 << 20, ..BrokerOptions::default() };
     let (log, _listener, address) = start(options);
     log.create_topic(&TopicSpec::new("t", 1)).unwrap();
     let mut client = connect(address);
-    let mut init = |id: &str| {
-        let request = InitProducerIdRequest::default()
-            .with_transactional_id(Some(TransactionalId(text(id))))
-            .with_transaction_timeout_ms(60_000);
-        ask::<InitProducerIdResponse>(&mut client, ApiKey::InitProducerId, 2, &request).error_code
-    };
+    let mut init = |id: &str| init(&mut client, id).error_code;
     assert_eq!(init("there"), 0);
     let codes: Vec<i16> = (0..100).map(|number| init(&format!("{number}-{}", "x".repeat(10_000)))).collect();
     let full = ResponseError::PolicyViolation.code();

@@ -56,6 +56,8 @@ pub(crate) struct GroupOffsets {
     pending: HashMap<i64, Vec<(GroupOffset, u64)>>,
     /// What both take in memory.
     bytes: usize,
+    /// What the pending ones take of that.
+    pending_bytes: usize,
     /// Counts the offsets as they stand in the topic: of two, the later one counts, whenever its transaction ends, for
     /// compaction leaves no other.
     moment: u64,
@@ -137,6 +139,11 @@ impl GroupOffsets {
         self.bytes
     }
 
+    /// What the pending ones take in memory, with these.
+    pub(crate) fn pending_bytes_with(&self, more: &[GroupOffset]) -> usize {
+        self.pending_bytes + more.iter().map(pending_bytes).sum::<usize>()
+    }
+
     /// How much more it would take with these.
     pub(crate) fn growth(&self, offsets: &[GroupOffset]) -> usize {
         let grows = |offset: &GroupOffset| {
@@ -202,6 +209,7 @@ impl GroupOffsets {
         for offset in offsets {
             self.moment += 1;
             self.bytes += pending_bytes(offset);
+            self.pending_bytes += pending_bytes(offset);
             pending.push((offset.clone(), self.moment));
         }
     }
@@ -217,6 +225,7 @@ impl GroupOffsets {
         let offsets = self.pending.remove(&producer_id).unwrap_or_default();
         for (offset, moment) in offsets {
             self.bytes -= pending_bytes(&offset);
+            self.pending_bytes -= pending_bytes(&offset);
             if commit {
                 self.set_as_of(&offset, moment);
             }

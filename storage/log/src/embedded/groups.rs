@@ -28,6 +28,12 @@ impl EmbeddedLog {
         locked(&self.inner.groups).growth(offsets)
     }
 
+    /// What the offsets of open transactions would take in memory, with these.
+    #[must_use]
+    pub fn pending_offsets_bytes(&self, more: &[GroupOffset]) -> usize {
+        locked(&self.inner.groups).pending_bytes_with(more)
+    }
+
     /// Forgets a group's offsets in some partitions.
     ///
     /// # Errors
