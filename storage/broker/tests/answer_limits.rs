@@ -5,6 +5,7 @@
 mod typed;
 mod wire;
 
+use std::io::Write;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use kafka_protocol::messages::{
 use millstream_broker::BrokerOptions;
 use millstream_log::record::BatchBuilder;
 use millstream_log::{Log, TopicPartition, TopicSpec, WriteBatch};
-use typed::{ask, assert_produces_and_fetches, text, topic_name};
+use typed::{ask, assert_produces_and_fetches, frame_of, receive, text, topic_name};
 use wire::{assert_serves, connect, resident_kib, start};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -122,4 +123,33 @@ fn a_small_request_with_many_faults_has_a_small_answer() {
     });
     assert!(grown < 100 << 10, "{grown} KiB");
     assert_serves(address);
+}
+
+#[test]
+fn answers_that_wait_for_those_before_them_are_counted() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let (log, _listener, address) = start(BrokerOptions { answers_bytes_max: 16 << 20, ..BrokerOptions::default() });
+    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    // Each of its answers takes some 10 MB in memory and 2 MB as a frame, which the system does not take from the broker at once.
+    let produce = frame_of(ApiKey::Produce, 9, &produce_to_all("unknown", 50_000, &Bytes::from_static(b"x")), 0);
+    let grown = peak_kib(|| {
+        let mut stuck = Vec::new();
+        for _ in 0..4 {
+            let mut stream = connect(address);
+            stream.set_write_timeout(Some(SECOND)).unwrap();
+            // Who asks for too much is disconnected.
+            let _ = (0..16).try_for_each(|_| stream.write_all(&produce));
+            stuck.push(stream);
+        }
+        std::thread::sleep(SECOND);
+    });
+    assert!(grown < 150 << 10, "{grown} KiB");
+    assert_produces_and_fetches(address, SECOND);
+    // One at a time is answered.
+    let mut client = connect(address);
+    for _ in 0..3 {
+        client.write_all(&produce).unwrap();
+        let produced: ProduceResponse = receive(&mut client, ApiKey::Produce, 9);
+        assert_eq!(produced.responses[0].partition_responses.len(), 50_000);
+    }
 }

@@ -1,6 +1,7 @@
 //! `Produce`: record batches are checked by their headers and handed to the log as they are.
 
 mod check;
+mod kept;
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use crate::code::code_of;
 use crate::text::{detached, text};
 
 use check::Refused;
+use kept::Kept;
 
 const ACKS_NONE: i16 = 0;
 const TOPIC_IDS_SINCE: i16 = 13;
@@ -28,9 +30,6 @@ const MESSAGES_SINCE: i16 = 8;
 const ABORTABLE_SINCE: i16 = 11;
 /// From then on a transactional batch adds its partition to the transaction (KIP-890).
 const ADDS_PARTITIONS_SINCE: i16 = 12;
-/// So much of an answer may be messages; one takes so much beside its text.
-const WORDS_BYTES_MAX: usize = 1 << 20;
-const WORD_BYTES: usize = 128;
 
 /// What a request says of all its batches.
 struct Wanted {
@@ -44,16 +43,26 @@ struct Started {
     tickets: Vec<Option<Ticket<i64>>>,
 }
 
+/// What the answer to a topic takes beside its messages.
+fn answer_bytes(topic: &TopicProduceData) -> usize {
+    const PARTITION_BYTES: usize = size_of::<PartitionProduceResponse>() + size_of::<Option<Ticket<i64>>>();
+    size_of::<Started>() + topic.name.len() + topic.partition_data.len() * PARTITION_BYTES
+}
+
 /// Appends when it is called, so that the order of requests is the order of records; the answer waits for the disk.
 pub(super) fn run(call: Call, body: Bytes) -> Pending {
-    let started = call.decode(body).map(|request: ProduceRequest| {
+    let started = call.decode(body).and_then(|request: ProduceRequest| {
         let wanted = Wanted { acks: request.acks, transactional_id: request.transactional_id };
+        let mut kept = Kept::new(&call.broker.answers);
+        if !kept.add(request.topic_data.iter().map(answer_bytes).sum()) {
+            return Err(Hangup);
+        }
         let topics = request.topic_data.into_iter();
-        let mut words = Words { bytes_left: WORDS_BYTES_MAX };
-        (wanted.acks, topics.map(|topic| start(&call, &wanted, topic, &mut words)).collect::<Vec<_>>())
+        let started: Vec<_> = topics.map(|topic| start(&call, &wanted, topic, &mut kept)).collect();
+        Ok((wanted.acks, started, kept))
     });
     Box::pin(async move {
-        let (acks, started) = started?;
+        let (acks, started, _kept) = started?;
         if acks == ACKS_NONE {
             // An error has no other way to the client.
             let failed = |topic: &Started| topic.response.partition_responses.iter().any(|part| part.error_code != 0);
@@ -67,7 +76,7 @@ pub(super) fn run(call: Call, body: Bytes) -> Pending {
     })
 }
 
-fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData, words: &mut Words) -> Started {
+fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData, kept: &mut Kept) -> Started {
     let log = &*call.broker.log;
     let name: Option<Arc<str>> = if call.version >= TOPIC_IDS_SINCE {
         call.broker.topic_names.name(log, topic.topic_id)
@@ -92,7 +101,7 @@ fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData, words: &mut Word
                 tickets.push(Some(ticket));
             }
             Err(refused) => {
-                refused.describe(call.version, &mut response, words);
+                refused.describe(call.version, &mut response, kept);
                 if let Some((log_start, _)) = name
                     .as_ref()
                     .filter(|_| wanted.transactional_id.is_none() && refused.is_of_log())
@@ -166,31 +175,18 @@ async fn finish(topic: Started) -> TopicProduceResponse {
 }
 
 impl Refused {
-    /// Puts the code into the answer, and what `words` has room for.
-    fn describe(&self, version: i16, response: &mut PartitionProduceResponse, words: &mut Words) {
+    /// Puts the code into the answer, and the messages that there is room for.
+    fn describe(&self, version: i16, response: &mut PartitionProduceResponse, kept: &mut Kept) {
         response.error_code = self.code;
         if version < MESSAGES_SINCE {
             return;
         }
-        response.error_message = self.message.as_deref().filter(|message| words.take(message)).map(text);
-        let records = self.records.iter().take_while(|_| words.take(&self.reason)).map(|index| {
+        response.error_message = self.message.as_deref().filter(|message| kept.add_message(message)).map(text);
+        let records = self.records.iter().take_while(|_| kept.add_message(&self.reason)).map(|index| {
             BatchIndexAndErrorMessage::default()
                 .with_batch_index(*index)
                 .with_batch_index_error_message(Some(text(self.reason.as_str())))
         });
         response.record_errors = records.collect();
-    }
-}
-
-/// What an answer may still say to people: a small request can be wrong in very many places.
-struct Words {
-    bytes_left: usize,
-}
-
-impl Words {
-    fn take(&mut self, message: &str) -> bool {
-        let left = self.bytes_left.checked_sub(WORD_BYTES + message.len());
-        self.bytes_left = left.unwrap_or(0);
-        left.is_some()
     }
 }
