@@ -29,6 +29,7 @@ mod transaction_list;
 mod transaction_markers;
 mod transaction_offsets;
 mod transaction_partitions;
+mod transaction_room;
 mod transactions;
 
 use bytes::Bytes;

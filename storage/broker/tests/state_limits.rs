@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -17,10 +18,10 @@ use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::{
-    ApiKey, CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, GroupId,
-    InitProducerIdRequest, InitProducerIdResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest,
-    OffsetCommitResponse, ProduceResponse, ProducerId, TransactionalId, TxnOffsetCommitRequest,
-    TxnOffsetCommitResponse,
+    AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, ApiKey, CreatePartitionsRequest, CreatePartitionsResponse,
+    CreateTopicsRequest, CreateTopicsResponse, GroupId, InitProducerIdRequest, InitProducerIdResponse, MetadataRequest,
+    MetadataResponse, OffsetCommitRequest, OffsetCommitResponse, ProduceResponse, ProducerId, TransactionalId,
+    TxnOffsetCommitRequest, TxnOffsetCommitResponse,
 };
 use millstream_broker::BrokerOptions;
 use millstream_log::record::BatchBuilder;
@@ -141,6 +142,44 @@ fn transactional_ids_are_bounded_and_those_that_are_there_are_used() {
     assert_eq!(init("there"), 0);
     assert!(log.transactions_bytes() < 2 << 20);
     assert_produces_and_fetches(address, SECOND);
+}
+
+#[test]
+fn a_transaction_of_few_partitions_is_begun_when_the_memory_is_used_up_and_none_of_many() {
+    let options = BrokerOptions { transactions_bytes_max: 100_000, ..BrokerOptions::default() };
+    let (log, _listener, address) = start(options);
+    log.create_topic(&TopicSpec::new("t", 100)).unwrap();
+    let mut client = connect(address);
+    let made = init(&mut client, "id");
+    let producer = Producer { id: made.producer_id.0, epoch: made.producer_epoch };
+    let rest = "x".repeat((100_000 - log.transactions_bytes() - 520) / 4);
+    assert_eq!(init(&mut client, &rest).error_code, 0);
+    assert_eq!(init(&mut client, "other").error_code, ResponseError::PolicyViolation.code());
+    let add = |stream: &mut TcpStream, partitions: std::ops::Range<i32>| {
+        let topic = AddPartitionsToTxnTopic::default().with_name(topic_name("t")).with_partitions(partitions.collect());
+        let request = AddPartitionsToTxnRequest::default()
+            .with_v3_and_below_transactional_id(TransactionalId(text("id")))
+            .with_v3_and_below_producer_id(ProducerId(producer.id))
+            .with_v3_and_below_producer_epoch(producer.epoch)
+            .with_v3_and_below_topics(vec![topic]);
+        let answer: AddPartitionsToTxnResponse = ask(stream, ApiKey::AddPartitionsToTxn, 3, &request);
+        answer.results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code
+    };
+    let produce = |stream: &mut TcpStream, partition: i32| {
+        let mut batch = BatchBuilder::new().with_producer(producer.id, producer.epoch, 0).transactional();
+        batch.push(0, None, Some(b"v"));
+        let mut request = produce_request("t", batch.finish().unwrap());
+        request.topic_data[0].partition_data[0].index = partition;
+        let produced: ProduceResponse = ask(stream, ApiKey::Produce, 12, &request);
+        produced.responses[0].partition_responses[0].error_code
+    };
+    let full = ResponseError::PolicyViolation.code();
+    assert_eq!([add(&mut client, 0..8), add(&mut client, 8..15), produce(&mut client, 15)], [0, 0, 0]);
+    assert_eq!([add(&mut client, 16..17), produce(&mut client, 16)], [full, full]);
+    // What is in it can be used on.
+    assert_eq!([add(&mut client, 0..16), produce(&mut client, 3)], [0, 0]);
+    log.end_transaction(producer, true, &[]).unwrap().wait().unwrap();
+    assert_eq!([add(&mut client, 0..17), add(&mut client, 50..66)], [full, 0]);
 }
 
 #[test]

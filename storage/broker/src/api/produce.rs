@@ -14,6 +14,7 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::messages::{TopicName, TransactionalId};
 use millstream_log::{Appended, Error, Log, Producer, Ticket, TopicPartition, TransactionVersion};
 
+use super::transaction_room::check_partitions;
 use super::transactions;
 use crate::broker::settled;
 use crate::call::{Call, Hangup, Pending, Reply};
@@ -147,6 +148,9 @@ fn append(
         }
     }
     let version = if call.version >= ADDS_PARTITIONS_SINCE { TransactionVersion::Two } else { TransactionVersion::One };
+    if header.is_transactional() && version == TransactionVersion::Two {
+        check_partitions(call, header.producer_id, std::slice::from_ref(partition))?;
+    }
     // The one copy: the log writes the base offset into it.
     let mut batch = log.copy(&batch);
     check::set_leader_epoch(&mut batch);
