@@ -171,7 +171,19 @@ impl GroupOffsets {
         self.groups.iter().flat_map(of_group).collect()
     }
 
+    /// Forgets an offset, and what transactions that are open now would make of it: those came before.
     pub(crate) fn forget(&mut self, group: &str, partition: &TopicPartition) {
+        let (bytes, of_pending) = (&mut self.bytes, &mut self.pending_bytes);
+        for offsets in self.pending.values_mut() {
+            offsets.retain(|(offset, _)| {
+                let is_kept = offset.group != group || offset.partition != *partition;
+                if !is_kept {
+                    *bytes -= pending_bytes(offset);
+                    *of_pending -= pending_bytes(offset);
+                }
+                is_kept
+            });
+        }
         if let Some(offsets) = self.groups.get_mut(group) {
             if let Some(old) = offsets.remove(partition) {
                 self.bytes -= position_bytes(partition, &old.metadata);
