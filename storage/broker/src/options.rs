@@ -48,7 +48,8 @@ pub struct BrokerOptions {
     pub offsets_bytes_max: usize,
     /// What offsets may take until their transactions end; beyond that no transaction takes any.
     pub pending_offsets_bytes_max: usize,
-    /// What all transactional ids may take in memory; beyond that only those that are there can be used.
+    /// What all transactional ids may take in memory; beyond that only those that are there can be used, in
+    /// transactions of few partitions.
     pub transactions_bytes_max: usize,
     /// How many partitions clients may bring the topics to, all together.
     pub partitions_max: usize,

@@ -6,6 +6,7 @@ mod typed;
 mod wire;
 
 use std::net::TcpStream;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
@@ -31,6 +32,9 @@ use wire::{assert_serves, connect, resident_kib, start};
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// One of them measures the process.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 fn commit(stream: &mut TcpStream, group: &str, partitions: i32, metadata: &str) -> i16 {
     let partition = |index| {
         OffsetCommitRequestPartition::default()
@@ -48,6 +52,7 @@ fn commit(stream: &mut TcpStream, group: &str, partitions: i32, metadata: &str) 
 
 #[test]
 fn offsets_of_groups_are_bounded_and_those_that_are_there_move() {
+    let _alone = ONE_AT_A_TIME.lock();
     let options = BrokerOptions { offsets_bytes_max: 4 << 20, ..BrokerOptions::default() };
     let (log, _listener, address) = start(options);
     log.create_topic(&TopicSpec::new("t", 1_000)).unwrap();
@@ -101,6 +106,7 @@ fn commit_in_transaction(stream: &mut TcpStream, producer: Producer, group: &str
 
 #[test]
 fn offsets_of_transactions_move_also_when_the_memory_for_offsets_is_used_up() {
+    let _alone = ONE_AT_A_TIME.lock();
     let options =
         BrokerOptions { offsets_bytes_max: 1 << 20, pending_offsets_bytes_max: 1 << 20, ..BrokerOptions::default() };
     let (log, _listener, address) = start(options);
@@ -129,6 +135,7 @@ fn offsets_of_transactions_move_also_when_the_memory_for_offsets_is_used_up() {
 
 #[test]
 fn transactional_ids_are_bounded_and_those_that_are_there_are_used() {
+    let _alone = ONE_AT_A_TIME.lock();
     let options = BrokerOptions { transactions_bytes_max: 1 << 20, ..BrokerOptions::default() };
     let (log, _listener, address) = start(options);
     log.create_topic(&TopicSpec::new("t", 1)).unwrap();
@@ -146,6 +153,7 @@ fn transactional_ids_are_bounded_and_those_that_are_there_are_used() {
 
 #[test]
 fn a_transaction_of_few_partitions_is_begun_when_the_memory_is_used_up_and_none_of_many() {
+    let _alone = ONE_AT_A_TIME.lock();
     let options = BrokerOptions { transactions_bytes_max: 100_000, ..BrokerOptions::default() };
     let (log, _listener, address) = start(options);
     log.create_topic(&TopicSpec::new("t", 100)).unwrap();
@@ -184,6 +192,7 @@ fn a_transaction_of_few_partitions_is_begun_when_the_memory_is_used_up_and_none_
 
 #[test]
 fn any_number_of_producers_leaves_a_partition_with_those_that_wrote_last() {
+    let _alone = ONE_AT_A_TIME.lock();
     let (log, _listener, address) = start(BrokerOptions::default());
     log.create_topic(&TopicSpec::new("t", 1)).unwrap();
     let mut client = connect(address);
@@ -214,6 +223,7 @@ fn create(stream: &mut TcpStream, topics: &[(String, i32)]) -> Vec<i16> {
 
 #[test]
 fn clients_create_so_many_partitions_and_no_more() {
+    let _alone = ONE_AT_A_TIME.lock();
     let (log, _listener, address) = start(BrokerOptions { partitions_max: 3_000, ..BrokerOptions::default() });
     log.create_topic(&TopicSpec::new("t", 1)).unwrap();
     let mut client = connect(address);
@@ -237,6 +247,7 @@ fn clients_create_so_many_partitions_and_no_more() {
 
 #[test]
 fn one_request_creates_so_many_partitions() {
+    let _alone = ONE_AT_A_TIME.lock();
     let (_log, _listener, address) = start(BrokerOptions::default());
     let mut client = connect(address);
     let before = resident_kib();
