@@ -13,6 +13,7 @@ mod fetch;
 mod find_coordinator;
 mod group_deletion;
 mod group_list;
+mod group_offsets;
 mod init_producer_id;
 mod leader_epoch;
 mod list_offsets;
@@ -28,6 +29,7 @@ mod transaction_list;
 mod transaction_markers;
 mod transaction_offsets;
 mod transaction_partitions;
+mod transaction_room;
 mod transactions;
 
 use bytes::Bytes;

@@ -46,7 +46,10 @@ pub struct BrokerOptions {
     pub consumer_group_members_max: usize,
     /// What the committed offsets of all groups may take in memory; beyond that only those that are there can move.
     pub offsets_bytes_max: usize,
-    /// What all transactional ids may take in memory; beyond that only those that are there can be used.
+    /// What offsets may take until their transactions end; beyond that no transaction takes any.
+    pub pending_offsets_bytes_max: usize,
+    /// What all transactional ids may take in memory; beyond that only those that are there can be used, in
+    /// transactions of few partitions.
     pub transactions_bytes_max: usize,
     /// How many partitions clients may bring the topics to, all together.
     pub partitions_max: usize,
@@ -77,6 +80,7 @@ impl Default for BrokerOptions {
             consumer_heartbeat_interval_ms: 5_000,
             consumer_group_members_max: 5_000,
             offsets_bytes_max: 128 << 20,
+            pending_offsets_bytes_max: 64 << 20,
             transactions_bytes_max: 64 << 20,
             partitions_max: 20_000,
             transaction_timeout_ms_max: 900_000,

@@ -8,6 +8,9 @@ pub(crate) mod requests;
 
 /// A decoded item takes some hundred bytes, so this is some tens of megabytes at most.
 const ITEMS_MAX: usize = 200_000;
+/// What a length of two bytes can say; Kafka refuses longer ones also where the length is variable. A name may be copied for
+/// each item that it belongs to.
+const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
 /// One field of a request and the versions that have it.
 #[derive(Debug, Clone, Copy)]
@@ -188,7 +191,7 @@ impl Walk<'_> {
             Kind::Fixed(bytes) => self.skip(*bytes),
             Kind::String => {
                 let length = self.length(false)?;
-                self.skip(length)
+                if length > STRING_BYTES_MAX { None } else { self.skip(length) }
             }
             Kind::Bytes => {
                 let length = self.length(true)?;

@@ -83,6 +83,15 @@ fn members_of(address: SocketAddr, group: &str) -> usize {
     described.groups[0].members.len()
 }
 
+/// Waits until a group has so many members.
+fn await_members(address: SocketAddr, group: &str, count: usize) {
+    let begun = Instant::now();
+    while members_of(address, group) != count {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{} members, not {count}", members_of(address, group));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn code(error: ResponseError) -> i16 {
     error.code()
 }
@@ -137,6 +146,7 @@ fn what_members_say_is_bounded_and_those_who_are_there_go_on() {
 
 #[test]
 fn a_member_that_says_too_much_is_refused_for_good() {
+    let _alone = ONE_AT_A_TIME.lock();
     let (_log, _listener, address) = start(BrokerOptions::default());
     let answer = join(&mut connect(address), "g", "", 2 << 20);
     assert_eq!(answer.error_code, code(ResponseError::InvalidRequest));
@@ -215,9 +225,9 @@ fn a_group_is_full_by_its_members_and_by_ids_that_were_given_out() {
 
     // All join at once, and one too many.
     let mut clients: Vec<_> = (0..4).map(|_| connect(address)).collect();
-    for client in &mut clients {
+    for (number, client) in clients.iter_mut().enumerate() {
         client.write_all(&frame_of(ApiKey::JoinGroup, JOIN, &join_request("members", "", 10), 0)).unwrap();
-        std::thread::sleep(Duration::from_millis(50));
+        await_members(address, "members", 3.min(number + 1));
     }
     let full: JoinGroupResponse = receive(&mut clients[3], ApiKey::JoinGroup, JOIN);
     assert_eq!(full.error_code, code(ResponseError::GroupMaxSizeReached));
@@ -288,15 +298,13 @@ fn a_client_that_departs_while_it_waits_is_noticed() {
     let member = join(&mut there, "g", "", 10);
     assert_eq!(sync(&mut there, "g", &member, 10), 0);
     // It waits for the one who is there, and sends a request behind; then it goes.
-    let request = join_request("g", "", 10).with_session_timeout_ms(1_500);
-    for _ in 0..3 {
+    let request = join_request("g", "", 10).with_session_timeout_ms(6_000);
+    for number in 0..3 {
         let mut waiting = connect(address);
         waiting.write_all(&frame_of(ApiKey::JoinGroup, JOIN, &request, 0)).unwrap();
         waiting.write_all(&frame(18, 0, &[])).unwrap();
-        std::thread::sleep(Duration::from_millis(100));
+        await_members(address, "g", 2 + number);
     }
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(members_of(address, "g"), 4);
     // Its connections are gone at once, or these would find no place.
     let places: Vec<_> = (0..2)
         .map(|_| {
@@ -307,11 +315,8 @@ fn a_client_that_departs_while_it_waits_is_noticed() {
         })
         .collect();
     drop(places);
-    let begun = Instant::now();
-    while members_of(address, "g") > 1 {
-        assert!(begun.elapsed() < Duration::from_secs(5), "they are members, though their sessions have ended");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    // Their sessions end.
+    await_members(address, "g", 1);
     assert_produces_and_fetches(address, SECOND);
     let again = join(&mut there, "g", &member.member_id, 10);
     assert_eq!((again.error_code, again.members.len()), (0, 1));

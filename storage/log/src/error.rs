@@ -107,6 +107,17 @@ pub enum Error {
         /// What is wrong there.
         reason: String,
     },
+    /// The file is damaged that says which data directory this is. Nothing else depends on it.
+    #[error(
+        "{} is damaged: {reason}\nhelp: restore the file from a backup, or delete it: the directory gets a new cluster id; \
+         restart Kafka clients that were connected, since some go to one cluster only", path.display()
+    )]
+    DamagedClusterId {
+        /// The damaged file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Another process has the data directory open.
     #[error(
         "data directory {} is in use by {owner}\n\
@@ -243,7 +254,7 @@ impl Error {
             | Self::OutOfOrderSequence { .. }
             | Self::DuplicateSequence { .. } => ErrorKind::Data,
             Self::Locked { .. } | Self::Io { .. } => ErrorKind::Environment,
-            Self::Damaged { .. } => ErrorKind::Damage,
+            Self::Damaged { .. } | Self::DamagedClusterId { .. } => ErrorKind::Damage,
             Self::Stopped(cause) => cause.kind(),
         }
     }

@@ -35,6 +35,19 @@ impl GroupOffset {
     }
 }
 
+/// A position that a group has committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommittedOffset {
+    /// The partition it reads.
+    pub partition: TopicPartition,
+    /// The next offset it is to read.
+    pub offset: i64,
+    /// The epoch of the leader that the last record was read from, -1 if that is not known.
+    pub leader_epoch: i32,
+    /// Whatever the group keeps with it.
+    pub metadata: String,
+}
+
 /// All groups' offsets as of the last commit.
 #[derive(Debug, Default)]
 pub(crate) struct GroupOffsets {
@@ -43,6 +56,8 @@ pub(crate) struct GroupOffsets {
     pending: HashMap<i64, Vec<(GroupOffset, u64)>>,
     /// What both take in memory.
     bytes: usize,
+    /// What the pending ones take of that.
+    pending_bytes: usize,
     /// Counts the offsets as they stand in the topic: of two, the later one counts, whenever its transaction ends, for
     /// compaction leaves no other.
     moment: u64,
@@ -75,9 +90,8 @@ impl GroupOffsets {
     }
 
     /// All that a group has committed.
-    pub(crate) fn of_group(&self, group: &str) -> Vec<GroupOffset> {
-        let whole = |(partition, position): (&TopicPartition, &Position)| GroupOffset {
-            group: group.to_owned(),
+    pub(crate) fn of_group(&self, group: &str) -> Vec<CommittedOffset> {
+        let whole = |(partition, position): (&TopicPartition, &Position)| CommittedOffset {
             partition: partition.clone(),
             offset: position.offset,
             leader_epoch: position.leader_epoch,
@@ -125,6 +139,11 @@ impl GroupOffsets {
         self.bytes
     }
 
+    /// What the pending ones take in memory, with these.
+    pub(crate) fn pending_bytes_with(&self, more: &[GroupOffset]) -> usize {
+        self.pending_bytes + more.iter().map(pending_bytes).sum::<usize>()
+    }
+
     /// How much more it would take with these.
     pub(crate) fn growth(&self, offsets: &[GroupOffset]) -> usize {
         let grows = |offset: &GroupOffset| {
@@ -152,7 +171,19 @@ impl GroupOffsets {
         self.groups.iter().flat_map(of_group).collect()
     }
 
+    /// Forgets an offset, and what transactions that are open now would make of it: those came before.
     pub(crate) fn forget(&mut self, group: &str, partition: &TopicPartition) {
+        let (bytes, of_pending) = (&mut self.bytes, &mut self.pending_bytes);
+        for offsets in self.pending.values_mut() {
+            offsets.retain(|(offset, _)| {
+                let is_kept = offset.group != group || offset.partition != *partition;
+                if !is_kept {
+                    *bytes -= pending_bytes(offset);
+                    *of_pending -= pending_bytes(offset);
+                }
+                is_kept
+            });
+        }
         if let Some(offsets) = self.groups.get_mut(group) {
             if let Some(old) = offsets.remove(partition) {
                 self.bytes -= position_bytes(partition, &old.metadata);
@@ -190,6 +221,7 @@ impl GroupOffsets {
         for offset in offsets {
             self.moment += 1;
             self.bytes += pending_bytes(offset);
+            self.pending_bytes += pending_bytes(offset);
             pending.push((offset.clone(), self.moment));
         }
     }
@@ -205,6 +237,7 @@ impl GroupOffsets {
         let offsets = self.pending.remove(&producer_id).unwrap_or_default();
         for (offset, moment) in offsets {
             self.bytes -= pending_bytes(&offset);
+            self.pending_bytes -= pending_bytes(&offset);
             if commit {
                 self.set_as_of(&offset, moment);
             }

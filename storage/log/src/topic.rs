@@ -12,6 +12,9 @@ use crate::{Error, Result};
 pub use config::{CleanupPolicy, TopicConfig};
 pub use setting::{SettingType, TopicSetting};
 
+/// A topic's name makes the name of a folder.
+pub(crate) const NAME_BYTES_MAX: usize = 249;
+
 /// Where the log keeps transactional producers.
 pub(crate) const STATE_TOPIC: &str = "__transaction_state";
 /// The topics in which the log keeps its own records.
@@ -90,7 +93,7 @@ impl TopicSpec {
     pub fn check(&self) -> Result<()> {
         let refuse = |reason: String| Err(Error::InvalidTopic { topic: self.name.clone(), reason });
         let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if self.name.is_empty() || self.name.len() > 249 || self.name == "." || self.name == ".." {
+        if self.name.is_empty() || self.name.len() > NAME_BYTES_MAX || self.name == "." || self.name == ".." {
             return refuse("a topic's name has 1 to 249 characters and is not \".\" or \"..\"".to_owned());
         }
         if let Some(bad) = self.name.chars().find(|&c| !legal(c)) {

@@ -5,6 +5,7 @@ use kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse, Pr
 use millstream_log::{Error, Producer, Result};
 use tokio::task::block_in_place;
 
+use super::transaction_room::check_id;
 use crate::call::Call;
 use crate::code::code_of;
 
@@ -31,9 +32,8 @@ pub(super) fn answer(call: &Call, request: InitProducerIdRequest) -> InitProduce
     if !(1..=call.broker.options.transaction_timeout_ms_max).contains(&request.transaction_timeout_ms) {
         return failed(ResponseError::InvalidTransactionTimeout.code());
     }
-    let is_known = || log.transaction(&transactional_id).is_some();
-    if log.transactions_bytes() > call.broker.options.transactions_bytes_max && !is_known() {
-        return failed(ResponseError::PolicyViolation.code());
+    if let Err(error) = check_id(call, &transactional_id) {
+        return failed(error.code());
     }
     // A producer that says who it was keeps its id if nobody has taken over (KIP-360).
     let current =

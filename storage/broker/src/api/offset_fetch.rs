@@ -10,7 +10,7 @@ use kafka_protocol::messages::offset_fetch_response::{
     OffsetFetchResponseTopics,
 };
 use kafka_protocol::messages::{OffsetFetchRequest, OffsetFetchResponse, TopicName};
-use millstream_log::{GroupOffset, TopicPartition};
+use millstream_log::{CommittedOffset, TopicPartition};
 
 use super::distinct::distinct;
 use crate::call::Call;
@@ -24,6 +24,7 @@ const LEADER_EPOCH_SINCE: i16 = 5;
 type Asked = Vec<(TopicName, Vec<i32>)>;
 
 pub(super) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchResponse {
+    let must_be_stable = request.require_stable;
     if call.version >= GROUPS_SINCE {
         let groups = distinct(request.groups, |group| group.group_id.0.clone()).map(|group| {
             if let Err(error) = check_member(call, &group) {
@@ -33,11 +34,9 @@ pub(super) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchRes
             let asked = group
                 .topics
                 .map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Asked>());
-            let topics = positions(call, &group.group_id, asked).into_iter().map(|(name, offsets)| {
-                let batched = |offset| batched(call, request.require_stable, offset);
-                OffsetFetchResponseTopics::default()
-                    .with_name(name)
-                    .with_partitions(offsets.into_iter().map(batched).collect())
+            let positions = positions(call, &group.group_id, asked, must_be_stable, batched);
+            let topics = positions.into_iter().map(|(name, partitions)| {
+                OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions)
             });
             let topics = topics.collect();
             OffsetFetchResponseGroup::default().with_group_id(group.group_id).with_topics(topics)
@@ -47,11 +46,10 @@ pub(super) fn answer(call: &Call, request: OffsetFetchRequest) -> OffsetFetchRes
     let asked = request
         .topics
         .map(|topics| topics.into_iter().map(|topic| (topic.name, topic.partition_indexes)).collect::<Asked>());
-    let topics = positions(call, &request.group_id, asked).into_iter().map(|(name, offsets)| {
-        OffsetFetchResponseTopic::default()
-            .with_name(name)
-            .with_partitions(offsets.into_iter().map(|offset| single(call, request.require_stable, offset)).collect())
-    });
+    let single = |position| single(call, position);
+    let topics = positions(call, &request.group_id, asked, must_be_stable, single)
+        .into_iter()
+        .map(|(name, partitions)| OffsetFetchResponseTopic::default().with_name(name).with_partitions(partitions));
     OffsetFetchResponse::default().with_topics(topics.collect())
 }
 
@@ -64,57 +62,89 @@ fn check_member(call: &Call, group: &OffsetFetchRequestGroup) -> Result<(), Resp
     call.broker.groups.look(|groups| groups.check_fetch(&group.group_id.0, &member_id, group.member_epoch))
 }
 
-/// The positions asked for, or all there are; -1 stands for none.
-fn positions(call: &Call, group: &str, asked: Option<Asked>) -> Vec<(TopicName, Vec<GroupOffset>)> {
-    let committed = call.broker.log.group_offsets(group);
+/// A position as it is told: -1 stands for none.
+struct Position {
+    partition: i32,
+    offset: i64,
+    leader_epoch: i32,
+    metadata: String,
+    error_code: i16,
+}
+
+impl Position {
+    fn none(partition: i32, error_code: i16) -> Self {
+        Self { partition, offset: -1, leader_epoch: -1, metadata: String::new(), error_code }
+    }
+
+    /// One that an open transaction is about to move is not to be relied on (KIP-447).
+    fn unstable(partition: i32) -> Self {
+        Self::none(partition, ResponseError::UnstableOffsetCommit.code())
+    }
+}
+
+impl From<CommittedOffset> for Position {
+    fn from(committed: CommittedOffset) -> Self {
+        let CommittedOffset { partition, offset, leader_epoch, metadata } = committed;
+        Self { partition: partition.partition, offset, leader_epoch, metadata, error_code: NONE }
+    }
+}
+
+/// The positions asked for, or all there are, each made into what the answer has of it.
+fn positions<P>(
+    call: &Call,
+    group: &str,
+    asked: Option<Asked>,
+    must_be_stable: bool,
+    answered: impl Fn(Position) -> P,
+) -> Vec<(TopicName, Vec<P>)> {
+    let log = &call.broker.log;
+    let is_unstable = |partition: &TopicPartition| must_be_stable && log.is_group_offset_pending(group, partition);
+    let committed = log.group_offsets(group);
     let Some(asked) = asked else {
-        let mut topics: BTreeMap<Arc<str>, Vec<GroupOffset>> = BTreeMap::new();
-        for offset in committed {
-            topics.entry(Arc::clone(&offset.partition.topic)).or_default().push(offset);
+        let mut topics: BTreeMap<Arc<str>, Vec<P>> = BTreeMap::new();
+        for committed in committed {
+            let topic = Arc::clone(&committed.partition.topic);
+            let index = committed.partition.partition;
+            let is_unstable = is_unstable(&committed.partition);
+            let position = if is_unstable { Position::unstable(index) } else { committed.into() };
+            topics.entry(topic).or_default().push(answered(position));
         }
-        return topics.into_iter().map(|(name, offsets)| (TopicName(text(&*name)), offsets)).collect();
+        return topics.into_iter().map(|(name, positions)| (TopicName(text(&*name)), positions)).collect();
     };
-    let mut committed: HashMap<TopicPartition, GroupOffset> =
+    let mut committed: HashMap<TopicPartition, CommittedOffset> =
         committed.into_iter().map(|offset| (offset.partition.clone(), offset)).collect();
     let of_topic = |(topic, partitions): (TopicName, Vec<i32>)| {
         let name: Arc<str> = topic.as_str().into();
-        let position = |partition| {
-            let partition = TopicPartition::new(Arc::clone(&name), partition);
-            committed.remove(&partition).unwrap_or_else(|| GroupOffset::new(group, partition, -1))
+        let position = |index| {
+            let partition = TopicPartition::new(Arc::clone(&name), index);
+            answered(match committed.remove(&partition) {
+                _ if is_unstable(&partition) => Position::unstable(index),
+                Some(committed) => committed.into(),
+                None => Position::none(index, NONE),
+            })
         };
         (topic, partitions.into_iter().map(position).collect())
     };
     asked.into_iter().map(of_topic).collect()
 }
 
-/// The offset as it may be told: one that an open transaction is about to move is not to be relied on (KIP-447).
-fn told(call: &Call, require_stable: bool, offset: GroupOffset) -> (GroupOffset, i16) {
-    if require_stable && call.broker.log.is_group_offset_pending(&offset.group, &offset.partition) {
-        let code = ResponseError::UnstableOffsetCommit.code();
-        return (GroupOffset::new(offset.group, offset.partition, -1), code);
-    }
-    (offset, NONE)
-}
-
-fn batched(call: &Call, require_stable: bool, offset: GroupOffset) -> OffsetFetchResponsePartitions {
-    let (offset, error_code) = told(call, require_stable, offset);
+fn batched(position: Position) -> OffsetFetchResponsePartitions {
     OffsetFetchResponsePartitions::default()
-        .with_partition_index(offset.partition.partition)
-        .with_committed_offset(offset.offset)
-        .with_committed_leader_epoch(offset.leader_epoch)
-        .with_metadata(Some(text(offset.metadata)))
-        .with_error_code(error_code)
+        .with_partition_index(position.partition)
+        .with_committed_offset(position.offset)
+        .with_committed_leader_epoch(position.leader_epoch)
+        .with_metadata(Some(text(position.metadata)))
+        .with_error_code(position.error_code)
 }
 
-fn single(call: &Call, require_stable: bool, offset: GroupOffset) -> OffsetFetchResponsePartition {
-    let (offset, error_code) = told(call, require_stable, offset);
+fn single(call: &Call, position: Position) -> OffsetFetchResponsePartition {
     let response = OffsetFetchResponsePartition::default()
-        .with_partition_index(offset.partition.partition)
-        .with_committed_offset(offset.offset)
-        .with_metadata(Some(text(offset.metadata)))
-        .with_error_code(error_code);
+        .with_partition_index(position.partition)
+        .with_committed_offset(position.offset)
+        .with_metadata(Some(text(position.metadata)))
+        .with_error_code(position.error_code);
     if call.version >= LEADER_EPOCH_SINCE {
-        response.with_committed_leader_epoch(offset.leader_epoch)
+        response.with_committed_leader_epoch(position.leader_epoch)
     } else {
         response
     }

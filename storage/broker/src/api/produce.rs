@@ -1,6 +1,7 @@
 //! `Produce`: record batches are checked by their headers and handed to the log as they are.
 
 mod check;
+mod kept;
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use kafka_protocol::messages::produce_response::{
 use kafka_protocol::messages::{TopicName, TransactionalId};
 use millstream_log::{Appended, Error, Log, Producer, Ticket, TopicPartition, TransactionVersion};
 
+use super::transaction_room::check_partitions;
 use super::transactions;
 use crate::broker::settled;
 use crate::call::{Call, Hangup, Pending, Reply};
@@ -20,10 +22,12 @@ use crate::code::code_of;
 use crate::text::{detached, text};
 
 use check::Refused;
+use kept::Kept;
 
 const ACKS_NONE: i16 = 0;
 const TOPIC_IDS_SINCE: i16 = 13;
 const LOG_START_SINCE: i16 = 5;
+const MESSAGES_SINCE: i16 = 8;
 const ABORTABLE_SINCE: i16 = 11;
 /// From then on a transactional batch adds its partition to the transaction (KIP-890).
 const ADDS_PARTITIONS_SINCE: i16 = 12;
@@ -40,15 +44,26 @@ struct Started {
     tickets: Vec<Option<Ticket<i64>>>,
 }
 
+/// What the answer to a topic takes beside its messages.
+fn answer_bytes(topic: &TopicProduceData) -> usize {
+    const PARTITION_BYTES: usize = size_of::<PartitionProduceResponse>() + size_of::<Option<Ticket<i64>>>();
+    size_of::<Started>() + topic.name.len() + topic.partition_data.len() * PARTITION_BYTES
+}
+
 /// Appends when it is called, so that the order of requests is the order of records; the answer waits for the disk.
 pub(super) fn run(call: Call, body: Bytes) -> Pending {
-    let started = call.decode(body).map(|request: ProduceRequest| {
+    let started = call.decode(body).and_then(|request: ProduceRequest| {
         let wanted = Wanted { acks: request.acks, transactional_id: request.transactional_id };
+        let mut kept = Kept::new(&call.broker.answers);
+        if !kept.add(request.topic_data.iter().map(answer_bytes).sum()) {
+            return Err(Hangup);
+        }
         let topics = request.topic_data.into_iter();
-        (wanted.acks, topics.map(|topic| start(&call, &wanted, topic)).collect::<Vec<_>>())
+        let started: Vec<_> = topics.map(|topic| start(&call, &wanted, topic, &mut kept)).collect();
+        Ok((wanted.acks, started, kept))
     });
     Box::pin(async move {
-        let (acks, started) = started?;
+        let (acks, started, _kept) = started?;
         if acks == ACKS_NONE {
             // An error has no other way to the client.
             let failed = |topic: &Started| topic.response.partition_responses.iter().any(|part| part.error_code != 0);
@@ -62,7 +77,7 @@ pub(super) fn run(call: Call, body: Bytes) -> Pending {
     })
 }
 
-fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData) -> Started {
+fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData, kept: &mut Kept) -> Started {
     let log = &*call.broker.log;
     let name: Option<Arc<str>> = if call.version >= TOPIC_IDS_SINCE {
         call.broker.topic_names.name(log, topic.topic_id)
@@ -87,7 +102,7 @@ fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData) -> Started {
                 tickets.push(Some(ticket));
             }
             Err(refused) => {
-                refused.describe(call.version, &mut response);
+                refused.describe(call.version, &mut response, kept);
                 if let Some((log_start, _)) = name
                     .as_ref()
                     .filter(|_| wanted.transactional_id.is_none() && refused.is_of_log())
@@ -133,6 +148,9 @@ fn append(
         }
     }
     let version = if call.version >= ADDS_PARTITIONS_SINCE { TransactionVersion::Two } else { TransactionVersion::One };
+    if header.is_transactional() && version == TransactionVersion::Two {
+        check_partitions(call, header.producer_id, std::slice::from_ref(partition))?;
+    }
     // The one copy: the log writes the base offset into it.
     let mut batch = log.copy(&batch);
     check::set_leader_epoch(&mut batch);
@@ -161,19 +179,18 @@ async fn finish(topic: Started) -> TopicProduceResponse {
 }
 
 impl Refused {
-    fn describe(&self, version: i16, response: &mut PartitionProduceResponse) {
+    /// Puts the code into the answer, and the messages that there is room for.
+    fn describe(&self, version: i16, response: &mut PartitionProduceResponse, kept: &mut Kept) {
         response.error_code = self.code;
-        if version >= 8 {
-            response.error_message = self.message.as_deref().map(text);
-            response.record_errors = self
-                .records
-                .iter()
-                .map(|(index, message)| {
-                    BatchIndexAndErrorMessage::default()
-                        .with_batch_index(*index)
-                        .with_batch_index_error_message(Some(text(message.as_str())))
-                })
-                .collect();
+        if version < MESSAGES_SINCE {
+            return;
         }
+        response.error_message = self.message.as_deref().filter(|message| kept.add_message(message)).map(text);
+        let records = self.records.iter().take_while(|_| kept.add_message(&self.reason)).map(|index| {
+            BatchIndexAndErrorMessage::default()
+                .with_batch_index(*index)
+                .with_batch_index_error_message(Some(text(self.reason.as_str())))
+        });
+        response.record_errors = records.collect();
     }
 }

@@ -11,6 +11,7 @@ use kafka_protocol::messages::{
     ListTransactionsRequest, ListTransactionsResponse, ProducerId, TopicName, TransactionalId,
     describe_transactions_response, list_transactions_response,
 };
+use kafka_protocol::protocol::StrBytes;
 use millstream_log::{Log, TopicPartition, TransactionInfo, TransactionState};
 use regex::Regex;
 
@@ -115,9 +116,12 @@ pub(super) fn producers(call: &Call, request: DescribeProducersRequest) -> Descr
                         })
                         .collect(),
                 ),
-                Err(error) => {
-                    response.with_error_code(code_of(&error)).with_error_message(Some(text(error.to_string())))
-                }
+                Err(error) => response
+                    .with_error_code(code_of(&error))
+                    // One for each partition, so it does not repeat the topic's name.
+                    .with_error_message(Some(StrBytes::from_static_str(
+                        "the topic or this partition of it does not exist",
+                    ))),
             }
         });
         let partitions = partitions.collect();

@@ -1,19 +1,18 @@
 //! `TxnOffsetCommit`: positions of a group that count once the transaction is committed.
 
-use std::sync::Arc;
-
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
-use millstream_log::{Error, GroupOffset, Log, Producer, TopicPartition, TransactionVersion};
+use millstream_log::{Error, GroupOffset, Log, Producer, TransactionVersion};
 
-use super::offset_commit::{check_offset, check_room, check_size};
+use super::group_offsets::{self, Wanted};
 use super::transactions::check;
 use crate::broker::settled;
 use crate::call::Call;
-use crate::code::{NONE, code_of};
+use crate::code::code_of;
 use crate::group::Identity;
 
 /// Before, a producer did not say for which member of the group it writes (KIP-447).
@@ -50,35 +49,25 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
             Ok(())
         }
     });
-    let sizes = request.topics.iter().map(|topic| {
-        let metadata = topic.partitions.iter().filter_map(|asked| asked.committed_metadata.as_ref());
-        (topic.partitions.len(), topic.name.len(), metadata.map(|text| text.len()).sum())
+    let wanted = |asked: TxnOffsetCommitRequestPartition| Wanted {
+        partition: asked.partition_index,
+        offset: asked.committed_offset,
+        leader_epoch: asked.committed_leader_epoch,
+        metadata: asked.committed_metadata,
+    };
+    let topics = request.topics.into_iter();
+    let topics = topics.map(|topic| (topic.name, topic.partitions.into_iter().map(wanted).collect())).collect();
+    let mut checked = group_offsets::check(&call, &group, allowed, topics);
+    if let Err(code) = add(&call, producer, &checked.offsets).await {
+        checked.fail(code);
+    }
+    let answered =
+        |(index, code)| TxnOffsetCommitResponsePartition::default().with_partition_index(index).with_error_code(code);
+    let topics = checked.codes.into_iter().map(|(name, codes)| {
+        let partitions = codes.into_iter().map(answered).collect();
+        TxnOffsetCommitResponseTopic::default().with_name(name).with_partitions(partitions)
     });
-    let allowed = allowed.and_then(|()| check_size(&group, sizes));
-    let mut offsets = Vec::new();
-    let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in request.topics {
-        let name: Arc<str> = topic.name.as_str().into();
-        let mut partitions = Vec::with_capacity(topic.partitions.len());
-        for asked in topic.partitions {
-            let partition = TopicPartition::new(Arc::clone(&name), asked.partition_index);
-            let metadata = asked.committed_metadata.map(|metadata| metadata.to_string()).unwrap_or_default();
-            let offset = GroupOffset::new(&*group, partition, asked.committed_offset);
-            let offset = GroupOffset { leader_epoch: asked.committed_leader_epoch, metadata, ..offset };
-            let error_code = check_offset(&**log, allowed, &offset);
-            if error_code == NONE {
-                offsets.push(offset);
-            }
-            let part = TxnOffsetCommitResponsePartition::default().with_partition_index(asked.partition_index);
-            partitions.push(part.with_error_code(error_code));
-        }
-        topics.push(TxnOffsetCommitResponseTopic::default().with_name(topic.name).with_partitions(partitions));
-    }
-    if let Err(code) = add(&call, producer, &offsets).await {
-        let parts = topics.iter_mut().flat_map(|topic| &mut topic.partitions);
-        parts.filter(|part| part.error_code == NONE).for_each(|part| part.error_code = code);
-    }
-    TxnOffsetCommitResponse::default().with_topics(topics)
+    TxnOffsetCommitResponse::default().with_topics(topics.collect())
 }
 
 /// Adds the offsets to the transaction; a code if they cannot be.
@@ -87,9 +76,7 @@ async fn add(call: &Call, producer: Producer, offsets: &[GroupOffset]) -> Result
         return Ok(());
     }
     let log = &call.broker.log;
-    // Until the transaction ends they are kept beside those that they are to replace.
-    let bytes = offsets.iter().map(|offset| offset.group.len() + offset.metadata.len()).sum::<usize>();
-    check_room(call, offsets, bytes + log.group_offsets_growth(offsets)).map_err(|error| error.code())?;
+    group_offsets::check_room_until_end(call, offsets).map_err(|error| error.code())?;
     let version = if call.version >= ADDS_OFFSETS_SINCE { TransactionVersion::Two } else { TransactionVersion::One };
     let added = match log.add_offsets(producer, offsets, version) {
         Ok(ticket) => settled(ticket).await,

@@ -11,18 +11,13 @@ use kafka_protocol::messages::{AddPartitionsToTxnRequest, AddPartitionsToTxnResp
 use millstream_log::{Error, Log, Producer, TopicPartition};
 use tokio::task::block_in_place;
 
+use super::transaction_room::check_partitions;
 use super::transactions::{check, code};
 use crate::call::Call;
 use crate::code::{NONE, code_of};
 
 const FENCED_SINCE: i16 = 2;
 const BATCHED_SINCE: i16 = 4;
-/// So many partitions at a time can be added also when the memory for transactions is used up.
-const FEW_PARTITIONS: usize = 16;
-
-fn has_room(call: &Call) -> bool {
-    call.broker.log.transactions_bytes() <= call.broker.options.transactions_bytes_max
-}
 
 pub(super) fn answer(call: &Call, request: AddPartitionsToTxnRequest) -> AddPartitionsToTxnResponse {
     if call.version < BATCHED_SINCE {
@@ -67,12 +62,13 @@ fn add(
             let is_open = partitions.iter().all(|partition| open.contains(partition));
             if is_open { NONE } else { ResponseError::TransactionAbortable.code() }
         }
-        // Ids that are there can be used in any case, but not for any number of partitions.
-        Ok(()) if partitions.len() > FEW_PARTITIONS && !has_room(call) => ResponseError::PolicyViolation.code(),
-        Ok(()) => match block_in_place(|| log.add_partitions(producer, &partitions).and_then(|ticket| ticket.wait())) {
-            Ok(()) => NONE,
-            Err(Error::Fenced { .. }) => code(ResponseError::ProducerFenced, call.version >= FENCED_SINCE),
-            Err(error) => code_of(&error),
+        Ok(()) => match check_partitions(call, producer.id, &partitions) {
+            Err(error) => error.code(),
+            Ok(()) => match block_in_place(|| log.add_partitions(producer, &partitions)?.wait()) {
+                Ok(()) => NONE,
+                Err(Error::Fenced { .. }) => code(ResponseError::ProducerFenced, call.version >= FENCED_SINCE),
+                Err(error) => code_of(&error),
+            },
         },
     };
     let not_attempted = ResponseError::OperationNotAttempted.code();

@@ -181,6 +181,7 @@ impl<W: Waits> Group<W> {
             session_deadline_ms: 0,
             joining: Some(waiter),
             syncing: None,
+            is_missed: false,
             has_synced: false,
             share,
         };

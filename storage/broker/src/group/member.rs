@@ -23,6 +23,8 @@ pub(crate) struct Member<W> {
     pub(super) syncing: Option<W>,
     /// Whether it has asked for its assignment in this generation.
     pub(super) has_synced: bool,
+    /// Whether it has been noted that it departed while it waited. Its session ends then, whoever departs after it.
+    pub(super) is_missed: bool,
     /// Its share of the memory for members.
     pub(super) share: Share,
 }
@@ -63,6 +65,7 @@ impl<W> Member<W> {
     /// A sign of life.
     pub(super) fn touch(&mut self, now_ms: i64) {
         self.session_deadline_ms = now_ms.saturating_add(self.session_timeout_ms.into());
+        self.is_missed = false;
     }
 }
 
@@ -77,9 +80,13 @@ impl<W: Waits> Member<W> {
         self.joining.as_ref().is_some_and(|waiter| !waiter.has_gone())
     }
 
-    /// Whether it has departed while it waited.
-    pub(super) fn has_departed(&self) -> bool {
-        [&self.joining, &self.syncing].into_iter().flatten().any(Waits::has_gone)
+    /// If it has departed while it waited, and just now, its time begins: it is not there to show that it is alive.
+    pub(super) fn note_departure(&mut self, now_ms: i64) {
+        let has_departed = [&self.joining, &self.syncing].into_iter().flatten().any(Waits::has_gone);
+        if has_departed && !self.is_missed {
+            self.touch(now_ms);
+            self.is_missed = true;
+        }
     }
 }
 

@@ -205,9 +205,9 @@ impl<W: Waits> Group<W> {
         }
     }
 
-    /// The time of members that departed while they waited begins: they are not there to show that they are alive.
+    /// Somebody who waited has departed.
     pub(super) fn note_departures(&mut self, now_ms: i64) {
-        self.members.values_mut().filter(|member| member.has_departed()).for_each(|member| member.touch(now_ms));
+        self.members.values_mut().for_each(|member| member.note_departure(now_ms));
     }
 
     /// Whether it can be forgotten.

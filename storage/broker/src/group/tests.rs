@@ -1,4 +1,6 @@
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use kafka_protocol::ResponseError;
 use proptest::prelude::*;
@@ -20,7 +22,14 @@ fn coordinator() -> Coordinator<usize> {
     coordinator_with(16 << 20)
 }
 
-fn coordinator_with(memory_bytes: usize) -> Coordinator<usize> {
+/// These go when the test says so.
+impl Waits for Rc<Cell<bool>> {
+    fn has_gone(&self) -> bool {
+        self.get()
+    }
+}
+
+fn coordinator_with<W: Waits>(memory_bytes: usize) -> Coordinator<W> {
     let members_memory = Budget::new(memory_bytes);
     let memory = members_memory.clone();
     let consumer = consumer::ConsumerLimits { session_timeout_ms: 1_000, members_max: 10, memory };
@@ -109,6 +118,27 @@ fn a_silent_member_is_taken_for_dead_and_its_share_is_handed_out_again() {
     groups.join(text("g"), join_of("a", "x"), 1_502, 9, &mut answers);
     let alone = joined(&mut answers);
     assert_eq!((alone[0].1.generation, alone[0].1.members.len()), (3, 1));
+}
+
+#[test]
+fn who_departs_while_it_waits_does_not_prolong_those_that_departed_before() {
+    let mut groups = coordinator_with(16 << 20);
+    let (group, mut answers) = (text("g"), Vec::new());
+    let here = Rc::new(Cell::new(false));
+    groups.join(group.clone(), join_of("", "a"), 0, Rc::clone(&here), &mut answers);
+    let mut members = Vec::new();
+    // "a" is alive, but does not join; one after the other joins and goes.
+    for (number, now_ms) in (0..3_000).step_by(300).enumerate() {
+        let gone = Rc::new(Cell::new(false));
+        groups.join(group.clone(), join_of("", &format!("m{number}")), now_ms, Rc::clone(&gone), &mut answers);
+        let _ = groups.heartbeat(&group, &identity("a", 1), now_ms);
+        groups.tick(now_ms, &mut answers);
+        gone.set(true);
+        groups.note_departures(&group, now_ms);
+        members.push(groups.group(&group).unwrap().members.len());
+    }
+    // Each is there for a session of 1 s.
+    assert_eq!(members, [2, 3, 4, 5, 5, 5, 5, 5, 5, 5]);
 }
 
 #[test]

@@ -118,6 +118,20 @@ fn a_few_bytes_cannot_ask_for_gigabytes() {
     assert!(!metadata(&[0, 0, 0, 2, 0, 0]));
 }
 
+#[test]
+fn a_string_is_as_long_as_kafka_takes_it_in_every_layout() {
+    // One group: its name, behind a length that is variable, and the tags.
+    let groups = |bytes: u32| {
+        let mut body = vec![2];
+        let length = bytes + 1;
+        body.extend_from_slice(&[0x80 | length as u8, 0x80 | (length >> 7) as u8, (length >> 14) as u8]);
+        body.resize(body.len() + bytes as usize, b'g');
+        body.push(0);
+        crate::shape::requests::DELETE_GROUPS.fits(2, &body)
+    };
+    assert!(groups(32_767) && !groups(32_768) && !groups(1_000_000));
+}
+
 proptest! {
     /// What fits is read or refused, and takes memory in proportion to its size.
     #[test]

@@ -282,6 +282,12 @@ impl EmbeddedLog {
         locked(&self.inner.coordinator).get(transactional_id).cloned()
     }
 
+    /// The transactional id that a producer has, or had before its last one.
+    #[must_use]
+    pub fn transaction_of(&self, producer_id: i64) -> Option<TransactionInfo> {
+        locked(&self.inner.coordinator).of(producer_id).cloned()
+    }
+
     /// Makes an idempotent producer without transactions: its batches, numbered from 0 on in each partition, may
     /// be sent again and are stored once.
     ///

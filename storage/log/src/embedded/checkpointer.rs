@@ -203,9 +203,11 @@ impl Inner {
         since_ms >= self.options.retention_check_interval_ms && self.gate.check().is_ok()
     }
 
+    /// While compaction is at work it would find again what that has not reached yet.
     fn is_look_due(&self, due: &CheckpointerState) -> bool {
         let since_ms = self.options.io.now_ms().saturating_sub(due.looked_for_compaction_ms);
-        since_ms >= self.options.compaction_check_interval_ms && self.gate.check().is_ok()
+        let is_due = since_ms >= self.options.compaction_check_interval_ms && self.gate.check().is_ok();
+        is_due && !self.compactor.is_busy()
     }
 
     /// Makes the next checkpoint due at once if compaction waits for it.

@@ -23,7 +23,8 @@ pub(super) fn read_or_make(io: &dyn Io, dir: &Path) -> Result<String> {
             let id = content.bytes(BYTES)?.first_chunk().copied().unwrap_or_default();
             if content.is_empty() { Ok(id) } else { Err(Error::corrupt("bytes follow its end")) }
         };
-        return read().map(text).map_err(|error| Error::damaged(&path, 0, error.to_string()));
+        let damaged = |error: Error| Error::DamagedClusterId { path: path.clone(), reason: error.to_string() };
+        return read().map(text).map_err(damaged);
     }
     let id = made(io.random());
     crate::io::replace(io, &path, &seal(MAGIC, &id))?;
@@ -62,11 +63,15 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_reported() {
+    fn damage_is_reported_and_the_message_says_how_to_go_on() {
         let (disk, dir) = (Memory::new(), Path::new("/data"));
+        let path = dir.join("cluster.id");
         read_or_make(&disk, dir).unwrap();
-        disk.open(&dir.join("cluster.id")).unwrap().write_at(&[9], 12).unwrap();
-        assert!(matches!(read_or_make(&disk, dir), Err(Error::Damaged { .. })));
+        disk.open(&path).unwrap().write_at(&[9], 12).unwrap();
+        let damaged = read_or_make(&disk, dir).unwrap_err().to_string();
+        assert!(damaged.contains("/data/cluster.id is damaged") && damaged.contains("delete it"), "{damaged}");
+        disk.remove(&path).unwrap();
+        assert_eq!(read_or_make(&disk, dir).unwrap().len(), 22);
     }
 
     #[test]

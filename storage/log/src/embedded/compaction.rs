@@ -20,6 +20,8 @@ pub(super) struct Compactor {
 #[derive(Debug, Default)]
 struct Due {
     sealed: Option<Sealed>,
+    /// Whether the thread compacts.
+    busy: bool,
     closed: bool,
 }
 
@@ -35,17 +37,25 @@ impl Compactor {
         self.wake.notify_all();
     }
 
+    /// Whether there is anything left of what it was to do: a segment that it has not reached is as it was.
+    pub(super) fn is_busy(&self) -> bool {
+        let due = locked(&self.due);
+        due.busy || due.sealed.is_some()
+    }
+
     fn is_closed(&self) -> bool {
         locked(&self.due).closed
     }
 
     fn wait(&self) -> Option<Sealed> {
         let mut due = locked(&self.due);
+        due.busy = false;
         loop {
             if due.closed {
                 return None;
             }
             if let Some(sealed) = due.sealed.take() {
+                due.busy = true;
                 return Some(sealed);
             }
             due = self.wake.wait(due).unwrap_or_else(PoisonError::into_inner);
@@ -74,5 +84,21 @@ impl Inner {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_busy_from_when_it_is_told_until_it_has_done_it() {
+        let compactor = Compactor::default();
+        assert!(!compactor.is_busy());
+        compactor.start(Sealed::new());
+        assert!(compactor.is_busy());
+        assert!(compactor.wait().is_some() && compactor.is_busy());
+        compactor.close();
+        assert!(compactor.wait().is_none() && !compactor.is_busy());
     }
 }

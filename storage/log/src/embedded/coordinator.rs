@@ -77,10 +77,15 @@ impl TransactionInfo {
         [self.producer.id, self.last.id].contains(&producer_id)
     }
 
-    /// What it takes in memory: its name is there four times.
+    /// What an id and partitions of its transaction take in memory: its name is there four times.
+    #[must_use]
+    pub fn bytes_of<'a>(transactional_id: &str, partitions: impl IntoIterator<Item = &'a TopicPartition>) -> usize {
+        let partitions = partitions.into_iter().map(|partition| PARTITION_BYTES + partition.topic.len());
+        INFO_BYTES + 4 * transactional_id.len() + partitions.sum::<usize>()
+    }
+
     fn bytes(&self) -> usize {
-        let partitions = self.partitions.iter().map(|partition| PARTITION_BYTES + partition.topic.len());
-        INFO_BYTES + 4 * self.transactional_id.len() + partitions.sum::<usize>()
+        Self::bytes_of(&self.transactional_id, &self.partitions)
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {

@@ -1,12 +1,12 @@
 //! What the broker's side asks of consumer groups' offsets beyond [`crate::Log`].
 
 use super::{EmbeddedLog, locked};
-use crate::{GroupOffset, Result, TopicPartition};
+use crate::{CommittedOffset, GroupOffset, Result, TopicPartition};
 
 impl EmbeddedLog {
     /// All that a group has committed, in no particular order.
     #[must_use]
-    pub fn group_offsets(&self, group: &str) -> Vec<GroupOffset> {
+    pub fn group_offsets(&self, group: &str) -> Vec<CommittedOffset> {
         locked(&self.inner.groups).of_group(group)
     }
 
@@ -26,6 +26,12 @@ impl EmbeddedLog {
     #[must_use]
     pub fn group_offsets_growth(&self, offsets: &[GroupOffset]) -> usize {
         locked(&self.inner.groups).growth(offsets)
+    }
+
+    /// What the offsets of open transactions would take in memory, with these.
+    #[must_use]
+    pub fn pending_offsets_bytes(&self, more: &[GroupOffset]) -> usize {
+        locked(&self.inner.groups).pending_bytes_with(more)
     }
 
     /// Forgets a group's offsets in some partitions.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::codec::{Decoder, Encode, seal, unseal, unseal_v2};
 use crate::partition::Partition;
+use crate::topic::NAME_BYTES_MAX;
 use crate::{CleanupPolicy, Error, Io, Result, TopicConfig, TopicInfo, TopicPartition, TopicSpec};
 
 const MAGIC: [u8; 4] = *b"MST3";
@@ -217,7 +218,9 @@ impl Topics {
     }
 
     pub(super) fn partition(&self, name: &TopicPartition) -> Result<&Arc<Partition>> {
-        let topic = self.by_name.get(&*name.topic).ok_or_else(|| Error::UnknownTopic(name.topic.to_string()))?;
+        // Somebody may ask for many partitions of a topic whose name is longer than any.
+        let beginning = || name.topic.chars().take(NAME_BYTES_MAX).collect();
+        let topic = self.by_name.get(&*name.topic).ok_or_else(|| Error::UnknownTopic(beginning()))?;
         let index = usize::try_from(name.partition).ok();
         index.and_then(|index| topic.partitions.get(index)).ok_or_else(|| Error::UnknownPartition(name.clone()))
     }

@@ -255,3 +255,29 @@ fn what_was_committed_after_an_offset_of_a_transaction_stays_and_what_they_take_
     log.delete_group("g").unwrap();
     assert_eq!(log.group_offsets_bytes(), empty);
 }
+
+#[test]
+fn an_offset_that_is_deleted_does_not_come_back_with_a_transaction_that_took_it_before() {
+    let disk = Memory::with_crashes();
+    let (deleted, other) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
+    let log = EmbeddedLog::open(options(disk.clone())).unwrap();
+    log.create_topic(&TopicSpec::new("t", 2)).unwrap();
+    let empty = log.group_offsets_bytes();
+    let producer = log.init_producer("me").unwrap();
+    let both = |next| [offset("g", &deleted, next), offset("g", &other, next)];
+    log.write(WriteBatch { batches: Vec::new(), offsets: both(1).to_vec() }).unwrap().wait().unwrap();
+    log.add_offsets(producer, &both(7), TransactionVersion::Two).unwrap();
+    log.delete_group_offsets("g", std::slice::from_ref(&deleted)).unwrap();
+    log.end_transaction(producer, true, &[]).unwrap().wait().unwrap();
+    let found = |log: &EmbeddedLog| [&deleted, &other].map(|partition| log.group_offset("g", partition).unwrap());
+    assert_eq!(found(&log), [None, Some(7)]);
+    let (_, log) = after_crash(&disk, log);
+    assert_eq!(found(&log), [None, Some(7)]);
+    // What it takes after that counts.
+    let producer = log.init_producer("me").unwrap();
+    log.add_offsets(producer, &both(9), TransactionVersion::Two).unwrap();
+    log.end_transaction(producer, true, &[]).unwrap().wait().unwrap();
+    assert_eq!(found(&log), [Some(9), Some(9)]);
+    log.delete_group("g").unwrap();
+    assert_eq!((log.group_offsets_bytes(), log.pending_offsets_bytes(&[])), (empty, 0));
+}

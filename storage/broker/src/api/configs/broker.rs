@@ -3,6 +3,7 @@
 use kafka_protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
 use millstream_log::{LogOptions, SettingType, TopicSetting};
 
+use super::super::group_offsets::METADATA_BYTES_MAX;
 use super::{DEFAULT, SET_OF_BROKER, synonym, type_code};
 use crate::BrokerOptions;
 use crate::broker::NODE_ID;
@@ -101,6 +102,7 @@ fn own(options: &BrokerOptions, log: &LogOptions) -> Vec<Setting> {
         ("group.consumer.session.timeout.ms", Int, options.consumer_session_timeout_ms.to_string()),
         ("group.coordinator.rebalance.protocols", List, "classic,consumer".to_owned()),
         ("group.initial.rebalance.delay.ms", Int, options.initial_rebalance_delay_ms.to_string()),
+        ("group.max.size", Int, options.group_members_max.to_string()),
         ("group.max.session.timeout.ms", Int, options.session_timeout_ms.end().to_string()),
         ("group.min.session.timeout.ms", Int, options.session_timeout_ms.start().to_string()),
         ("listeners", String, listeners),
@@ -109,6 +111,7 @@ fn own(options: &BrokerOptions, log: &LogOptions) -> Vec<Setting> {
         ("log.retention.check.interval.ms", Long, log.retention_check_interval_ms.to_string()),
         ("max.connections", Int, options.connections_max.to_string()),
         ("num.partitions", Int, options.partitions_default.to_string()),
+        ("offset.metadata.max.bytes", Int, METADATA_BYTES_MAX.to_string()),
         ("offsets.topic.num.partitions", Int, "1".to_owned()),
         ("offsets.topic.replication.factor", Int, "1".to_owned()),
         ("producer.id.expiration.ms", Int, log.producer_id_expiration_ms.to_string()),
@@ -120,4 +123,17 @@ fn own(options: &BrokerOptions, log: &LogOptions) -> Vec<Setting> {
         ("transaction.state.log.replication.factor", Int, "1".to_owned()),
         ("transactional.id.expiration.ms", Int, log.transactional_id_expiration_ms.to_string()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_tools_ask_for_are_described() {
+        let options = BrokerOptions { group_members_max: 7, ..BrokerOptions::default() };
+        let own = own(&options, &LogOptions::in_memory());
+        let value = |wanted: &str| own.iter().find(|(name, _, _)| *name == wanted).map(|(_, _, value)| value.as_str());
+        assert_eq!([value("group.max.size"), value("offset.metadata.max.bytes")], [Some("7"), Some("4096")]);
+    }
 }

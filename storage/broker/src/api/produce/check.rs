@@ -20,11 +20,16 @@ const ZSTD_SINCE: i16 = 7;
 pub(super) struct Refused {
     pub(super) code: i16,
     pub(super) message: Option<String>,
-    /// The records that are to blame, by their place in the batch.
-    pub(super) records: Vec<(i32, String)>,
+    /// The records that are to blame, by their place in the batch, and why.
+    pub(super) records: Vec<i32>,
+    pub(super) reason: String,
 }
 
 impl Refused {
+    fn new(code: i16, message: Option<String>) -> Self {
+        Self { code, message, records: Vec::new(), reason: String::new() }
+    }
+
     /// Whether the batch is sound but not what the partition takes: such an answer says where the log begins.
     pub(super) fn is_of_log(&self) -> bool {
         let errors = [
@@ -39,22 +44,27 @@ impl Refused {
 
 impl From<ResponseError> for Refused {
     fn from(error: ResponseError) -> Self {
-        Self { code: error.code(), message: None, records: Vec::new() }
+        Self::new(error.code(), None)
     }
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        let (code, message) = (code_of(&error), Some(error.to_string()));
-        let Error::InvalidRecords { records, reason, .. } = error else {
-            return Self { code, message, records: Vec::new() };
-        };
-        Self { code, message, records: records.into_iter().map(|index| (index, reason.clone())).collect() }
+        let code = code_of(&error);
+        match error {
+            // The code says it all, as in Kafka.
+            Error::UnknownTopic(_) | Error::UnknownPartition(_) => Self::new(code, None),
+            Error::InvalidRecords { ref records, ref reason, .. } => {
+                let (records, reason) = (records.clone(), reason.clone());
+                Self { records, reason, ..Self::new(code, Some(error.to_string())) }
+            }
+            error => Self::new(code, Some(error.to_string())),
+        }
     }
 }
 
 fn refuse<T>(error: ResponseError, message: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused { code: error.code(), message: Some(message.into()), records: Vec::new() })
+    Err(Refused::new(error.code(), Some(message.into())))
 }
 
 /// How many bytes the batch says it has.

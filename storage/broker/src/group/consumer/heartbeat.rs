@@ -69,7 +69,8 @@ impl ConsumerGroup {
         self.take_place(beat, member);
         self.touch(now_ms);
         let has_changed = self.refresh(topics, is_new || subscribes_anew, now_ms);
-        if (is_new || says_more || has_changed) && !self.take_memory(limits) {
+        // Another expression of the same length is another one to keep.
+        if (is_new || says_more || subscribes_anew || has_changed) && !self.take_memory(limits) {
             self.remove(id);
             self.give_back(limits);
             return refuse(

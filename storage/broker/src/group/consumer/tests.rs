@@ -224,6 +224,25 @@ fn an_expression_finds_topics_as_they_come() {
 }
 
 #[test]
+fn each_expression_of_a_group_takes_memory_also_one_that_replaces_another() {
+    let mut run = Run::new(&[]);
+    run.limits.memory = Budget::new(3 << 20);
+    let by = |id: &str, expression: &str| Heartbeat {
+        topic_names: None,
+        expression: Some(text(expression)),
+        ..joining(id, &[])
+    };
+    for id in ["a", "b", "c"] {
+        run.beat(&by(id, "x[0-9]")).unwrap();
+    }
+    run.beat(&by("b", "y[0-9]")).unwrap();
+    assert_eq!(code(run.beat(&by("c", "z[0-9]"))), ResponseError::CoordinatorNotAvailable);
+    // Those who are there go on.
+    run.beat(&by("b", "x[0-9]")).unwrap();
+    run.beat(&by("c", "y[0-9]")).unwrap();
+}
+
+#[test]
 fn a_full_group_takes_nobody_in() {
     let mut run = Run::new(&[("t", 2)]);
     for id in ["a", "b", "c", "d"] {
