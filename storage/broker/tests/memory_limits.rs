@@ -86,6 +86,49 @@ fn a_request_that_waits_holds_no_memory_for_requests() {
 }
 
 #[test]
+fn a_fetch_that_waits_for_more_holds_nothing_of_what_is_there() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let (log, _listener, address) = start(BrokerOptions::default());
+    let partition = TopicPartition::new("t", 0);
+    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    for _ in 0..6 {
+        log.append(&partition, batch_of(1_000_000)).unwrap().wait().unwrap();
+    }
+    let before = resident_kib();
+    // More than any response may have.
+    let fetch = fetch_request("t", 1, i32::MAX, 60_000).with_min_bytes(i32::MAX);
+    let fetch = frame_of(ApiKey::Fetch, 12, &fetch, 0);
+    let mut waiting: Vec<TcpStream> = (0..50).map(|_| connect_and_send(address, &fetch)).collect();
+    std::thread::sleep(Duration::from_millis(500));
+    let grown = resident_kib().saturating_sub(before);
+    assert!(grown < 64 << 10, "{grown} KiB");
+    let mut one = waiting.pop().unwrap();
+    drop(waiting);
+    one.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert!(one.peek(&mut [0]).is_err(), "there may be more");
+    for _ in 0..12 {
+        log.append(&partition, batch_of(1_000_000)).unwrap().wait().unwrap();
+    }
+    // As much is there as a response may have.
+    one.set_read_timeout(Some(SOON)).unwrap();
+    let fetched: FetchResponse = receive(&mut one, ApiKey::Fetch, 12);
+    assert!(fetched.responses[0].partitions[0].records.as_ref().unwrap().len() > 15_000_000);
+}
+
+#[test]
+fn what_is_there_when_the_time_is_over_is_the_answer() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let (log, _listener, address) = start(BrokerOptions::default());
+    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.append(&TopicPartition::new("t", 0), batch_of(1_000)).unwrap().wait().unwrap();
+    let fetch = fetch_request("t", 1, 1 << 20, 300).with_min_bytes(1 << 20);
+    let begun = Instant::now();
+    let fetched: FetchResponse = ask(&mut connect(address), ApiKey::Fetch, 12, &fetch);
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert!(fetched.responses[0].partitions[0].records.as_ref().unwrap().len() > 1_000);
+}
+
+#[test]
 fn many_large_requests_at_once_are_all_served() {
     let _alone = ONE_AT_A_TIME.lock();
     let (log, _listener, address) = start(BrokerOptions { requests_bytes_max: 3 << 20, ..BrokerOptions::default() });

@@ -54,26 +54,25 @@ async fn answer(call: Call, body: Bytes) -> Result<Reply, Hangup> {
     let deadline = Instant::now() + wait;
     // It may wait for long, and must not keep the whole request.
     drop(request);
-    let (mut read, mut share) = reading.read().await?;
-    if !(read.is_enough || wait.is_zero() || wanted.is_empty())
-        && let Some(_room) = room_to_wait(&call, wanted.len())
-    {
-        let grown = Arc::new(Notify::new());
-        let _watches = watch(&call, &wanted, &grown);
-        loop {
-            // Read again before waiting: the partitions may have grown before they were watched.
-            drop((read, share));
-            (read, share) = reading.read().await?;
-            if read.is_enough {
-                break;
-            }
-            // Who waits has nothing to send.
-            drop(std::mem::take(&mut share));
-            if timeout_at(deadline, grown.notified()).await.is_err() {
-                break;
-            }
+    let grown = Arc::new(Notify::new());
+    let mut waiting = None;
+    let mut is_last = wait.is_zero() || wanted.is_empty();
+    let (read, share) = loop {
+        let (read, share) = reading.read().await?;
+        if read.is_enough || is_last {
+            break (read, share);
         }
-    }
+        if waiting.is_some() {
+            // Who waits keeps nothing of what was read.
+            drop((read, share));
+            is_last = timeout_at(deadline, grown.notified()).await.is_err();
+        } else if let Some(room) = room_to_wait(&call, wanted.len()) {
+            // Read again before waiting: the partitions may have grown before they were watched.
+            waiting = Some((room, watch(&call, &wanted, &grown)));
+        } else {
+            break (read, share);
+        }
+    };
     let response = read.response(asked);
     let frame = call.frame(&response, call.version)?;
     Ok(Reply { frame, held: Some((call.broker.responses.clone(), share)) })

@@ -86,21 +86,27 @@ impl<'a> Reading<'a> {
 
     fn read_up_to(&self, bytes_max: usize) -> Read {
         let mut read = Read { partitions: Vec::with_capacity(self.wanted.len()), bytes: 0, is_enough: false };
+        // A partition that has more than may come counts as if all that may had come: nothing is to be waited for.
+        let mut there = 0_usize;
         for wanted in self.wanted {
             let left = bytes_max.saturating_sub(read.bytes);
             // The first batch comes whole, be it larger than all bounds (KIP-74); once they are reached no other does.
             let left = if read.bytes == 0 { Some(left.max(1)) } else { Some(left).filter(|left| *left > 0) };
-            let data = self.partition(wanted, left);
+            let bytes_max = positive(wanted.bytes_max).min(left.unwrap_or(0));
+            let (data, has_more) = self.partition(wanted, left.map(|_| bytes_max));
             read.is_enough |= data.error_code != 0;
-            read.bytes += data.records.as_ref().map_or(0, Bytes::len);
+            let bytes = data.records.as_ref().map_or(0, Bytes::len);
+            read.bytes += bytes;
+            there = there.saturating_add(if has_more { bytes.max(bytes_max) } else { bytes });
             read.partitions.push(data);
         }
-        read.is_enough |= read.bytes >= self.bytes_min;
+        // As Kafka does: who wants more than may come gets what may.
+        read.is_enough |= there >= self.bytes_min.min(bytes_max);
         read
     }
 
-    /// `left` is how many bytes may still come, `None` if only the partition's offsets may.
-    fn partition(&self, wanted: &Wanted, left: Option<usize>) -> PartitionData {
+    /// What a partition has, and whether it has more than that. `bytes_max` is `None` if only its offsets may come.
+    fn partition(&self, wanted: &Wanted, bytes_max: Option<usize>) -> (PartitionData, bool) {
         let data = PartitionData::default()
             .with_partition_index(wanted.index)
             .with_high_watermark(-1)
@@ -110,20 +116,20 @@ impl<'a> Reading<'a> {
             .with_aborted_transactions(None)
             .with_records(Some(Bytes::new()));
         // As Kafka does: of a partition that there is not, the list is empty, otherwise there is none.
-        let unknown = |code: i16| data.clone().with_error_code(code).with_aborted_transactions(Some(Vec::new()));
+        let unknown =
+            |code: i16| (data.clone().with_error_code(code).with_aborted_transactions(Some(Vec::new())), false);
         let Some(partition) = &wanted.partition else { return unknown(ResponseError::UnknownTopicId.code()) };
         let log = &*self.call.broker.log;
         match check_epoch(log, partition, wanted.leader_epoch) {
             Err(error @ ResponseError::UnknownTopicOrPartition) => return unknown(error.code()),
-            Err(error) => return data.with_error_code(error.code()),
+            Err(error) => return (data.with_error_code(error.code()), false),
             Ok(()) => {}
         }
-        let bytes_max = positive(wanted.bytes_max).min(left.unwrap_or(0));
-        let mut fetched = match log.fetch(partition, wanted.offset, bytes_max, self.isolation) {
+        let mut fetched = match log.fetch(partition, wanted.offset, bytes_max.unwrap_or(0), self.isolation) {
             Ok(fetched) => fetched,
-            Err(error) => return data.with_error_code(code_of(&error)),
+            Err(error) => return (data.with_error_code(code_of(&error)), false),
         };
-        if left.is_none() {
+        if bytes_max.is_none() {
             fetched.bytes = Bytes::new();
             fetched.aborted.clear();
         }
@@ -132,11 +138,18 @@ impl<'a> Reading<'a> {
                 .with_producer_id(ProducerId(aborted.producer_id))
                 .with_first_offset(aborted.first_offset)
         });
-        data.with_high_watermark(fetched.high_watermark)
+        let end = match self.isolation {
+            Isolation::ReadCommitted => fetched.last_stable_offset,
+            _ => fetched.high_watermark,
+        };
+        let has_more = !fetched.bytes.is_empty() && fetched.next_offset < end;
+        let data = data
+            .with_high_watermark(fetched.high_watermark)
             .with_last_stable_offset(fetched.last_stable_offset)
             .with_log_start_offset(fetched.log_start_offset)
             .with_aborted_transactions((self.isolation == Isolation::ReadCommitted).then(|| aborted.collect()))
-            .with_records(Some(fetched.bytes))
+            .with_records(Some(fetched.bytes));
+        (data, has_more)
     }
 }
 
