@@ -88,6 +88,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         pending().await
     }
 
+    /// Whether all of the frame that has begun is there.
+    pub(crate) fn has_all(&self, begun: &Begun) -> bool {
+        self.buffer.len() >= begun.length
+    }
+
     /// The frame that has begun.
     pub(crate) async fn finish(&mut self, Begun { length, .. }: Begun) -> io::Result<Bytes> {
         let share = self.fill(length).await?;
