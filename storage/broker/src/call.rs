@@ -69,7 +69,11 @@ impl Call {
         let answers = &self.broker.answers;
         let held = if size > SMALL_BYTES {
             // It cannot wait: what it is made from is memory, too.
-            Some((answers.clone(), answers.try_take(size).ok_or(Hangup)?))
+            let share = answers.try_take(size).ok_or_else(|| {
+                answers.refuse();
+                Hangup
+            })?;
+            Some((answers.clone(), share))
         } else {
             None
         };

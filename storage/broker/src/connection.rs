@@ -16,15 +16,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::BrokerOptions;
 use crate::api::{self, Api};
 use crate::broker::Broker;
-use crate::budget::Pace;
 use crate::call::{Call, Peer, Pending, Reply};
 use crate::frame::FrameReader;
+use crate::pace::Pace;
 use crate::text::detached;
 
 /// So many appends of one connection may wait for the disk together; every other request waits for those before it and
 /// is waited for, so that a connection never holds more than one answer of some size.
 const PIPELINE_MAX: u32 = 16;
-/// While memory is short, so much of an answer must be taken at a time.
+/// So much of an answer must be taken at a time.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// An answer that is due, and what is released once it is sent.
@@ -167,8 +167,13 @@ async fn write_answers(
     while let Some(Due { answer, _turn }) = due.recv().await {
         let Ok(Reply { frame, held }) = answer.await else { return Ok(()) };
         let budget = held.as_ref().map(|(budget, _)| budget);
-        for piece in frame.chunks(PIECE_BYTES) {
-            Pace::new(budget, stalled_max).part(stream.write_all(piece)).await?;
+        for mut piece in frame.chunks(PIECE_BYTES) {
+            let mut pace = Pace::new(budget, stalled_max);
+            while !piece.is_empty() {
+                if pace.part(stream.write_buf(&mut piece)).await? == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+            }
         }
     }
     Ok(())

@@ -11,7 +11,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::timeout;
 
-use crate::budget::{Budget, Pace, Share};
+use crate::budget::{Budget, Share};
+use crate::pace::Pace;
 
 /// So much of a frame is not counted against the memory that all connections share.
 const SMALL_BYTES: usize = 16 << 10;
