@@ -14,9 +14,9 @@ use crate::broker::Broker;
 use crate::budget::{Budget, Share};
 
 /// So much of an answer is not counted against the memory that all connections share.
-const SMALL_BYTES: usize = 16 << 10;
+pub(crate) const SMALL_BYTES: usize = 16 << 10;
 
-/// The connection is to be closed: the request cannot be understood, so neither could an answer.
+/// The connection is to be closed: the request cannot be understood, so neither could an answer, or there is no memory for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hangup;
 

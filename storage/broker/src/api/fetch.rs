@@ -10,7 +10,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
 use millstream_log::{Log, TopicPartition, Watch};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::budget::Share;
 use crate::call::{Call, Hangup, Pending, Reply};
@@ -21,6 +21,8 @@ const TOPIC_IDS_SINCE: i16 = 13;
 /// A client that wants to wait longer asks again.
 const WAIT_MAX: Duration = Duration::from_secs(300);
 const NO_SESSION: i32 = 0;
+/// How long a fetch of many partitions takes that has no room to wait.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// What a partition takes while it is waited for: its answer so far, and who is to be told.
 const WAIT_BYTES: usize = 1 << 10;
 /// So many partitions are always waited for.
@@ -57,8 +59,9 @@ async fn answer(call: Call, body: Bytes) -> Result<Reply, Hangup> {
     let grown = Arc::new(Notify::new());
     let mut waiting = None;
     let mut is_last = wait.is_zero() || wanted.is_empty();
+    let mut pause = Duration::ZERO;
     let (read, share) = loop {
-        let (read, share) = reading.read().await?;
+        let (read, share) = reading.read(deadline).await;
         if read.is_enough || is_last {
             break (read, share);
         }
@@ -70,12 +73,28 @@ async fn answer(call: Call, body: Bytes) -> Result<Reply, Hangup> {
             // Read again before waiting: the partitions may have grown before they were watched.
             waiting = Some((room, watch(&call, &wanted, &grown)));
         } else {
+            pause = if read.has_records() { Duration::ZERO } else { wait.min(PAUSE_MAX) };
             break (read, share);
         }
     };
-    let response = read.response(asked);
-    let frame = call.frame(&response, call.version)?;
-    Ok(Reply { frame, held: Some((call.broker.responses.clone(), share)) })
+    let reply = reply(&call, &read.response(asked), share)?;
+    drop(wanted);
+    if !pause.is_zero() {
+        // Who cannot wait for records would ask again at once.
+        sleep(pause).await;
+    }
+    Ok(reply)
+}
+
+/// The answer in its share of the memory for responses, or, if it has none, as any other answer.
+fn reply(call: &Call, response: &FetchResponse, share: Option<Share>) -> Result<Reply, Hangup> {
+    let Some(mut share) = share else { return call.reply(response) };
+    let frame = call.frame(response, call.version)?;
+    let responses = &call.broker.responses;
+    if frame.len() < share.bytes() {
+        responses.try_resize(&mut share, frame.len());
+    }
+    Ok(Reply { frame, held: Some((responses.clone(), share)) })
 }
 
 /// Memory in which to wait for records of so many partitions; `None` if there is none, as few take it for granted.
