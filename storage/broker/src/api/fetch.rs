@@ -107,9 +107,10 @@ fn room_to_wait(call: &Call, partitions: usize) -> Option<Share> {
 
 fn wanted(call: &Call, request: &FetchRequest) -> Vec<Wanted> {
     let mut wanted = Vec::new();
+    let mut may_look = true;
     for topic in &request.topics {
         let name: Option<Arc<str>> = if call.version >= TOPIC_IDS_SINCE {
-            call.broker.topic_names.name(&call.broker.log, topic.topic_id)
+            call.broker.topic_names.name_of_several(&call.broker.log, topic.topic_id, &mut may_look)
         } else {
             Some(topic.topic.as_str().into())
         };
