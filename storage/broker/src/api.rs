@@ -48,12 +48,18 @@ pub(crate) struct Api {
     pub(crate) shape: &'static Shape,
     /// Whether the next request may be taken up before this one is answered.
     pub(crate) is_pipelined: bool,
+    /// Whether its answer waits for what others do, which may take long: nothing to be done for a client that has gone.
+    pub(crate) waits_for_others: bool,
     run: fn(Call, Bytes) -> Pending,
 }
 
 impl Api {
     const fn new(key: ApiKey, (min, max): (i16, i16), shape: &'static Shape, run: fn(Call, Bytes) -> Pending) -> Self {
-        Self { key, advertised_min: min, min, max, shape, is_pipelined: false, run }
+        Self { key, advertised_min: min, min, max, shape, is_pipelined: false, waits_for_others: false, run }
+    }
+
+    const fn waiting_for_others(self) -> Self {
+        Self { waits_for_others: true, ..self }
     }
 
     pub(crate) const fn understands(&self, version: i16) -> bool {
@@ -69,7 +75,7 @@ static APIS: &[Api] = &[
         is_pipelined: true,
         ..Api::new(ApiKey::Produce, (3, 13), &requests::PRODUCE, produce::run)
     },
-    Api::new(ApiKey::Fetch, (4, 18), &requests::FETCH, fetch::run),
+    Api::new(ApiKey::Fetch, (4, 18), &requests::FETCH, fetch::run).waiting_for_others(),
     Api::new(ApiKey::ListOffsets, (1, 10), &requests::LIST_OFFSETS, |call, body| {
         at_once(&call, body, list_offsets::answer)
     }),
@@ -83,10 +89,12 @@ static APIS: &[Api] = &[
     Api::new(ApiKey::FindCoordinator, (0, 6), &requests::FIND_COORDINATOR, |call, body| {
         at_once(&call, body, find_coordinator::answer)
     }),
-    Api::new(ApiKey::JoinGroup, (0, 9), &requests::JOIN_GROUP, |call, body| later(call, body, membership::join)),
+    Api::new(ApiKey::JoinGroup, (0, 9), &requests::JOIN_GROUP, |call, body| later(call, body, membership::join))
+        .waiting_for_others(),
     Api::new(ApiKey::Heartbeat, (0, 4), &requests::HEARTBEAT, |call, body| at_once(&call, body, membership::heartbeat)),
     Api::new(ApiKey::LeaveGroup, (0, 5), &requests::LEAVE_GROUP, |call, body| at_once(&call, body, membership::leave)),
-    Api::new(ApiKey::SyncGroup, (0, 5), &requests::SYNC_GROUP, |call, body| later(call, body, membership::sync)),
+    Api::new(ApiKey::SyncGroup, (0, 5), &requests::SYNC_GROUP, |call, body| later(call, body, membership::sync))
+        .waiting_for_others(),
     Api::new(ApiKey::DescribeGroups, (0, 6), &requests::DESCRIBE_GROUPS, |call, body| {
         at_once(&call, body, group_list::describe)
     }),

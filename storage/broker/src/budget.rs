@@ -1,22 +1,18 @@
 //! Memory that is shared out: whoever wants to keep something takes a share of it first, and gives it back by dropping it.
 //!
-//! Who wants least in the end is served first, and one at a time may go on without: many that hold some and wait for more would wait
-//! for each other.
+//! Of those who wait, who wants least in the end is served first, and one at a time may go on without: many that hold some and wait
+//! for more would wait for each other.
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::io;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-/// While memory is short, a peer that holds some must move each piece within this time.
-const SHORT_PIECE_MAX: Duration = Duration::from_secs(1);
-/// Memory is short when less than this part of it is free, and for this time when somebody was refused.
-const SHORT_PART: usize = 8;
+/// Memory is short when somebody has waited for so long, and for so long after somebody was turned away. That little is free says
+/// nothing: it may be enough.
+const SHORT_AFTER_WAITING: Duration = Duration::from_secs(1);
 const SHORT_AFTER_REFUSAL: Duration = Duration::from_secs(3);
 
 /// So much memory for all connections together, in bytes.
@@ -34,6 +30,8 @@ struct State {
     may_overdraw: bool,
     /// Who waits for how much, by what it wants in the end and by the order of arrival.
     waiting: BTreeMap<(usize, u64), (usize, oneshot::Sender<Grant>)>,
+    /// Since when they wait, by the order of arrival.
+    since: BTreeMap<u64, Instant>,
     arrived: u64,
     refused_at: Option<Instant>,
 }
@@ -53,6 +51,11 @@ impl State {
         }
     }
 
+    /// Whether nobody waits who is served before this one.
+    fn is_first(&self, key: (usize, u64)) -> bool {
+        self.waiting.first_key_value().is_none_or(|(first, _)| key < *first)
+    }
+
     /// What somebody gets who wants so much, if there is anything to be had.
     fn take(&mut self, bytes: usize) -> Option<Grant> {
         if let Some(free) = self.free.checked_sub(bytes) {
@@ -67,10 +70,11 @@ impl State {
         while let Some(first) = self.waiting.first_entry() {
             let bytes = first.get().0;
             let Some(grant) = self.take(bytes) else { return };
-            if let Some((_, (_, waiter))) = self.waiting.pop_first()
-                && waiter.send(grant).is_err()
-            {
-                self.give_back(grant);
+            if let Some(((_, arrived), (_, waiter))) = self.waiting.pop_first() {
+                self.since.remove(&arrived);
+                if waiter.send(grant).is_err() {
+                    self.give_back(grant);
+                }
             }
         }
     }
@@ -89,6 +93,11 @@ impl Share {
     /// Whether it is a share of anything.
     pub(crate) fn is_some(&self) -> bool {
         self.budget.is_some()
+    }
+
+    /// How much it is, not counting what goes on without.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     fn add(&mut self, grant: Grant, budget: &Budget) {
@@ -123,17 +132,26 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         let mut state = self.budget.state();
         state.waiting.remove(&self.key);
+        state.since.remove(&self.key.1);
         // It may have got what it does not want any more. What was received is not there a second time.
         if let Ok(grant) = self.grant.try_recv() {
             state.give_back(grant);
-            state.serve();
         }
+        // What is free may be enough for those behind it.
+        state.serve();
     }
 }
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
-        let state = State { free: bytes, may_overdraw: true, waiting: BTreeMap::new(), arrived: 0, refused_at: None };
+        let state = State {
+            free: bytes,
+            may_overdraw: true,
+            waiting: BTreeMap::new(),
+            since: BTreeMap::new(),
+            arrived: 0,
+            refused_at: None,
+        };
         Self { bytes, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -141,20 +159,21 @@ impl Budget {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// So much memory if it is free.
+    /// So much memory if it is free, and nobody waits who wants less.
     pub(crate) fn try_take(&self, bytes: usize) -> Option<Share> {
         let mut share = Share::default();
         self.try_resize(&mut share, bytes).then_some(share)
     }
 
-    /// Makes `share` one of so much memory, if that is no more or more is free; whether it is.
+    /// Makes `share` one of so much memory, if that is no more, or more is free and nobody waits who wants less; whether it is.
     pub(crate) fn try_resize(&self, share: &mut Share, bytes: usize) -> bool {
         let mut state = self.state();
-        let Some(free) = (state.free + share.bytes).checked_sub(bytes) else {
-            state.refused_at = Some(Instant::now());
-            return false;
-        };
+        let Some(free) = (state.free + share.bytes).checked_sub(bytes) else { return false };
         let is_less = bytes < share.bytes;
+        // A steady flow of small steps would keep those who wait from ever getting anything.
+        if bytes > share.bytes && !state.is_first((bytes, 0)) {
+            return false;
+        }
         (state.free, share.bytes) = (free, bytes);
         share.budget.get_or_insert_with(|| self.clone());
         if is_less {
@@ -172,19 +191,28 @@ impl Budget {
         }
         let mut waiting = {
             let mut state = self.state();
-            if let Some(grant) = state.take(missing) {
-                return share.add(grant, self);
-            }
             state.arrived += 1;
             let key = (in_the_end, state.arrived);
+            if state.is_first(key)
+                && let Some(grant) = state.take(missing)
+            {
+                return share.add(grant, self);
+            }
             let (waiter, grant) = oneshot::channel();
             state.waiting.insert(key, (missing, waiter));
+            let arrived = state.arrived;
+            state.since.insert(arrived, Instant::now());
             Waiting { budget: self, key, grant }
         };
         // Its sender goes only when it has been sent.
         if let Ok(grant) = (&mut waiting.grant).await {
             share.add(grant, self);
         }
+    }
+
+    /// Whether `share` is as much as `grow` would make it.
+    pub(crate) fn covers(&self, share: &Share, bytes: usize) -> bool {
+        share.is_overdraft || share.bytes >= bytes.min(self.bytes)
     }
 
     /// Whether so much memory is free.
@@ -197,48 +225,22 @@ impl Budget {
         self.has(self.bytes / 2)
     }
 
+    /// Says that somebody was turned away for want of memory.
+    pub(crate) fn refuse(&self) {
+        self.state().refused_at = Some(Instant::now());
+    }
+
     /// Whether those who hold memory without using it are to go.
-    fn is_short(&self) -> bool {
+    pub(crate) fn is_short(&self) -> bool {
         let state = self.state();
         let has_refused = state.refused_at.is_some_and(|at| at.elapsed() < SHORT_AFTER_REFUSAL);
-        has_refused || !(state.may_overdraw && state.waiting.is_empty() && state.free >= self.bytes / SHORT_PART)
-    }
-}
-
-/// How fast a peer must move a piece of what it sends or reads.
-#[derive(Debug)]
-pub(crate) struct Pace<'a> {
-    /// Of which memory is held meanwhile.
-    budget: Option<&'a Budget>,
-    end: Instant,
-    look_at: Instant,
-}
-
-impl<'a> Pace<'a> {
-    /// The piece may take `max`, but not so long if it holds memory that is short.
-    pub(crate) fn new(budget: Option<&'a Budget>, max: Duration) -> Self {
-        let now = Instant::now();
-        Self { budget, end: now + max, look_at: now + SHORT_PIECE_MAX.min(max) }
-    }
-
-    /// Waits for a part of the piece.
-    pub(crate) async fn part<T>(&mut self, part: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-        let mut part = pin!(part);
-        loop {
-            if let Ok(done) = timeout_at(self.look_at, part.as_mut()).await {
-                return done;
-            }
-            if self.look_at >= self.end || self.budget.is_some_and(Budget::is_short) {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-            self.look_at = (self.look_at + SHORT_PIECE_MAX).min(self.end);
-        }
+        has_refused || state.since.values().next().is_some_and(|since| since.elapsed() >= SHORT_AFTER_WAITING)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::pin::Pin;
+    use std::pin::{Pin, pin};
     use std::task::{Context, Waker};
 
     use super::*;
@@ -267,7 +269,6 @@ mod tests {
     fn of_those_who_hold_some_and_wait_for_more_one_goes_on() {
         let budget = Budget::new(8);
         let (mut first, mut second) = (budget.try_take(4).unwrap(), budget.try_take(4).unwrap());
-        assert!(budget.is_short());
         assert!(now(budget.grow(&mut first, 6, 6)));
         assert!(!now(budget.grow(&mut second, 6, 6)));
         // It goes on, too, once the first has come to its end.
@@ -299,5 +300,55 @@ mod tests {
         drop(waits);
         drop((much, without));
         assert!(budget.has(8) && !budget.is_short());
+    }
+
+    #[test]
+    fn when_the_first_in_line_goes_those_behind_it_get_what_is_free() {
+        let budget = Budget::new(1_000);
+        let held = budget.try_take(500).unwrap();
+        let (mut overdraft, mut much, mut more) = (Share::default(), Share::default(), Share::default());
+        assert!(now(budget.grow(&mut overdraft, 1_000, 1_000)));
+        let mut first = Box::pin(budget.grow(&mut much, 768, 768));
+        let mut behind = Box::pin(budget.grow(&mut more, 100, 1_000));
+        assert!(!poll(first.as_mut()) && !poll(behind.as_mut()));
+        drop(first);
+        assert!(poll(behind.as_mut()));
+        drop(held);
+    }
+
+    #[test]
+    fn memory_is_short_when_somebody_has_waited_for_it_or_was_turned_away() {
+        let budget = Budget::new(8);
+        let (_held, mut overdraft, mut much) = (budget.try_take(8).unwrap(), Share::default(), Share::default());
+        assert!(now(budget.grow(&mut overdraft, 8, 8)));
+        // Nothing is free, and nobody misses it.
+        assert!(budget.try_take(1).is_none() && !budget.is_short());
+        let mut waits = Box::pin(budget.grow(&mut much, 4, 6));
+        assert!(!poll(waits.as_mut()) && !budget.is_short());
+        for since in budget.state().since.values_mut() {
+            *since -= SHORT_AFTER_WAITING;
+        }
+        assert!(budget.is_short());
+        drop(waits);
+        assert!(!budget.is_short());
+        budget.refuse();
+        assert!(budget.is_short());
+        budget.state().refused_at = Instant::now().checked_sub(SHORT_AFTER_REFUSAL);
+        assert!(!budget.is_short());
+    }
+
+    #[test]
+    fn newcomers_do_not_overtake_those_who_wait_unless_they_want_less() {
+        let budget = Budget::new(1_000);
+        let held = budget.try_take(500).unwrap();
+        let (mut overdraft, mut first, mut equal, mut more) = Default::default();
+        assert!(now(budget.grow(&mut overdraft, 1_000, 1_000)));
+        let mut waits = Box::pin(budget.grow(&mut first, 768, 768));
+        assert!(!poll(waits.as_mut()));
+        assert!(!now(budget.grow(&mut equal, 100, 768)) && !now(budget.grow(&mut more, 100, 1_000)));
+        let mut small = budget.try_take(200).unwrap();
+        assert!(!budget.try_resize(&mut small, 800) && budget.try_resize(&mut small, 100));
+        drop((held, small));
+        assert!(poll(waits.as_mut()));
     }
 }

@@ -14,9 +14,9 @@ use crate::broker::Broker;
 use crate::budget::{Budget, Share};
 
 /// So much of an answer is not counted against the memory that all connections share.
-const SMALL_BYTES: usize = 16 << 10;
+pub(crate) const SMALL_BYTES: usize = 16 << 10;
 
-/// The connection is to be closed: the request cannot be understood, so neither could an answer.
+/// The connection is to be closed: the request cannot be understood, so neither could an answer, or there is no memory for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Hangup;
 
@@ -69,7 +69,11 @@ impl Call {
         let answers = &self.broker.answers;
         let held = if size > SMALL_BYTES {
             // It cannot wait: what it is made from is memory, too.
-            Some((answers.clone(), answers.try_take(size).ok_or(Hangup)?))
+            let share = answers.try_take(size).ok_or_else(|| {
+                answers.refuse();
+                Hangup
+            })?;
+            Some((answers.clone(), share))
         } else {
             None
         };

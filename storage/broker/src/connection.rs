@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::BrokerOptions;
 use crate::api::{self, Api};
 use crate::broker::Broker;
-use crate::budget::Pace;
 use crate::call::{Call, Peer, Pending, Reply};
 use crate::frame::FrameReader;
+use crate::pace::Pace;
 use crate::text::detached;
 
 /// So many appends of one connection may wait for the disk together; every other request waits for those before it and
 /// is waited for, so that a connection never holds more than one answer of some size.
 const PIPELINE_MAX: u32 = 16;
-/// While memory is short, so much of an answer must be taken at a time.
+/// So much of an answer must be taken at a time.
 const PIECE_BYTES: usize = 256 << 10;
 
 /// An answer that is due, and what is released once it is sent.
@@ -42,12 +42,12 @@ pub(crate) async fn serve(
     let (sender, receiver) = mpsc::channel(PIPELINE_MAX as usize);
     let mut writing = pin!(write_answers(write_half, receiver, broker.options.idle_max));
     let mut reading = pin!(read_requests(broker, read_half, peer, sender));
-    // Whichever ends first ends the other, and with it what the client waited for.
-    poll_fn(|context| match writing.as_mut().poll(context) {
-        Poll::Ready(outcome) => Poll::Ready(outcome),
-        Poll::Pending => reading.as_mut().poll(context),
-    })
-    .await
+    let is_written = poll_fn(|context| match writing.as_mut().poll(context) {
+        Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
+        Poll::Pending => reading.as_mut().poll(context).map_ok(|()| false),
+    });
+    // Who says no more may have asked for something before, and it is done; any failure ends all that is under way.
+    if is_written.await? { Ok(()) } else { writing.await }
 }
 
 /// Serves one client without a listener: for tests that bring its bytes themselves. It must run on a runtime of
@@ -62,6 +62,7 @@ pub async fn serve_stream(
     serve(Arc::new(Broker::new(log, options)), split(stream), Peer { remote: local, local }).await
 }
 
+/// Takes up requests until the client says no more; fails if it has gone while it waited for others.
 async fn read_requests(
     broker: Arc<Broker>,
     stream: impl AsyncRead + Unpin,
@@ -71,15 +72,28 @@ async fn read_requests(
     let idle_max = broker.options.idle_max;
     let turns = Arc::new(Semaphore::new(PIPELINE_MAX as usize));
     let mut frames = FrameReader::new(stream, broker.requests.clone(), broker.options.request_bytes_max);
+    let mut waits_for_others = false;
     loop {
         // Its beginning is read ahead of its turn, so that the end of a client that waits for an answer is noticed; the rest
         // would hold memory while it waits.
-        let begun = frames.begin(idle_max, || turns.available_permits() < PIPELINE_MAX as usize).await?;
-        let is_pipelined = begun.key.and_then(api::find).is_some_and(|api| api.is_pipelined);
-        let needed = if is_pipelined { 1 } else { PIPELINE_MAX };
-        let turn = until_end(Arc::clone(&turns).acquire_many_owned(needed), &mut frames).await?;
-        let frame = frames.finish(begun).await?;
+        let begun = match frames.begin(idle_max, || turns.available_permits() < PIPELINE_MAX as usize).await {
+            Err(error) if is_end(&error) && !waits_for_others => return Ok(()),
+            begun => begun?,
+        };
+        let api = begun.key.and_then(api::find);
+        let needed = if api.is_some_and(|api| api.is_pipelined) { 1 } else { PIPELINE_MAX };
+        let mut turn = pin!(Arc::clone(&turns).acquire_many_owned(needed));
+        let turn = match before_end(turn.as_mut(), &mut frames).await {
+            // What came before the end is still to be done.
+            Err(error) if is_end(&error) && !waits_for_others && frames.has_all(&begun) => turn.await,
+            turn => turn?,
+        };
+        let frame = match frames.finish(begun).await {
+            Err(error) if is_end(&error) => return Ok(()),
+            frame => frame?,
+        };
         let (Ok(turn), Some((call, body))) = (turn, open(&broker, peer, frame)) else { return Ok(()) };
+        waits_for_others = call.api.waits_for_others;
         let answer = api::run(call, body);
         if sender.send(Due { answer, _turn: turn }).await.is_err() {
             return Ok(());
@@ -87,12 +101,16 @@ async fn read_requests(
     }
 }
 
+fn is_end(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof
+}
+
 /// Waits for something, but not longer than the peer is there.
-async fn until_end<T>(
-    wait: impl Future<Output = T>,
+async fn before_end<T>(
+    mut wait: Pin<&mut impl Future<Output = T>>,
     frames: &mut FrameReader<impl AsyncRead + Unpin>,
 ) -> io::Result<T> {
-    let (mut wait, mut end) = (pin!(wait), pin!(frames.end()));
+    let mut end = pin!(frames.end());
     poll_fn(|context| match wait.as_mut().poll(context) {
         Poll::Ready(done) => Poll::Ready(Ok(done)),
         Poll::Pending => end.as_mut().poll(context).map(Err),
@@ -149,8 +167,13 @@ async fn write_answers(
     while let Some(Due { answer, _turn }) = due.recv().await {
         let Ok(Reply { frame, held }) = answer.await else { return Ok(()) };
         let budget = held.as_ref().map(|(budget, _)| budget);
-        for piece in frame.chunks(PIECE_BYTES) {
-            Pace::new(budget, stalled_max).part(stream.write_all(piece)).await?;
+        for mut piece in frame.chunks(PIECE_BYTES) {
+            let mut pace = Pace::new(budget, stalled_max);
+            while !piece.is_empty() {
+                if pace.part(stream.write_buf(&mut piece)).await? == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
+            }
         }
     }
     Ok(())

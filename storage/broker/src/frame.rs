@@ -11,7 +11,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 use tokio::time::timeout;
 
-use crate::budget::{Budget, Pace, Share};
+use crate::budget::{Budget, Share};
+use crate::pace::Pace;
 
 /// So much of a frame is not counted against the memory that all connections share.
 const SMALL_BYTES: usize = 16 << 10;
@@ -86,6 +87,11 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             }
         }
         pending().await
+    }
+
+    /// Whether all of the frame that has begun is there.
+    pub(crate) fn has_all(&self, begun: &Begun) -> bool {
+        self.buffer.len() >= begun.length
     }
 
     /// The frame that has begun.

@@ -29,6 +29,7 @@ mod group;
 mod groups;
 mod listener;
 mod options;
+mod pace;
 mod shape;
 mod text;
 mod topic_id;

@@ -27,10 +27,18 @@ pub(crate) struct TopicNames {
 impl TopicNames {
     /// The name of a topic that exists.
     pub(crate) fn name(&self, log: &EmbeddedLog, id: Uuid) -> Option<Arc<str>> {
+        self.name_of_several(log, id, &mut true)
+    }
+
+    /// The same for one of several ids of a request, which look through all topics once: `may_look` says whether they still may.
+    pub(crate) fn name_of_several(&self, log: &EmbeddedLog, id: Uuid, may_look: &mut bool) -> Option<Arc<str>> {
         let known = self.by_id.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
         if let Some((name, number)) = known {
             // It may have been deleted, and another topic may have its name now.
             return (number.is_some() && log.topic_number(&name) == number).then_some(name);
+        }
+        if !std::mem::take(may_look) {
+            return None;
         }
         let topics = log.topics().ok()?.into_iter();
         let by_id: HashMap<_, _> = topics
@@ -39,5 +47,25 @@ impl TopicNames {
         let found = by_id.get(&id).map(|(name, _)| Arc::clone(name));
         *self.by_id.write().unwrap_or_else(PoisonError::into_inner) = by_id;
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_log::{LogOptions, TopicSpec};
+
+    use super::*;
+
+    #[test]
+    fn ids_of_one_request_look_through_all_topics_once() {
+        let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
+        let names = TopicNames::default();
+        let mut may_look = true;
+        assert_eq!(names.name_of_several(&log, Uuid::from_u128(1), &mut may_look), None);
+        log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+        let id = topic_id(&log, "t");
+        assert_eq!(names.name_of_several(&log, id, &mut may_look), None);
+        assert_eq!(names.name(&log, id).as_deref(), Some("t"));
+        assert_eq!(names.name_of_several(&log, id, &mut may_look).as_deref(), Some("t"));
     }
 }

@@ -16,7 +16,7 @@ use millstream_log::{Log, TopicPartition, TopicSpec};
 use typed::{
     ask, assert_produces_and_fetches, batch_of, fetch_request, frame_of, produce_request, receive, topic_name,
 };
-use wire::{assert_serves, connect, frame, read_frame, resident_kib, start};
+use wire::{assert_serves, connect, frame, resident_kib, start};
 
 /// Who holds memory without using it has a second, who waits for more of it three, and this machine is busy.
 const SOON: Duration = Duration::from_secs(6);
@@ -82,6 +82,77 @@ fn a_request_that_waits_holds_no_memory_for_requests() {
     for stream in &mut waiting {
         let fetched: FetchResponse = receive(stream, ApiKey::Fetch, 12);
         assert!(!fetched.responses[0].partitions[0].records.as_ref().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_fetch_that_waits_for_more_holds_nothing_of_what_is_there() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let (log, _listener, address) = start(BrokerOptions::default());
+    let partition = TopicPartition::new("t", 0);
+    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    for _ in 0..6 {
+        log.append(&partition, batch_of(1_000_000)).unwrap().wait().unwrap();
+    }
+    let before = resident_kib();
+    // More than any response may have.
+    let fetch = fetch_request("t", 1, i32::MAX, 60_000).with_min_bytes(i32::MAX);
+    let fetch = frame_of(ApiKey::Fetch, 12, &fetch, 0);
+    let mut waiting: Vec<TcpStream> = (0..50).map(|_| connect_and_send(address, &fetch)).collect();
+    std::thread::sleep(Duration::from_millis(500));
+    let grown = resident_kib().saturating_sub(before);
+    assert!(grown < 64 << 10, "{grown} KiB");
+    let mut one = waiting.pop().unwrap();
+    drop(waiting);
+    one.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    assert!(one.peek(&mut [0]).is_err(), "there may be more");
+    for _ in 0..12 {
+        log.append(&partition, batch_of(1_000_000)).unwrap().wait().unwrap();
+    }
+    // As much is there as a response may have.
+    one.set_read_timeout(Some(SOON)).unwrap();
+    let fetched: FetchResponse = receive(&mut one, ApiKey::Fetch, 12);
+    assert!(fetched.responses[0].partitions[0].records.as_ref().unwrap().len() > 15_000_000);
+}
+
+#[test]
+fn what_is_there_when_the_time_is_over_is_the_answer() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let (log, _listener, address) = start(BrokerOptions::default());
+    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    log.append(&TopicPartition::new("t", 0), batch_of(1_000)).unwrap().wait().unwrap();
+    let fetch = fetch_request("t", 1, 1 << 20, 300).with_min_bytes(1 << 20);
+    let begun = Instant::now();
+    let fetched: FetchResponse = ask(&mut connect(address), ApiKey::Fetch, 12, &fetch);
+    assert!(begun.elapsed() >= Duration::from_millis(300));
+    assert!(fetched.responses[0].partitions[0].records.as_ref().unwrap().len() > 1_000);
+}
+
+#[test]
+fn an_idle_fetch_of_large_batches_is_answered_although_little_is_free() {
+    let _alone = ONE_AT_A_TIME.lock();
+    let (log, _listener, address) = start(BrokerOptions { responses_bytes_max: 20 << 20, ..BrokerOptions::default() });
+    let mut spec = TopicSpec::new("large", 1);
+    spec.config.max_message_bytes = 2_147_483_647;
+    log.create_topic(&spec).unwrap();
+    let mut reader = connect(address);
+    // Nothing is there, so that nothing is needed, however large a batch might be.
+    let mut idle: Vec<TcpStream> = Vec::new();
+    for _ in 0..20 {
+        idle.push(connect_and_send(
+            address,
+            &frame_of(ApiKey::Fetch, 12, &fetch_request("large", 1, 1 << 20, 60_000), 0),
+        ));
+    }
+    let begun = Instant::now();
+    for _ in 0..20 {
+        let _: FetchResponse = ask(&mut reader, ApiKey::Fetch, 12, &fetch_request("large", 1, 1 << 20, 1));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    log.append(&TopicPartition::new("large", 0), batch_of(500_000)).unwrap().wait().unwrap();
+    for stream in &mut idle {
+        let fetched: FetchResponse = receive(stream, ApiKey::Fetch, 12);
+        assert!(fetched.responses[0].partitions[0].records.as_ref().unwrap().len() > 500_000);
     }
 }
 
@@ -165,13 +236,24 @@ fn fetches_of_many_partitions_wait_only_while_there_is_room() {
     let before = resident_kib();
     let mut waiting: Vec<TcpStream> = (0..100).map(|_| connect_and_send(address, &fetch(2_000))).collect();
     let mut few = connect_and_send(address, &fetch(10));
-    std::thread::sleep(Duration::from_millis(1_000));
     let mut answered = 0;
-    for stream in &mut waiting {
-        stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        answered += u32::from(read_frame(stream).is_ok());
+    let mut byte = [0; 1];
+    let mut is_answered = |stream: &TcpStream| {
+        stream.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        stream.peek(&mut byte).is_ok()
+    };
+    let begun = Instant::now();
+    while answered < 98 && begun.elapsed() < SOON {
+        waiting.retain(|stream| !is_answered(stream));
+        answered = 100 - waiting.len();
     }
-    assert_eq!(answered, 98);
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!((answered, waiting.iter().any(is_answered)), (98, false));
+    // Not at once: they would ask again at once.
+    let begun = Instant::now();
+    let _: FetchResponse =
+        ask(&mut connect(address), ApiKey::Fetch, 12, &fetch_request("many", 2_000, 1 << 20, 60_000));
+    assert!(begun.elapsed() >= Duration::from_millis(500), "{:?}", begun.elapsed());
     let grown = resident_kib().saturating_sub(before);
     assert!(grown < 32 << 10, "{grown} KiB");
     assert_produces_and_fetches(address, SOON);

@@ -10,7 +10,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
 use millstream_log::{Log, TopicPartition, Watch};
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::budget::Share;
 use crate::call::{Call, Hangup, Pending, Reply};
@@ -21,6 +21,8 @@ const TOPIC_IDS_SINCE: i16 = 13;
 /// A client that wants to wait longer asks again.
 const WAIT_MAX: Duration = Duration::from_secs(300);
 const NO_SESSION: i32 = 0;
+/// How long a fetch of many partitions takes that has no room to wait.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// What a partition takes while it is waited for: its answer so far, and who is to be told.
 const WAIT_BYTES: usize = 1 << 10;
 /// So many partitions are always waited for.
@@ -54,29 +56,45 @@ async fn answer(call: Call, body: Bytes) -> Result<Reply, Hangup> {
     let deadline = Instant::now() + wait;
     // It may wait for long, and must not keep the whole request.
     drop(request);
-    let (mut read, mut share) = reading.read().await?;
-    if !(read.is_enough || wait.is_zero() || wanted.is_empty())
-        && let Some(_room) = room_to_wait(&call, wanted.len())
-    {
-        let grown = Arc::new(Notify::new());
-        let _watches = watch(&call, &wanted, &grown);
-        loop {
-            // Read again before waiting: the partitions may have grown before they were watched.
-            drop((read, share));
-            (read, share) = reading.read().await?;
-            if read.is_enough {
-                break;
-            }
-            // Who waits has nothing to send.
-            drop(std::mem::take(&mut share));
-            if timeout_at(deadline, grown.notified()).await.is_err() {
-                break;
-            }
+    let grown = Arc::new(Notify::new());
+    let mut waiting = None;
+    let mut is_last = wait.is_zero() || wanted.is_empty();
+    let mut pause = Duration::ZERO;
+    let (read, share) = loop {
+        let (read, share) = reading.read(deadline).await;
+        if read.is_enough || is_last {
+            break (read, share);
         }
+        if waiting.is_some() {
+            // Who waits keeps nothing of what was read.
+            drop((read, share));
+            is_last = timeout_at(deadline, grown.notified()).await.is_err();
+        } else if let Some(room) = room_to_wait(&call, wanted.len()) {
+            // Read again before waiting: the partitions may have grown before they were watched.
+            waiting = Some((room, watch(&call, &wanted, &grown)));
+        } else {
+            pause = if read.has_records() { Duration::ZERO } else { wait.min(PAUSE_MAX) };
+            break (read, share);
+        }
+    };
+    let reply = reply(&call, &read.response(asked), share)?;
+    drop(wanted);
+    if !pause.is_zero() {
+        // Who cannot wait for records would ask again at once.
+        sleep(pause).await;
     }
-    let response = read.response(asked);
-    let frame = call.frame(&response, call.version)?;
-    Ok(Reply { frame, held: Some((call.broker.responses.clone(), share)) })
+    Ok(reply)
+}
+
+/// The answer in its share of the memory for responses, or, if it has none, as any other answer.
+fn reply(call: &Call, response: &FetchResponse, share: Option<Share>) -> Result<Reply, Hangup> {
+    let Some(mut share) = share else { return call.reply(response) };
+    let frame = call.frame(response, call.version)?;
+    let responses = &call.broker.responses;
+    if frame.len() < share.bytes() {
+        responses.try_resize(&mut share, frame.len());
+    }
+    Ok(Reply { frame, held: Some((responses.clone(), share)) })
 }
 
 /// Memory in which to wait for records of so many partitions; `None` if there is none, as few take it for granted.
@@ -89,9 +107,10 @@ fn room_to_wait(call: &Call, partitions: usize) -> Option<Share> {
 
 fn wanted(call: &Call, request: &FetchRequest) -> Vec<Wanted> {
     let mut wanted = Vec::new();
+    let mut may_look = true;
     for topic in &request.topics {
         let name: Option<Arc<str>> = if call.version >= TOPIC_IDS_SINCE {
-            call.broker.topic_names.name(&call.broker.log, topic.topic_id)
+            call.broker.topic_names.name_of_several(&call.broker.log, topic.topic_id, &mut may_look)
         } else {
             Some(topic.topic.as_str().into())
         };

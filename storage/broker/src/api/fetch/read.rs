@@ -1,6 +1,5 @@
 //! Reads what a fetch asks for, within its bounds.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,21 +10,24 @@ use kafka_protocol::messages::fetch_response::{
 };
 use kafka_protocol::messages::{BrokerId, FetchRequest, ProducerId, TopicName};
 use millstream_log::{Isolation, Log};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::Wanted;
 use crate::api::leader_epoch::check_epoch;
 use crate::api::list_offsets::isolation;
 use crate::budget::Share;
-use crate::call::{Call, Hangup};
+use crate::call::{Call, SMALL_BYTES};
 use crate::code::code_of;
 use crate::text::detached;
 
 /// What a response may hold when the memory for responses is used up.
 const SCARCE_BYTES: usize = 64 << 10;
-/// How long a fetch waits for so little of it.
-const SCARCE_MAX: Duration = Duration::from_secs(30);
+/// How long a fetch waits for so little of it, be its own time over or not: clients give up after 30 s.
+const SCARCE_MAX: Duration = Duration::from_secs(5);
+/// What the answer for a partition takes besides its records, and what an aborted transaction does.
+const PARTITION_BYTES: usize = 256;
+const ABORTED_BYTES: usize = 64;
 
 /// How to read.
 pub(super) struct Reading<'a> {
@@ -34,14 +36,15 @@ pub(super) struct Reading<'a> {
     isolation: Isolation,
     bytes_min: usize,
     bytes_max: usize,
-    /// A batch that comes whole may be so large.
-    batch_bytes_max: usize,
+    /// What the answer takes besides records, if that is to be counted.
+    frame_bytes: usize,
 }
 
 /// What was read: the answer for each partition in the order of the request.
 pub(super) struct Read {
     partitions: Vec<PartitionData>,
     bytes: usize,
+    aborted: usize,
     /// Whether there is nothing to wait for: enough records or an error.
     pub(super) is_enough: bool,
 }
@@ -50,57 +53,76 @@ impl<'a> Reading<'a> {
     pub(super) fn new(call: &'a Call, request: &FetchRequest, wanted: &'a [Wanted]) -> Self {
         let broker = &call.broker;
         let asked = wanted.iter().map(|wanted| positive(wanted.bytes_max)).fold(0, usize::saturating_add);
-        let names: BTreeSet<_> = wanted.iter().filter_map(|wanted| Some(&*wanted.partition.as_ref()?.topic)).collect();
-        let batch_max = |name: &str| Some(broker.log.topic(name).ok()??.config.max_message_bytes);
-        let batch_max = names.into_iter().filter_map(batch_max).max().unwrap_or(0);
+        let names: usize = request.topics.iter().map(|topic| topic.topic.len()).sum();
+        let frame_bytes = wanted.len() * PARTITION_BYTES + 2 * names;
         Self {
             call,
             wanted,
             isolation: isolation(request.isolation_level),
             bytes_min: positive(request.min_bytes),
             bytes_max: positive(request.max_bytes).min(asked).min(broker.options.response_bytes_max),
-            batch_bytes_max: usize::try_from(batch_max).unwrap_or(usize::MAX),
+            frame_bytes: Some(frame_bytes).filter(|bytes| *bytes > SMALL_BYTES).unwrap_or(0),
         }
     }
 
-    /// Reads, with a share of the memory for responses that is as large as what was read.
-    pub(super) async fn read(&self) -> Result<(Read, Share), Hangup> {
-        let responses = &self.call.broker.responses;
-        let bytes = self.bytes_max.max(self.batch_bytes_max);
-        let (mut share, bytes_max) = match responses.try_take(bytes) {
-            Some(share) => (share, self.bytes_max),
-            // Little is soon to be had: a reader that is slow to take its response has to go.
-            None => {
-                let bytes_max = self.bytes_max.min(SCARCE_BYTES);
-                let mut share = Share::default();
-                let bytes = bytes_max.max(self.batch_bytes_max);
-                let growing = responses.grow(&mut share, bytes, bytes);
-                timeout(SCARCE_MAX, growing).await.map_err(|_| Hangup)?;
-                (share, bytes_max)
-            }
-        };
-        let read = self.read_up_to(bytes_max);
-        responses.try_resize(&mut share, read.bytes);
-        Ok((read, share))
+    /// Reads, with a share of the memory for responses that is as large as what the answer takes; without records and without
+    /// a share if there is no such memory in time.
+    pub(super) async fn read(&self, deadline: Instant) -> (Read, Option<Share>) {
+        let deadline = deadline.max(Instant::now() + SCARCE_MAX);
+        match timeout_at(deadline, self.read_in_share()).await {
+            Ok((read, share)) => (read, Some(share)),
+            Err(_) => (Read { is_enough: true, ..self.read_up_to(None) }, None),
+        }
     }
 
-    fn read_up_to(&self, bytes_max: usize) -> Read {
-        let mut read = Read { partitions: Vec::with_capacity(self.wanted.len()), bytes: 0, is_enough: false };
+    async fn read_in_share(&self) -> (Read, Share) {
+        let responses = &self.call.broker.responses;
+        let mut bytes_max = self.bytes_max;
+        let mut share = Share::default();
+        if !responses.try_resize(&mut share, bytes_max + self.frame_bytes) {
+            // Little is soon to be had: a reader that is slow to take its response has to go.
+            bytes_max = bytes_max.min(SCARCE_BYTES);
+            let bytes = bytes_max + self.frame_bytes;
+            responses.grow(&mut share, bytes, bytes).await;
+        }
+        loop {
+            let read = self.read_up_to(Some(bytes_max));
+            let bytes = read.bytes + read.aborted * ABORTED_BYTES + self.frame_bytes;
+            if responses.try_resize(&mut share, bytes) || responses.covers(&share, bytes) {
+                return (read, share);
+            }
+            // A batch comes whole, however large it is, once there is memory for it.
+            drop(read);
+            responses.grow(&mut share, bytes, bytes).await;
+        }
+    }
+
+    /// `bytes_max` is `None` if no records may come.
+    fn read_up_to(&self, bytes_max: Option<usize>) -> Read {
+        let partitions = Vec::with_capacity(self.wanted.len());
+        let mut read = Read { partitions, bytes: 0, aborted: 0, is_enough: false };
+        // A partition that has more than may come counts as if all that may had come: nothing is to be waited for.
+        let mut there = 0_usize;
         for wanted in self.wanted {
-            let left = bytes_max.saturating_sub(read.bytes);
+            let left = bytes_max.map(|bytes_max| bytes_max.saturating_sub(read.bytes));
             // The first batch comes whole, be it larger than all bounds (KIP-74); once they are reached no other does.
-            let left = if read.bytes == 0 { Some(left.max(1)) } else { Some(left).filter(|left| *left > 0) };
-            let data = self.partition(wanted, left);
+            let left = left.map(|left| if read.bytes == 0 { left.max(1) } else { left }).filter(|left| *left > 0);
+            let bytes_max = positive(wanted.bytes_max).min(left.unwrap_or(0));
+            let (data, has_more) = self.partition(wanted, left.map(|_| bytes_max));
             read.is_enough |= data.error_code != 0;
-            read.bytes += data.records.as_ref().map_or(0, Bytes::len);
+            let bytes = data.records.as_ref().map_or(0, Bytes::len);
+            read.bytes += bytes;
+            read.aborted += data.aborted_transactions.as_ref().map_or(0, Vec::len);
+            there = there.saturating_add(if has_more { bytes.max(bytes_max) } else { bytes });
             read.partitions.push(data);
         }
-        read.is_enough |= read.bytes >= self.bytes_min;
+        // As Kafka does: who wants more than may come gets what may.
+        read.is_enough |= there >= self.bytes_min.min(bytes_max.unwrap_or(0));
         read
     }
 
-    /// `left` is how many bytes may still come, `None` if only the partition's offsets may.
-    fn partition(&self, wanted: &Wanted, left: Option<usize>) -> PartitionData {
+    /// What a partition has, and whether it has more than that. `bytes_max` is `None` if only its offsets may come.
+    fn partition(&self, wanted: &Wanted, bytes_max: Option<usize>) -> (PartitionData, bool) {
         let data = PartitionData::default()
             .with_partition_index(wanted.index)
             .with_high_watermark(-1)
@@ -110,20 +132,20 @@ impl<'a> Reading<'a> {
             .with_aborted_transactions(None)
             .with_records(Some(Bytes::new()));
         // As Kafka does: of a partition that there is not, the list is empty, otherwise there is none.
-        let unknown = |code: i16| data.clone().with_error_code(code).with_aborted_transactions(Some(Vec::new()));
+        let unknown =
+            |code: i16| (data.clone().with_error_code(code).with_aborted_transactions(Some(Vec::new())), false);
         let Some(partition) = &wanted.partition else { return unknown(ResponseError::UnknownTopicId.code()) };
         let log = &*self.call.broker.log;
         match check_epoch(log, partition, wanted.leader_epoch) {
             Err(error @ ResponseError::UnknownTopicOrPartition) => return unknown(error.code()),
-            Err(error) => return data.with_error_code(error.code()),
+            Err(error) => return (data.with_error_code(error.code()), false),
             Ok(()) => {}
         }
-        let bytes_max = positive(wanted.bytes_max).min(left.unwrap_or(0));
-        let mut fetched = match log.fetch(partition, wanted.offset, bytes_max, self.isolation) {
+        let mut fetched = match log.fetch(partition, wanted.offset, bytes_max.unwrap_or(0), self.isolation) {
             Ok(fetched) => fetched,
-            Err(error) => return data.with_error_code(code_of(&error)),
+            Err(error) => return (data.with_error_code(code_of(&error)), false),
         };
-        if left.is_none() {
+        if bytes_max.is_none() {
             fetched.bytes = Bytes::new();
             fetched.aborted.clear();
         }
@@ -132,11 +154,18 @@ impl<'a> Reading<'a> {
                 .with_producer_id(ProducerId(aborted.producer_id))
                 .with_first_offset(aborted.first_offset)
         });
-        data.with_high_watermark(fetched.high_watermark)
+        let end = match self.isolation {
+            Isolation::ReadCommitted => fetched.last_stable_offset,
+            _ => fetched.high_watermark,
+        };
+        let has_more = !fetched.bytes.is_empty() && fetched.next_offset < end;
+        let data = data
+            .with_high_watermark(fetched.high_watermark)
             .with_last_stable_offset(fetched.last_stable_offset)
             .with_log_start_offset(fetched.log_start_offset)
             .with_aborted_transactions((self.isolation == Isolation::ReadCommitted).then(|| aborted.collect()))
-            .with_records(Some(fetched.bytes))
+            .with_records(Some(fetched.bytes));
+        (data, has_more)
     }
 }
 
@@ -159,6 +188,10 @@ impl Asked {
 }
 
 impl Read {
+    pub(super) const fn has_records(&self) -> bool {
+        self.bytes > 0
+    }
+
     pub(super) fn response(self, asked: Vec<Asked>) -> FetchResponse {
         let mut partitions = self.partitions.into_iter();
         let topics = asked.into_iter().map(|asked| {
