@@ -63,10 +63,11 @@ impl ConsumerMember {
             self.previous_epoch = self.epoch;
             return true;
         }
-        let is_free = |partition: &&TopicPartition| !others.contains_key(*partition);
+        // What it has just given up is free for others only after this step, and for itself too.
+        let given_up = std::mem::take(&mut self.revoking);
+        let is_free = |partition: &&TopicPartition| !others.contains_key(*partition) && !given_up.contains(*partition);
         self.assigned = target.iter().filter(is_free).cloned().collect();
         let is_complete = self.assigned.len() == target.len();
-        self.revoking = Partitions::new();
         self.state = if is_complete { MemberState::Stable } else { MemberState::Unreleased };
         self.previous_epoch = self.epoch;
         self.epoch = target_epoch;

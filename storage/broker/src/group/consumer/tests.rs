@@ -90,6 +90,21 @@ fn a_partition_is_given_up_before_it_is_given_away() {
     assert_eq!(run.group.state_name(), "Stable");
 }
 
+/// As in Kafka, where what a member gives up is free only once that is recorded.
+#[test]
+fn what_a_member_has_given_up_comes_back_to_it_a_step_later() {
+    let mut run = Run::new(&[("t", 4)]);
+    run.join("a", &["t"]);
+    run.join("b", &["t"]);
+    assert_eq!(run.beat(&alive("a", 1, None)).unwrap().assignment, Some(parts("t", 0..2)));
+    run.group.leave(&text("b"), None, false).unwrap();
+    let told = run.beat(&alive("a", 1, Some(parts("t", 0..2)))).unwrap();
+    assert_eq!((told.epoch, told.assignment), (3, None));
+    let told = run.beat(&alive("a", 3, Some(parts("t", 0..2)))).unwrap();
+    assert_eq!((told.epoch, told.assignment), (3, Some(parts("t", 0..4))));
+    assert_eq!(run.group.state_name(), "Stable");
+}
+
 #[test]
 fn who_goes_leaves_everything_to_the_others() {
     let mut run = Run::new(&[("t", 3)]);
