@@ -28,6 +28,7 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
     let allowed = allowed.map_err(|error| match error {
         // A client of that version does not know that members have epochs.
         ResponseError::StaleMemberEpoch if call.version < MEMBER_EPOCH_SINCE => ResponseError::UnsupportedVersion,
+        ResponseError::GroupIdNotFound if call.version < MEMBER_EPOCH_SINCE => ResponseError::IllegalGeneration,
         error => error,
     });
     let wanted = |asked: OffsetCommitRequestPartition| Wanted {

@@ -42,7 +42,7 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
             let checked = call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms));
             checked.map_err(|error| match error {
                 // Producers know of generations only.
-                ResponseError::StaleMemberEpoch => ResponseError::IllegalGeneration,
+                ResponseError::StaleMemberEpoch | ResponseError::GroupIdNotFound => ResponseError::IllegalGeneration,
                 error => error,
             })
         } else {

@@ -199,7 +199,7 @@ impl<W: Waits> Coordinator<W> {
             return consumers.check_commit(&identity.member_id, identity.generation);
         }
         let Some(known) = self.groups.get_mut(group) else {
-            return if identity.generation < 0 { Ok(()) } else { Err(ResponseError::IllegalGeneration) };
+            return if identity.generation < 0 { Ok(()) } else { Err(ResponseError::GroupIdNotFound) };
         };
         if identity.generation < 0 && known.state == State::Empty {
             return Ok(());

@@ -104,6 +104,7 @@ fn members_share_what_their_leader_hands_out() {
     assert_eq!(groups.check_commit(&text("g"), &identity("c", 2), 5), Err(ResponseError::UnknownMemberId));
     assert_eq!(groups.check_commit(&text("g"), &identity("", -1), 5), Err(ResponseError::UnknownMemberId));
     assert_eq!(groups.check_commit(&text("other"), &identity("", -1), 5), Ok(()));
+    assert_eq!(groups.check_commit(&text("other"), &identity("", 0), 5), Err(ResponseError::GroupIdNotFound));
 }
 
 #[test]
