@@ -200,7 +200,9 @@ impl TopicSetting {
             Access::Policy => config.cleanup_policy = policy(value)?,
             Access::Reported { check, .. } => check.check(self.ty, value)?,
         }
-        config.given.insert(self.name, value.to_owned());
+        // Booleans are told as they are understood, whatever their case.
+        let value = if self.ty == SettingType::Boolean { value.to_ascii_lowercase() } else { value.to_owned() };
+        config.given.insert(self.name, value);
         Ok(())
     }
 }
@@ -282,13 +284,16 @@ mod tests {
     #[test]
     fn values_survive_the_round_trip_and_wrong_ones_are_refused() {
         let mut config = TopicConfig::default();
+        config.set("preallocate", "TRUE").unwrap();
+        assert_eq!(config.given.get("preallocate").map(String::as_str), Some("true"));
+        config.reset("preallocate").unwrap();
         for (name, value) in [
             ("cleanup.policy", "compact,delete"),
             ("retention.ms", "-1"),
             ("min.cleanable.dirty.ratio", "0.01"),
             ("compression.type", "zstd"),
             ("message.timestamp.type", "LogAppendTime"),
-            ("preallocate", "TRUE"),
+            ("preallocate", "true"),
             ("leader.replication.throttled.replicas", "0:1,1:1"),
             ("retention.bytes", "-2"),
             ("remote.log.copy.disable", "true"),
