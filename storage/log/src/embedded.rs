@@ -53,6 +53,8 @@ pub struct LogOptions {
     pub flusher: Flusher,
     /// A journal of this size is retired once its segments are synced.
     pub journal_bytes_max: u64,
+    /// A larger batch goes to the disk once: its segment is synced, and the journal refers to it.
+    pub journaled_bytes_max: usize,
     /// An append waits while more bytes than these are on their way to the journal.
     pub queue_bytes_max: u64,
     /// `producer.id.expiration.ms`: what a partition knows of an idle producer is kept for so long.
@@ -82,6 +84,7 @@ impl LogOptions {
             io: Arc::new(Memory::new()),
             flusher: Flusher::Inline,
             journal_bytes_max: 64 << 20,
+            journaled_bytes_max: 256 << 10,
             queue_bytes_max: 64 << 20,
             producer_id_expiration_ms: 24 * 3_600_000,
             transaction_timeout_ms_max: 15 * 60_000,

@@ -4,8 +4,12 @@
 //! frame   magic "MSJ2" | body length u32 | CRC-32C u32 of the rest | entries u32
 //!         | journal u64 | before u64 | synced u64 | body
 //! body    entry*
-//! entry   partition id u32 | length u32 | one record batch
+//! entry   partition id u32 | flags and length u32 | one record batch, or only its header
 //! ```
+//!
+//! Of a large batch there is only the header: its segment is synced before the frame is written, so that it goes to
+//! the disk once. What else is in that segment must lie where it lay then, so the flags also say which batches were the
+//! first of a segment.
 //!
 //! A frame is written whole, and synced before any of its appends is acknowledged, except for topics that
 //! allow themselves otherwise (`flush.ms`). `synced` is how far
@@ -22,18 +26,67 @@ use std::sync::Arc;
 
 use crc_fast::CrcAlgorithm;
 
+use crate::record::{BatchHeader, HEADER_BYTES};
 use crate::{Error, File, Io, Result};
 
 const MAGIC: [u8; 4] = *b"MSJ2";
 const FRAME_HEADER_BYTES: usize = 40;
 const CRC_COVERS_FROM: usize = 12;
 const ENTRY_HEADER_BYTES: usize = 8;
+/// Only the batch's header is in the entry.
+const IN_SEGMENT: u32 = 1 << 31;
+/// The batch is the first of its segment.
+const STARTS_SEGMENT: u32 = 1 << 30;
+const LENGTH_MASK: u32 = STARTS_SEGMENT - 1;
+/// A larger batch does not fit into an entry.
+pub(crate) const CONTENT_BYTES_MAX: usize = LENGTH_MASK as usize;
 /// Batches of so many bytes are written from where they lie; smaller ones are put together first.
 const APART_BYTES_MIN: usize = 32 << 10;
 
 /// How many retired journals wait to be written over: the next one is made ready while a checkpoint retires
 /// the last, so one is in use at a time and one comes back.
 const SPARES_MAX: usize = 2;
+
+/// What the journal holds of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Content<'a> {
+    Batch(&'a [u8]),
+    /// The header of a batch that is in its segment, and on disk.
+    InSegment(&'a [u8; HEADER_BYTES]),
+}
+
+impl<'a> Content<'a> {
+    fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Batch(batch) => batch,
+            Self::InSegment(header) => header,
+        }
+    }
+
+    /// What is to be read from the segment instead.
+    fn elsewhere_bytes(self) -> u64 {
+        match self {
+            Self::Batch(_) => 0,
+            Self::InSegment(header) => BatchHeader::parse(header).map_or(0, |header| header.size_bytes as u64),
+        }
+    }
+}
+
+impl Entry<'_> {
+    fn flags(&self) -> u32 {
+        let in_segment = if matches!(self.content, Content::InSegment(_)) { IN_SEGMENT } else { 0 };
+        in_segment | if self.starts_segment { STARTS_SEGMENT } else { 0 }
+    }
+}
+
+/// A batch in the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
+    /// The id of its partition.
+    pub(crate) partition: u32,
+    pub(crate) starts_segment: bool,
+    pub(crate) content: Content<'a>,
+}
 
 /// The file of the journal with this number.
 pub(crate) fn journal_path(dir: &Path, number: u64) -> PathBuf {
@@ -82,6 +135,8 @@ pub(crate) struct JournalWriter {
     position: u64,
     /// How much of what is before that is on disk.
     synced: u64,
+    /// The bytes of batches of which there is only the header.
+    elsewhere_bytes: u64,
     frame: Vec<u8>,
 }
 
@@ -96,7 +151,7 @@ impl JournalWriter {
         let file = io.open(&path).map_err(Error::io("create", &path))?;
         // No frame is written before the name is durable, so that no number is ever used twice.
         io.sync_dir(dir).map_err(Error::io("sync", dir))?;
-        Ok(Self { file, path, number, before: 0, position: 0, synced: 0, frame: Vec::new() })
+        Ok(Self { file, path, number, before: 0, position: 0, synced: 0, elsewhere_bytes: 0, frame: Vec::new() })
     }
 
     /// Retires this journal, of which everything is synced first: `next` is written from now on.
@@ -112,8 +167,14 @@ impl JournalWriter {
         self.number
     }
 
+    #[cfg(test)]
     pub(crate) fn size_bytes(&self) -> u64 {
         self.position
+    }
+
+    /// What a recovery would read: its frames, and the batches that they only refer to.
+    pub(crate) fn recovered_bytes(&self) -> u64 {
+        self.position + self.elsewhere_bytes
     }
 
     /// Makes everything written durable. After an error the journal must not be used again.
@@ -126,22 +187,24 @@ impl JournalWriter {
     }
 
     /// Writes one frame, which [`JournalWriter::sync`] makes durable. After an error the journal must not be used again.
-    pub(crate) fn write<'a>(&mut self, entries: impl Iterator<Item = (u32, &'a [u8])>) -> Result<()> {
+    pub(crate) fn write<'a>(&mut self, entries: impl Iterator<Item = Entry<'a>>) -> Result<()> {
         let frame = &mut self.frame;
         frame.clear();
         frame.resize(FRAME_HEADER_BYTES, 0);
         let (mut count, mut length) = (0u32, FRAME_HEADER_BYTES);
         let mut apart: Vec<(usize, &[u8])> = Vec::new();
-        for (partition, batch) in entries {
-            frame.extend_from_slice(&partition.to_be_bytes());
-            frame.extend_from_slice(&(batch.len() as u32).to_be_bytes());
-            if batch.len() < APART_BYTES_MIN {
-                frame.extend_from_slice(batch);
+        for entry in entries {
+            let bytes = entry.content.bytes();
+            frame.extend_from_slice(&entry.partition.to_be_bytes());
+            frame.extend_from_slice(&(entry.flags() | bytes.len() as u32).to_be_bytes());
+            if bytes.len() < APART_BYTES_MIN {
+                frame.extend_from_slice(bytes);
             } else {
-                apart.push((frame.len(), batch));
+                apart.push((frame.len(), bytes));
             }
             count += 1;
-            length += ENTRY_HEADER_BYTES + batch.len();
+            length += ENTRY_HEADER_BYTES + bytes.len();
+            self.elsewhere_bytes += entry.content.elsewhere_bytes();
         }
         let mut header = MAGIC.to_vec();
         header.extend_from_slice(&((length - FRAME_HEADER_BYTES) as u32).to_be_bytes());
@@ -220,7 +283,7 @@ pub(crate) fn replay(
     io: &dyn Io,
     dir: &Path,
     number: u64,
-    mut apply: impl FnMut(u32, &[u8]) -> Result<()>,
+    mut apply: impl FnMut(Entry<'_>) -> Result<()>,
 ) -> Result<Extent> {
     let path = journal_path(dir, number);
     let content = io.read(&path).map_err(Error::io("read", &path))?.unwrap_or_default();
@@ -229,9 +292,9 @@ pub(crate) fn replay(
     while let Some(frame) = content.get(position..).and_then(|rest| parse_frame(number, rest)) {
         let mut body = frame.body;
         for _ in 0..frame.entries {
-            let (partition, batch, rest) = split_entry(body)
-                .ok_or_else(|| Error::damaged(&path, position as u64, "an entry exceeds its frame"))?;
-            apply(partition, batch).map_err(|error| match error {
+            let (entry, rest) = split_entry(body)
+                .ok_or_else(|| Error::damaged(&path, position as u64, "an entry is not as long as it must be"))?;
+            apply(entry).map_err(|error| match error {
                 Error::CorruptBatch(reason) => Error::damaged(&path, position as u64, reason),
                 other => other,
             })?;
@@ -247,11 +310,15 @@ pub(crate) fn replay(
     Ok(Extent { size_bytes: position as u64, before })
 }
 
-fn split_entry(body: &[u8]) -> Option<(u32, &[u8], &[u8])> {
+fn split_entry(body: &[u8]) -> Option<(Entry<'_>, &[u8])> {
     let (partition, body) = body.split_first_chunk::<4>()?;
-    let (length, body) = body.split_first_chunk::<4>()?;
-    let (batch, rest) = body.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-    Some((u32::from_be_bytes(*partition), batch, rest))
+    let (field, body) = body.split_first_chunk::<4>()?;
+    let field = u32::from_be_bytes(*field);
+    let (bytes, rest) = body.split_at_checked((field & LENGTH_MASK) as usize)?;
+    let content =
+        if field & IN_SEGMENT == 0 { Content::Batch(bytes) } else { Content::InSegment(bytes.try_into().ok()?) };
+    let starts_segment = field & STARTS_SEGMENT != 0;
+    Some((Entry { partition: u32::from_be_bytes(*partition), starts_segment, content }, rest))
 }
 
 /// Whether a valid frame behind the bad one says that the bad one was on disk.
@@ -266,8 +333,8 @@ mod tests {
     use super::*;
     use crate::Memory;
 
-    /// Small batches are put together and large ones are written from where they lie: what is read is the same, and a frame
-    /// of which any piece is missing does not count.
+    /// Small batches are put together, large ones are written from where they lie, and of some there is only the header: what
+    /// is read is the same, and a frame of which any piece is missing does not count.
     #[test]
     fn frames_of_small_and_large_batches_are_whole_or_not_there() {
         let disk = Memory::new();
@@ -276,24 +343,33 @@ mod tests {
             [&[10, APART_BYTES_MIN, 5, 3 * APART_BYTES_MIN][..], &[2 * APART_BYTES_MIN], &[APART_BYTES_MIN - 1, 1]];
         let batches: Vec<Vec<Vec<u8>>> =
             (0u8..).zip(sizes).map(|(frame, sizes)| sizes.iter().map(|size| vec![frame; *size]).collect()).collect();
+        let header = [9; HEADER_BYTES];
+        let frames: Vec<Vec<Entry<'_>>> = batches
+            .iter()
+            .map(|batches| {
+                let whole = batches.iter().map(|batch| Content::Batch(batch));
+                let contents = whole.flat_map(|content| [content, Content::InSegment(&header)]);
+                let entry = |(partition, content)| Entry { partition, starts_segment: partition % 3 == 0, content };
+                (0..).zip(contents).map(entry).collect()
+            })
+            .collect();
         let mut writer = JournalWriter::create(&disk, dir, 7).unwrap();
         let mut ends = Vec::new();
-        for frame in &batches {
-            writer.write((0..).zip(frame).map(|(partition, batch)| (partition, batch.as_slice()))).unwrap();
+        for frame in &frames {
+            writer.write(frame.iter().copied()).unwrap();
             ends.push(writer.size_bytes());
         }
         let file = disk.open(&journal_path(dir, 7)).unwrap();
         for cut in (0..=ends[2]).rev().step_by(4999) {
             file.set_len(cut).unwrap();
-            let mut found = Vec::new();
-            let extent = replay(&disk, dir, 7, |partition, batch| {
-                found.push((partition, batch.to_vec()));
+            let whole = ends.iter().filter(|end| **end <= cut).count();
+            let mut expected = frames[..whole].iter().flatten();
+            let extent = replay(&disk, dir, 7, |entry| {
+                assert_eq!(Some(&entry), expected.next());
                 Ok(())
             });
-            let whole = ends.iter().filter(|end| **end <= cut).count();
             assert_eq!(extent.unwrap().size_bytes, whole.checked_sub(1).map_or(0, |last| ends[last]));
-            let expected = batches[..whole].iter().flat_map(|frame| (0..).zip(frame.iter().cloned()));
-            assert!(found.into_iter().eq(expected));
+            assert_eq!(expected.next(), None);
         }
     }
 }

@@ -31,6 +31,7 @@ mod error;
 mod fetch;
 mod gate;
 mod group;
+mod incoming;
 mod io;
 mod journal;
 mod log;
@@ -44,7 +45,6 @@ mod ticket;
 mod topic;
 mod watch;
 
-pub use buffers::Buffer;
 pub use embedded::{Appended, EmbeddedLog, Flusher, LogOptions, TransactionInfo, TransactionState, TransactionVersion};
 pub use error::{Error, ErrorKind, Result};
 pub use fetch::{AbortedTransaction, Fetched, Isolation};

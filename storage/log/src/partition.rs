@@ -2,26 +2,30 @@
 
 mod compact;
 mod cover;
+mod placed;
 mod read;
 mod restore;
 mod times;
 
+use std::io::ErrorKind;
+use std::mem::take;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use bytes::Bytes;
-
-use crate::Buffer;
 use crate::checkpoint::PartitionCheckpoint;
+use crate::incoming::Incoming;
+use crate::journal::CONTENT_BYTES_MAX;
 use crate::producer_state::{Check, ProducerInfo, ProducerStates};
-use crate::record::{BatchHeader, ControlType, set_base_offset, split_batch};
+use crate::record::{BatchHeader, ControlType, HEADER_BYTES, set_place, split_batch};
 use crate::segment::{Segment, Unsynced};
 use crate::watch::Watchers;
 use crate::{Error, Io, Result, TopicConfig, TopicPartition};
 
 pub(crate) use compact::Compacted;
 use cover::Cover;
+use placed::{Kept, Slack};
+pub(crate) use placed::{Placed, Placement};
 pub use times::{PartitionOffsets, TimedOffset};
 
 /// A partition of the embedded log.
@@ -55,47 +59,6 @@ struct State {
     next_offset: i64,
     /// How often compaction has made aborted transactions be forgotten.
     compactions: u64,
-}
-
-/// A batch that is in its segment but not yet in the journal.
-#[derive(Debug)]
-pub(crate) struct Placed {
-    pub(crate) base_offset: i64,
-    pub(crate) bytes: Bytes,
-    /// How far the partition may be read once the batch is durable.
-    pub(crate) end_offset: i64,
-    pub(crate) stable_offset: i64,
-    /// `None`: it must be on disk before it is acknowledged.
-    pub(crate) slack: Option<Slack>,
-}
-
-/// How long a batch may wait for the disk after it was acknowledged.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Slack {
-    pub(crate) batches: i64,
-    pub(crate) ms: i64,
-}
-
-impl Slack {
-    /// Where only a number of batches is given, the last ones wait so long.
-    const DEFAULT_MS: i64 = 1_000;
-
-    fn of(config: &TopicConfig, header: &BatchHeader) -> Option<Self> {
-        // A transaction that is committed must be whole.
-        if !config.is_relaxed() || header.is_transactional() {
-            return None;
-        }
-        let batches = if config.flush_messages > 1 { config.flush_messages } else { i64::MAX };
-        Some(Self { batches, ms: if config.flush_ms > 0 { config.flush_ms } else { Self::DEFAULT_MS } })
-    }
-}
-
-/// What an append did.
-#[derive(Debug)]
-pub(crate) enum Placement {
-    New(Placed),
-    /// The producer had sent the batch before; its base offset.
-    Duplicate(i64),
 }
 
 impl Partition {
@@ -137,7 +100,13 @@ impl Partition {
 
     /// Gives the batch, whose CRC was checked, the next offset and writes it to the active segment, unsynced. `publish` runs
     /// under the partition's lock, so that batches reach the journal in the order of their offsets.
-    pub(crate) fn append<T>(&self, io: &dyn Io, mut batch: Buffer, publish: impl FnOnce(Placement) -> T) -> Result<T> {
+    pub(crate) fn append<T>(
+        &self,
+        io: &dyn Io,
+        journaled_bytes_max: usize,
+        batch: Incoming<'_>,
+        publish: impl FnOnce(Placement) -> T,
+    ) -> Result<T> {
         let header = match split_batch(&batch)? {
             Some((header, _, [])) => header,
             Some(_) => return Err(Error::corrupt("more bytes follow it")),
@@ -147,28 +116,15 @@ impl Partition {
         if let Check::Duplicate(base_offset) = state.producers.check(&header, &self.name)? {
             return Ok(publish(Placement::Duplicate(base_offset)));
         }
-        let base_offset = state.next_offset;
-        set_base_offset(&mut batch, base_offset);
-        let placed = state.write(io, self, BatchHeader { base_offset, ..header }, Bytes::from(batch))?;
+        let header = BatchHeader { base_offset: state.next_offset, ..header };
+        let placed = state.append(io, journaled_bytes_max, self, header, batch)?;
         Ok(publish(Placement::New(placed)))
     }
 
-    /// Appends a batch of the journal again if the segments do not have it yet.
-    pub(crate) fn replay(&self, io: &dyn Io, batch: &[u8]) -> Result<()> {
-        let Some((header, _, [])) = split_batch(batch)? else {
-            return Err(Error::corrupt("it is not as long as its entry in the journal"));
-        };
-        let mut state = self.state();
-        if header.base_offset < state.next_offset {
-            return Ok(());
-        }
-        if header.base_offset > state.next_offset {
-            let reason = format!("records {} to {} are in no journal", state.next_offset, header.base_offset);
-            return Err(Error::damaged(&self.dir, 0, reason));
-        }
-        let placed = state.write(io, self, header, Bytes::copy_from_slice(batch))?;
-        self.publish(placed.end_offset, placed.stable_offset);
-        Ok(())
+    /// Whether a batch of this size is to go to its segment only, which is synced before the journal refers to it.
+    pub(crate) fn is_for_segment(config: &TopicConfig, header: &BatchHeader, journaled_bytes_max: usize) -> bool {
+        let has_slack = Slack::of(config, header).is_some();
+        header.size_bytes > journaled_bytes_max && !has_slack || header.size_bytes > CONTENT_BYTES_MAX
     }
 
     /// Ends all work on its files and removes them.
@@ -219,6 +175,27 @@ impl Partition {
     /// The segments of which more than so many bytes wait for a sync; the caller syncs them.
     pub(crate) fn take_unsynced(&self, more_than_bytes: u64) -> Vec<Unsynced> {
         self.state().segments.iter_mut().filter_map(|segment| segment.take_unsynced(more_than_bytes)).collect()
+    }
+
+    /// Makes a segment durable, with its name, before the journal refers to what is in it.
+    pub(crate) fn sync_segment(&self, io: &dyn Io, base_offset: i64) -> Result<()> {
+        let mut state = self.state();
+        let segment = state.segments.iter_mut().rfind(|segment| segment.base_offset == base_offset);
+        let Some((unsynced, is_new)) = segment.map(|segment| (segment.unsynced(), take(&mut segment.is_new))) else {
+            return Err(Error::damaged(&self.dir, 0, format!("the segment {base_offset} is missing")));
+        };
+        drop(state);
+        unsynced.sync()?;
+        if is_new { self.sync_dir(io) } else { Ok(()) }
+    }
+
+    /// Makes the names of its files durable.
+    pub(crate) fn sync_dir(&self, io: &dyn Io) -> Result<()> {
+        match io.sync_dir(&self.dir) {
+            // Its topic was deleted meanwhile.
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            outcome => outcome.map_err(Error::io("sync", &self.dir)),
+        }
     }
 
     /// The partition's state for a checkpoint, and whether its folder must be synced before that holds.
@@ -288,35 +265,73 @@ impl State {
         self.producers.first_open_offset().unwrap_or(self.next_offset)
     }
 
-    fn write(&mut self, io: &dyn Io, partition: &Partition, header: BatchHeader, batch: Bytes) -> Result<Placed> {
+    /// Puts a batch that has its offset into the active segment.
+    fn append(
+        &mut self,
+        io: &dyn Io,
+        journaled_bytes_max: usize,
+        partition: &Partition,
+        header: BatchHeader,
+        batch: Incoming<'_>,
+    ) -> Result<Placed> {
         // Whatever can be refused is refused before anything is written.
-        let commits =
-            if header.is_control() { ControlType::of(&batch)?.map(|kind| kind == ControlType::Commit) } else { None };
+        let commits = commits(&header, &batch)?;
         let config = partition.config();
-        // Mixed from what no other file of the log has.
-        let random = |segment: &Segment| {
-            (u64::from(partition.id) << 40 ^ segment.base_offset as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20
-        };
-        let roll_ms = |segment: &Segment| config.roll_ms(random(segment));
-        let full = |segment: &Segment| {
-            let too_large = segment.size_bytes + batch.len() as u64 > config.segment_bytes;
-            segment.size_bytes > 0 && (too_large || segment.spans(header.max_timestamp_ms, roll_ms(segment)))
-        };
-        if self.segments.last().is_none_or(full) {
-            let segment = Segment::create(io, &partition.dir, header.base_offset)?;
-            self.segments.push(segment);
+        let starts_segment = self.is_full_for(&header, partition.id, &config);
+        if starts_segment {
+            self.segments.push(Segment::create(io, &partition.dir, header.base_offset)?);
         }
-        if let Some(active) = self.segments.last_mut() {
-            active.append(&header, &batch)?;
-        }
-        self.producers.note(&header, commits, io.now_ms());
-        self.next_offset = header.next_offset();
+        let Some(active) = self.segments.last_mut() else { return Err(Error::corrupt("there is no segment")) };
+        let kept = match batch.split_first_chunk() {
+            Some((head, rest)) if Partition::is_for_segment(&config, &header, journaled_bytes_max) => {
+                let mut head: [u8; HEADER_BYTES] = *head;
+                set_place(&mut head, header.base_offset);
+                active.append(&header, &[&head, rest])?;
+                Kept::InSegment { base_offset: active.base_offset, header: head }
+            }
+            _ => {
+                let mut batch = batch.into_owned();
+                set_place(&mut batch, header.base_offset);
+                active.append(&header, &[&batch])?;
+                Kept::Batch(batch.into())
+            }
+        };
+        self.note(&header, commits, io.now_ms());
         Ok(Placed {
             base_offset: header.base_offset,
-            bytes: batch,
+            size_bytes: header.size_bytes as u64,
+            starts_segment,
+            kept,
             end_offset: self.next_offset,
             stable_offset: self.stable_offset(),
             slack: Slack::of(&config, &header),
         })
     }
+
+    /// Whether the batch must be the first one of a new segment.
+    fn is_full_for(&self, header: &BatchHeader, partition_id: u32, config: &TopicConfig) -> bool {
+        // Mixed from what no other file of the log has.
+        let random = |segment: &Segment| {
+            (u64::from(partition_id) << 40 ^ segment.base_offset as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20
+        };
+        self.segments.last().is_none_or(|active| {
+            let too_large = active.size_bytes + header.size_bytes as u64 > config.segment_bytes;
+            let roll_ms = || config.roll_ms(random(active));
+            active.size_bytes > 0 && (too_large || active.spans(header.max_timestamp_ms, roll_ms()))
+        })
+    }
+
+    /// Counts a batch that is in its segment.
+    fn note(&mut self, header: &BatchHeader, commits: Option<bool>, now_ms: i64) {
+        self.producers.note(header, commits, now_ms);
+        self.next_offset = header.next_offset();
+    }
+}
+
+/// Whether a marker commits its transaction; `None` if it is none.
+fn commits(header: &BatchHeader, batch: &[u8]) -> Result<Option<bool>> {
+    if !header.is_control() {
+        return Ok(None);
+    }
+    Ok(ControlType::of(batch)?.map(|kind| kind == ControlType::Commit))
 }

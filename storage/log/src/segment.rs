@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::partition::Compacted;
-use crate::record::{BatchHeader, HEADER_BYTES};
+use crate::record::{BatchHeader, HEADER_BYTES, crc_matches};
 use crate::{Error, File, Io, Result};
 
 /// How the name of a segment ends that is being rewritten.
@@ -134,7 +134,8 @@ impl Segment {
         Ok(())
     }
 
-    fn empty(io: &dyn Io, dir: &Path, base_offset: i64) -> Result<Self> {
+    /// A segment whose file, if there is one, may have all that is to be in it already.
+    pub(crate) fn empty(io: &dyn Io, dir: &Path, base_offset: i64) -> Result<Self> {
         Self::at_path(io, segment_path(dir, base_offset), base_offset)
     }
 
@@ -194,12 +195,31 @@ impl Segment {
         header_at(&*self.file, &self.path, position)
     }
 
-    /// Appends a batch that has its base offset.
-    pub(crate) fn append(&mut self, header: &BatchHeader, batch: &[u8]) -> Result<()> {
-        self.file.write_at(batch, self.size_bytes).map_err(Error::io("write", &self.path))?;
-        self.unsynced_bytes += batch.len() as u64;
+    /// Appends a batch that has its base offset, in one piece or several.
+    pub(crate) fn append(&mut self, header: &BatchHeader, pieces: &[&[u8]]) -> Result<()> {
+        let mut position = self.size_bytes;
+        for piece in pieces {
+            self.file.write_at(piece, position).map_err(Error::io("write", &self.path))?;
+            position += piece.len() as u64;
+        }
+        self.unsynced_bytes += position - self.size_bytes;
         self.note(header);
         Ok(())
+    }
+
+    /// Takes up the batch that was found to be on disk behind the others, and returns it.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if it is not there.
+    pub(crate) fn adopt(&mut self, header: &BatchHeader) -> Result<Vec<u8>> {
+        let mut batch = vec![0; header.size_bytes];
+        let read = self.file.read_at(&mut batch, self.size_bytes).map_err(Error::io("read", &self.path))?;
+        if read < batch.len() || BatchHeader::parse(&batch).ok() != Some(*header) || !crc_matches(header, &batch) {
+            let reason = "a batch that was synced here, as the journal says, is not readable";
+            return Err(Error::damaged(&self.path, self.size_bytes, reason));
+        }
+        self.note(header);
+        Ok(batch)
     }
 
     fn note(&mut self, header: &BatchHeader) {
@@ -248,23 +268,25 @@ impl Segment {
         }
     }
 
-    /// Makes the file durable and cuts what lies behind the last whole batch.
-    pub(crate) fn cut_and_sync(&mut self) -> Result<()> {
+    /// Cuts what lies behind the last whole batch.
+    pub(crate) fn cut(&mut self) -> Result<()> {
         let length = self.file.len().map_err(Error::io("read", &self.path))?;
         if length > self.size_bytes {
             self.file.set_len(self.size_bytes).map_err(Error::io("truncate", &self.path))?;
+            self.file.sync().map_err(Error::io("sync", &self.path))?;
+            self.unsynced_bytes = 0;
         }
-        self.file.sync().map_err(Error::io("sync", &self.path))?;
-        self.unsynced_bytes = 0;
         Ok(())
     }
 
     /// The file, if more than so many of its bytes must be synced; they count as synced from now on.
     pub(crate) fn take_unsynced(&mut self, more_than_bytes: u64) -> Option<Unsynced> {
-        if self.unsynced_bytes <= more_than_bytes {
-            return None;
-        }
+        (self.unsynced_bytes > more_than_bytes).then(|| self.unsynced())
+    }
+
+    /// The file, to be synced in any case; its bytes count as synced from now on.
+    pub(crate) fn unsynced(&mut self) -> Unsynced {
         self.unsynced_bytes = 0;
-        Some(Unsynced { path: self.path.clone(), file: Arc::clone(&self.file) })
+        Unsynced { path: self.path.clone(), file: Arc::clone(&self.file) }
     }
 }

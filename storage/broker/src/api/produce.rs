@@ -151,10 +151,7 @@ fn append(
     if header.is_transactional() && version == TransactionVersion::Two {
         check_partitions(call, header.producer_id, std::slice::from_ref(partition))?;
     }
-    // The one copy: the log writes the base offset into it.
-    let mut batch = log.copy(&batch);
-    check::set_leader_epoch(&mut batch);
-    let appended = log.append_by(partition, batch, version);
+    let appended = log.append_by(partition, &*batch, version);
     match appended {
         Ok(appended) => Ok((appended, log_start)),
         // That version knows an error for it.

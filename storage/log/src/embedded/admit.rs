@@ -1,6 +1,6 @@
 //! What a batch must be like to be appended, and what its topic makes of it.
 
-use crate::Buffer;
+use crate::incoming::Incoming;
 use crate::record::{BatchHeader, BatchReader, Rewrite, crc_matches, rewrite};
 use crate::{Error, Result, TopicConfig, TopicPartition};
 
@@ -64,7 +64,12 @@ pub(super) fn check_records(
 }
 
 /// The batch as its topic stores it.
-pub(super) fn convert(header: &BatchHeader, batch: Buffer, config: &TopicConfig, now_ms: i64) -> Result<Buffer> {
+pub(super) fn convert<'a>(
+    header: &BatchHeader,
+    batch: Incoming<'a>,
+    config: &TopicConfig,
+    now_ms: i64,
+) -> Result<Incoming<'a>> {
     let append_time_ms = config.log_append_time.then_some(now_ms);
     rewrite(
         header,

@@ -1,12 +1,13 @@
 //! The embedded log's side of the [`Log`] interface.
 
+use std::borrow::Cow;
 use std::sync::{Arc, PoisonError};
 
 use super::admit::{check_batch, check_records, convert};
 use super::coordinator::DEFAULT_TIMEOUT_MS;
 use super::{EmbeddedLog, Inner, locked};
-use crate::Buffer;
 use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
+use crate::incoming::Incoming;
 use crate::partition::{Partition, Placement};
 use crate::topic::INTERNAL_TOPICS;
 use crate::{
@@ -39,17 +40,20 @@ impl Inner {
     }
 
     /// Puts a batch into its segment and the queue; the caller holds `unit`.
-    pub(super) fn place(&self, to: &TopicPartition, batch: impl Into<Buffer>) -> Result<InQueue> {
+    pub(super) fn place<'a>(&self, to: &TopicPartition, batch: impl Into<Incoming<'a>>) -> Result<InQueue> {
         self.gate.check()?;
-        let partition = self.partition(to)?;
-        let placed = partition.append(&*self.options.io, batch.into(), |placement| match placement {
-            Placement::New(placed) => {
-                InQueue { base_offset: placed.base_offset, sequence: self.queue.push(&partition, placed), is_new: true }
-            }
-            Placement::Duplicate(base_offset) => {
-                InQueue { base_offset, sequence: self.queue.sequence(), is_new: false }
-            }
-        });
+        let (options, partition) = (&self.options, self.partition(to)?);
+        let placed =
+            partition.append(&*options.io, options.journaled_bytes_max, batch.into(), |placement| match placement {
+                Placement::New(placed) => InQueue {
+                    base_offset: placed.base_offset,
+                    sequence: self.queue.push(&partition, placed),
+                    is_new: true,
+                },
+                Placement::Duplicate(base_offset) => {
+                    InQueue { base_offset, sequence: self.queue.sequence(), is_new: false }
+                }
+            });
         if let Err(error @ Error::Io { .. }) = &placed {
             // A partial write may lie in the segment: nothing may follow it before a recovery.
             self.gate.fail(error);
@@ -73,7 +77,7 @@ impl Inner {
     pub(super) fn append_batch(
         &self,
         to: &TopicPartition,
-        batch: Buffer,
+        batch: Incoming<'_>,
         version: TransactionVersion,
     ) -> Result<Appended> {
         let header = check_batch(&batch)?;
@@ -85,6 +89,15 @@ impl Inner {
             locked(&self.coordinator).expect_open(producer, to, version)?;
         }
         check_records(&header, &batch, to, &config, now_ms)?;
+        let batch = match batch {
+            // The one copy, which a batch that only goes into its segment does without.
+            Incoming::Borrowed(borrowed)
+                if !Partition::is_for_segment(&config, &header, self.options.journaled_bytes_max) =>
+            {
+                Incoming::Owned(self.buffers.copy(borrowed))
+            }
+            batch => batch,
+        };
         let batch = convert(&header, batch, &config, now_ms)?;
         self.wait_for_room();
         let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
@@ -212,25 +225,19 @@ impl EmbeddedLog {
         self.inner.add_partitions(producer, partitions)
     }
 
-    /// A copy of a batch that is to be appended, in memory that is used again and again.
-    #[must_use]
-    pub fn copy(&self, batch: &[u8]) -> Buffer {
-        self.inner.buffers.copy(batch)
-    }
-
     /// Appends a batch as [`Log::append`] does, which is version 2; in version 1 only to a partition that was added to
     /// the producer's transaction before.
     ///
     /// # Errors
     /// As [`Log::append`], and [`Error::NotInTransaction`].
-    pub fn append_by(
+    pub fn append_by<'a>(
         &self,
         to: &TopicPartition,
-        batch: impl Into<Buffer>,
+        batch: impl Into<Cow<'a, [u8]>>,
         version: TransactionVersion,
     ) -> Result<Appended> {
         check_public(&to.topic)?;
-        let appended = self.inner.append_batch(to, batch.into(), version)?;
+        let appended = self.inner.append_batch(to, batch.into().into(), version)?;
         self.inner.flush_if_inline()?;
         Ok(appended)
     }

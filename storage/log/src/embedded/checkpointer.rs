@@ -1,7 +1,7 @@
 //! The checkpoint's thread: segments to the disk, journals retired, and what is to be done from time to time.
 
 use std::path::PathBuf;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use super::compaction::Sealed;
@@ -9,6 +9,7 @@ use super::queue::CLOCK_TICK;
 use super::{Flusher, Inner, locked};
 use crate::checkpoint::Checkpoint;
 use crate::journal::{JournalWriter, recycle_before};
+use crate::partition::Partition;
 use crate::segment::{SLICE_BYTES, Unsynced};
 use crate::{Error, Result};
 
@@ -52,7 +53,7 @@ impl Checkpointer {
 struct Capture {
     checkpoint: Checkpoint,
     unsynced: Vec<Unsynced>,
-    dirs: Vec<PathBuf>,
+    unsynced_dirs: Vec<Arc<Partition>>,
     expired: Vec<PathBuf>,
 }
 
@@ -105,7 +106,7 @@ impl Inner {
         let mut capture = Capture {
             checkpoint: Checkpoint { journal: writer.number(), ..Checkpoint::default() },
             unsynced: Vec::new(),
-            dirs: Vec::new(),
+            unsynced_dirs: Vec::new(),
             expired: Vec::new(),
         };
         for partition in topics.partitions() {
@@ -113,7 +114,7 @@ impl Inner {
             partition.expire_producers(now_ms.saturating_sub(self.options.producer_id_expiration_ms));
             let (checkpoint, is_new) = partition.checkpoint();
             if is_new {
-                capture.dirs.push(partition.dir.clone());
+                capture.unsynced_dirs.push(Arc::clone(partition));
             }
             capture.unsynced.extend(partition.take_unsynced(0));
             capture.checkpoint.partitions.insert(partition.id, checkpoint);
@@ -131,13 +132,7 @@ impl Inner {
     fn complete(&self, capture: Capture) -> Result<Sealed> {
         let io = &*self.options.io;
         capture.unsynced.iter().try_for_each(Unsynced::sync)?;
-        for dir in &capture.dirs {
-            match io.sync_dir(dir) {
-                // The topic was deleted meanwhile.
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                outcome => outcome.map_err(Error::io("sync", dir))?,
-            }
-        }
+        capture.unsynced_dirs.iter().try_for_each(|partition| partition.sync_dir(io))?;
         // A slice that was synced before may have failed: then its segments only seem to be on disk.
         self.gate.check()?;
         capture.checkpoint.write(io, &self.options.dir.join("checkpoint"))?;

@@ -1,5 +1,6 @@
 //! From placed batches to durable ones: the journal's writer.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -95,9 +96,10 @@ impl Inner {
                 partition.watchers.notify();
             }
         }
-        let written: usize = batches.iter().map(|(_, placed)| placed.bytes.len()).sum();
-        self.checkpointer.note(written as u64);
-        if writer.size_bytes() >= self.options.journal_bytes_max {
+        // What the journal only refers to is synced already.
+        let unsynced = batches.iter().filter(|(_, placed)| placed.segment().is_none());
+        self.checkpointer.note(unsynced.map(|(_, placed)| placed.size_bytes).sum());
+        if writer.recovered_bytes() >= self.options.journal_bytes_max {
             self.retire(&mut writer)?;
         }
         Ok(())
@@ -106,11 +108,21 @@ impl Inner {
     /// Writes one frame and makes it durable, unless all its batches may wait for that. A failure stops the
     /// log while the writer is still held, so that nobody writes over the broken frame.
     pub(super) fn write_frame(&self, writer: &mut JournalWriter, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {
-        let entries = batches.iter().map(|(partition, placed)| (partition.id, &*placed.bytes));
-        let written = writer.write(entries).inspect_err(|error| self.gate.fail(error));
+        let entries = batches.iter().map(|(partition, placed)| placed.entry(partition.id));
+        let synced = self.sync_segments(batches);
+        let written = synced.and_then(|()| writer.write(entries)).inspect_err(|error| self.gate.fail(error));
         let written = written.and_then(|()| self.sync_if_due(writer, batches));
         self.queue.note_written(batches);
         written
+    }
+
+    /// Syncs the segments that the journal is about to refer to.
+    fn sync_segments(&self, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {
+        let segments =
+            batches.iter().filter_map(|(partition, placed)| Some((partition.id, placed.segment()?, partition)));
+        let segments: BTreeMap<_, _> = segments.map(|(id, segment, partition)| ((id, segment), partition)).collect();
+        let sync = |((_, segment), partition): (_, &Arc<Partition>)| partition.sync_segment(&*self.options.io, segment);
+        segments.into_iter().try_for_each(sync)
     }
 
     fn sync_if_due(&self, writer: &mut JournalWriter, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {

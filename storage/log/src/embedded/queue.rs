@@ -67,7 +67,7 @@ impl JournalQueue {
     /// Queues a batch; its number is what its ticket waits for.
     pub(super) fn push(&self, partition: &Arc<Partition>, placed: Placed) -> u64 {
         let mut state = locked(&self.state);
-        state.waiting_bytes += placed.bytes.len() as u64;
+        state.waiting_bytes += placed.size_bytes;
         state.batches.push((Arc::clone(partition), placed));
         state.sequence += 1;
         let sequence = state.sequence;
@@ -90,7 +90,7 @@ impl JournalQueue {
 
     /// So many bytes are no longer on their way.
     pub(super) fn note_written(&self, batches: &[(Arc<Partition>, Placed)]) {
-        let bytes: u64 = batches.iter().map(|(_, placed)| placed.bytes.len() as u64).sum();
+        let bytes: u64 = batches.iter().map(|(_, placed)| placed.size_bytes).sum();
         let mut state = locked(&self.state);
         state.waiting_bytes = state.waiting_bytes.saturating_sub(bytes);
         drop(state);

@@ -1,8 +1,8 @@
 //! Opening a data directory, after a clean stop or a crash.
 //!
-//! Each partition is brought back to the checkpoint, whose files are known to be synced; then the
-//! journals since then are replayed over it. What a segment holds beyond the checkpoint is not
-//! trusted: every acknowledged byte of it is in a journal too.
+//! Each partition is opened as of the checkpoint, whose files are known to be synced; then the
+//! journals since then are replayed over it. What a segment holds beyond the checkpoint counts only
+//! if a journal has it too, or says that it was synced; the rest is cut off in the end.
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -97,12 +97,12 @@ fn restore_partitions(io: &dyn Io, options: &LogOptions, topics: &Topics) -> Res
         partition.restore(io, checkpoint.partitions.remove(&partition.id))?;
     }
     for number in journals {
-        replay(io, &options.dir.join("journal"), number, |id, batch| match topics.partition_by_id(id) {
-            Some(partition) => partition.replay(io, batch),
+        replay(io, &options.dir.join("journal"), number, |entry| match topics.partition_by_id(entry.partition) {
+            Some(partition) => partition.replay(io, entry),
             None => Ok(()), // The topic was deleted after the frame was written.
         })?;
     }
-    Ok(())
+    topics.partitions().try_for_each(|partition| partition.cut(io))
 }
 
 /// The numbers of the journals from this one on, each of them there and undamaged.
@@ -120,7 +120,7 @@ fn journals_since(io: &dyn Io, options: &LogOptions, first: u64) -> Result<Vec<u
             let reason = format!("journal {expected} before it is missing");
             return Err(Error::damaged(&journal_path(&dir, number), 0, reason));
         }
-        let extent = replay(io, &dir, number, |_, _| Ok(()))?;
+        let extent = replay(io, &dir, number, |_| Ok(()))?;
         // Only the newest journal that was written to can end in the middle of a frame.
         if let (Some((last, size_bytes)), Some(before)) = (last, extent.before)
             && size_bytes != before
@@ -200,7 +200,7 @@ mod tests {
     use std::path::{Path, PathBuf};
 
     use super::*;
-    use crate::journal::{Extent, recycle_before};
+    use crate::journal::{Content, Entry, Extent, recycle_before};
     use crate::record::BatchBuilder;
     use crate::{EmbeddedLog, Log, Memory};
 
@@ -212,23 +212,28 @@ mod tests {
         LogOptions { io: Arc::new(io.clone()), ..LogOptions::in_memory() }
     }
 
+    fn whole(partition: u32, batch: &[u8]) -> Entry<'_> {
+        Entry { partition, starts_segment: false, content: Content::Batch(batch) }
+    }
+
     /// Journals 1 and 2, the first of two frames and the second of one.
     fn two_journals(io: &Memory) -> JournalWriter {
         let mut writer = JournalWriter::create(io, &dir(), 1).unwrap();
-        writer.write([(7, &b"first"[..])].into_iter()).unwrap();
+        writer.write([whole(7, &b"first"[..])].into_iter()).unwrap();
         writer.sync().unwrap();
-        writer.write([(7, &b"second"[..])].into_iter()).unwrap();
+        writer.write([whole(7, &b"second"[..])].into_iter()).unwrap();
         writer.sync().unwrap();
         writer.retire_for(JournalWriter::create(io, &dir(), 2).unwrap()).unwrap();
-        writer.write([(7, &b"third"[..])].into_iter()).unwrap();
+        writer.write([whole(7, &b"third"[..])].into_iter()).unwrap();
         writer.sync().unwrap();
         writer
     }
 
     fn entries(io: &Memory, number: u64) -> (Vec<String>, Extent) {
         let mut entries = Vec::new();
-        let extent = replay(io, &dir(), number, |_, entry| {
-            entries.push(String::from_utf8_lossy(entry).into_owned());
+        let extent = replay(io, &dir(), number, |entry| {
+            let Content::Batch(content) = entry.content else { panic!("{entry:?}") };
+            entries.push(String::from_utf8_lossy(content).into_owned());
             Ok(())
         });
         (entries, extent.unwrap())
@@ -275,7 +280,7 @@ mod tests {
         writer.retire_for(JournalWriter::create(&io, &dir(), 3).unwrap()).unwrap();
         assert_eq!(entries(&io, 3).0, Vec::<String>::new());
         assert!(io.read(&journal_path(&dir(), 3)).unwrap().is_some_and(|content| !content.is_empty()));
-        writer.write([(7, &b"fourth"[..])].into_iter()).unwrap();
+        writer.write([whole(7, &b"fourth"[..])].into_iter()).unwrap();
         assert_eq!(entries(&io, 3).0, ["fourth"]);
         assert_eq!(journals_since(&io, &options(&io), 2).unwrap(), [2, 3]);
         // A torn frame over old ones is the end, too.
@@ -298,7 +303,7 @@ mod tests {
             batch.resize(batch.len() + extra, 0);
             let mut writer = JournalWriter::create(&io, &dir(), next).unwrap();
             // The internal topics have the partitions 0 and 1.
-            writer.write([(2, &batch[..])].into_iter()).unwrap();
+            writer.write([whole(2, &batch[..])].into_iter()).unwrap();
             let refused = EmbeddedLog::open(options(&io));
             assert!(matches!(&refused, Err(Error::Damaged { .. })), "{refused:?}");
         }

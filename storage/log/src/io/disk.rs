@@ -2,10 +2,10 @@
 
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{ErrorKind, Result, Write};
+use std::io::{Error, ErrorKind, Result, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -36,12 +36,15 @@ impl Disk {
 struct DiskFile {
     file: fs::File,
     sync_delay: Duration,
+    /// Whether a sync has failed. The system tells that only one of those who sync at a time, and takes the bytes for
+    /// written from then on, so whoever comes next must hear of it from here.
+    has_failed: Mutex<bool>,
 }
 
 impl Io for Disk {
     fn open(&self, path: &Path) -> Result<Arc<dyn File>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        Ok(Arc::new(DiskFile { file, sync_delay: self.sync_delay }))
+        Ok(Arc::new(DiskFile { file, sync_delay: self.sync_delay, has_failed: Mutex::default() }))
     }
 
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
@@ -150,6 +153,10 @@ impl File for DiskFile {
         if !self.sync_delay.is_zero() {
             thread::sleep(self.sync_delay);
         }
-        self.file.sync_data()
+        let mut has_failed = self.has_failed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *has_failed {
+            return Err(Error::other("an earlier sync of the file has failed"));
+        }
+        self.file.sync_data().inspect_err(|_| *has_failed = true)
     }
 }

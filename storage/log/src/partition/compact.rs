@@ -235,7 +235,7 @@ impl Partition {
                         && !(without_tombstones && record.value.is_none())
                 })?;
                 if let Some(kept) = kept {
-                    segment.append(&BatchHeader::parse(&kept)?, &kept)?;
+                    segment.append(&BatchHeader::parse(&kept)?, &[&kept])?;
                 }
                 segment.take_unsynced(SLICE_BYTES).map_or(Ok(()), |slice| slice.sync())
             })?;

@@ -11,6 +11,7 @@
 //! ```
 
 use super::Compression;
+use super::rewrite::put;
 use crate::{Error, Result};
 
 /// The size of the header.
@@ -20,6 +21,7 @@ pub const NO_PRODUCER_ID: i64 = -1;
 
 /// The bytes before `batch length` starts to count: base offset and the length itself.
 pub(super) const LENGTH_PREFIX_BYTES: usize = 12;
+const LEADER_EPOCH_AT: usize = 12;
 pub(super) const CRC_AT: usize = 17;
 pub(super) const CRC_COVERS_FROM: usize = 21;
 
@@ -168,6 +170,13 @@ pub fn set_base_offset(batch: &mut [u8], base_offset: i64) {
     if let Some(place) = batch.first_chunk_mut::<8>() {
         *place = base_offset.to_be_bytes();
     }
+}
+
+/// The same, with the epoch of the leader, which has always been this one.
+pub(crate) fn set_place(batch: &mut [u8], base_offset: i64) {
+    const LEADER_EPOCH: i32 = 0;
+    set_base_offset(batch, base_offset);
+    put(batch, LEADER_EPOCH_AT, &LEADER_EPOCH.to_be_bytes());
 }
 
 /// Whether the batch's bytes match its CRC.

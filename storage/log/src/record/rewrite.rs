@@ -2,8 +2,9 @@
 
 use super::header::{CRC_AT, CRC_COVERS_FROM, LENGTH_PREFIX_BYTES, TIMESTAMP_TYPE_BIT};
 use super::{BatchHeader, Compression, HEADER_BYTES};
-use crate::Buffer;
 use crate::Result;
+use crate::buffers::Buffer;
+use crate::incoming::Incoming;
 
 /// What is to be changed of a batch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,12 +21,13 @@ pub(crate) struct Rewrite {
 ///
 /// # Errors
 /// [`crate::Error::CorruptBatch`] if the records cannot be decompressed.
-pub(crate) fn rewrite(header: &BatchHeader, mut batch: Buffer, changes: Rewrite) -> Result<Buffer> {
+pub(crate) fn rewrite<'a>(header: &BatchHeader, batch: Incoming<'a>, changes: Rewrite) -> Result<Incoming<'a>> {
     let found = header.compression()?;
     let recompressed = changes.compression.filter(|codec| *codec != found);
     if changes.append_time_ms.is_none() && recompressed.is_none() && !header.is_log_append_time() {
         return Ok(batch);
     }
+    let mut batch = batch.into_owned();
     let mut attributes = header.attributes & !TIMESTAMP_TYPE_BIT;
     if let Some(now_ms) = changes.append_time_ms {
         attributes |= TIMESTAMP_TYPE_BIT;
@@ -43,7 +45,7 @@ pub(crate) fn rewrite(header: &BatchHeader, mut batch: Buffer, changes: Rewrite)
     put(&mut batch, 21, &attributes.to_be_bytes());
     let crc = crc_fast::crc32_iscsi(batch.get(CRC_COVERS_FROM..).unwrap_or_default());
     put(&mut batch, CRC_AT, &crc.to_be_bytes());
-    Ok(batch)
+    Ok(Incoming::Owned(batch))
 }
 
 pub(super) fn put(bytes: &mut [u8], at: usize, field: &[u8]) {

@@ -20,9 +20,12 @@ impl Seeded {
     }
 }
 
+/// Journals and segments of a few batches, of which every other one is only referred to by the journal.
 fn small(disk: &Memory) -> LogOptions {
-    LogOptions { journal_bytes_max: 1_500, ..options(disk.clone()) }
+    LogOptions { journal_bytes_max: 1_500, journaled_bytes_max: JOURNALED_BYTES_MAX, ..options(disk.clone()) }
 }
+
+const JOURNALED_BYTES_MAX: usize = 150;
 
 fn spec(name: &str) -> TopicSpec {
     let mut spec = TopicSpec::new(name, 1).kept_for_ever();
@@ -39,7 +42,7 @@ fn write_until_failure(disk: &Memory) -> usize {
             log.create_topic(&spec(topic)).map_err(|error| (0, error))?;
         }
         for i in 0..40 {
-            let value = format!("{i} {}", "x".repeat(i * 3));
+            let value = format!("{i} {}", "x".repeat(i % 2 * JOURNALED_BYTES_MAX + i));
             let batches = ["a", "b"].map(|topic| (TopicPartition::new(topic, 0), batch(&[&value]))).to_vec();
             let partition = TopicPartition::new("a", 0);
             let offsets = vec![GroupOffset::new("g", partition, i as i64 + 1)];
@@ -166,18 +169,29 @@ fn a_flipped_bit_is_reported_or_harmless_but_never_served() {
 /// fails, no checkpoint may take an acknowledged record's journal away.
 #[test]
 fn a_sync_that_fails_on_any_thread_loses_nothing_acknowledged() {
+    for journaled_bytes_max in [usize::MAX, 60_050, 1_000] {
+        fail_once_on_any_thread(journaled_bytes_max);
+    }
+}
+
+fn fail_once_on_any_thread(journaled_bytes_max: usize) {
     let partition = TopicPartition::new("a", 0);
     let mut stopped = 0;
-    for operation in (20..400).step_by(9) {
+    for operation in (20..300).step_by(9) {
         let disk = Memory::with_crashes();
-        let options = || LogOptions { flusher: Flusher::Thread, journal_bytes_max: 300_000, ..options(disk.clone()) };
+        let options = || LogOptions {
+            flusher: Flusher::Thread,
+            journal_bytes_max: 300_000,
+            journaled_bytes_max,
+            ..options(disk.clone())
+        };
         let log = EmbeddedLog::open(options()).unwrap();
         log.create_topic(&TopicSpec::new("a", 1).kept_for_ever()).unwrap();
         // Only one: what goes on after it is what may do harm.
         disk.fail_once_after(operation);
         let mut acknowledged = 0;
         for number in 0..60 {
-            let value = format!("{number} {}", "x".repeat(60_000));
+            let value = format!("{number} {}", "x".repeat(60_000 - number % 2 * 1_000));
             let written = log.append(&partition, batch(&[value])).and_then(|ticket| ticket.wait());
             if written.is_err() {
                 stopped += 1;
@@ -192,6 +206,56 @@ fn a_sync_that_fails_on_any_thread_loses_nothing_acknowledged() {
         assert!(there >= acknowledged, "operation {operation}: {there} of {acknowledged} records are left");
     }
     assert!(stopped > 20, "only {stopped} failures hit");
+}
+
+/// What the journal refers to is found where it was, also if the topic's segments are of another size by now; and if it is
+/// not there, that is damage.
+#[test]
+fn batches_that_the_journal_refers_to_are_found_by_a_recovery() {
+    let disk = Memory::with_crashes();
+    let partition = TopicPartition::new("a", 0);
+    let options = || LogOptions { journal_bytes_max: 1 << 20, ..small(&disk) };
+    let log = EmbeddedLog::open(options()).unwrap();
+    log.create_topic(&spec("a")).unwrap();
+    for (round, segment_bytes) in [700, 5_000, 300, 1_000].into_iter().enumerate() {
+        log.alter_topic("a", |config| {
+            config.segment_bytes = segment_bytes;
+            Ok(())
+        })
+        .unwrap();
+        for i in 0..10 {
+            let value = format!("{round} {i} {}", "x".repeat(i % 3 * JOURNALED_BYTES_MAX));
+            log.append(&partition, batch(&[value])).unwrap().wait().unwrap();
+        }
+    }
+    let written = read(&log, &partition, Isolation::ReadCommitted);
+    assert_eq!(written.len(), 40);
+    std::mem::forget(log);
+    let crashed = disk.crash(|_| 0);
+    let segments: Vec<_> =
+        crashed.files().into_iter().filter(|(path, _)| path.to_string_lossy().contains("/a-0.")).collect();
+    for (path, length) in &segments {
+        for cut in [0, length / 2, length - 1] {
+            let damaged = crashed.deep_clone();
+            damaged.open(path).unwrap().set_len(cut as u64).unwrap();
+            match EmbeddedLog::open(small(&damaged)) {
+                // What was cut off is in the journal.
+                Ok(log) => assert_eq!(read(&log, &partition, Isolation::ReadCommitted), written),
+                Err(error) => assert!(matches!(error, Error::Damaged { .. }), "{error}"),
+            }
+        }
+    }
+    // Twice: a recovery that a crash cuts short changes nothing that the next one needs.
+    for operation in 0.. {
+        let disk = crashed.deep_clone().crash(|_| 0);
+        disk.fail_after(operation);
+        let opened = EmbeddedLog::open(small(&disk)).map(std::mem::forget);
+        let log = EmbeddedLog::open(small(&disk.crash(|possibilities| possibilities - 1))).unwrap();
+        assert_eq!(read(&log, &partition, Isolation::ReadCommitted), written, "operation {operation}");
+        if opened.is_ok() {
+            break;
+        }
+    }
 }
 
 #[test]

@@ -4,13 +4,10 @@ use kafka_protocol::ResponseError;
 use millstream_log::Error;
 use millstream_log::record::{BatchHeader, Compression};
 
-use crate::broker::LEADER_EPOCH;
 use crate::code::code_of;
 
 /// Where the magic byte is, in every format of batches.
 const MAGIC_AT: usize = 16;
-/// Where the epoch of the leader is; the CRC does not cover it.
-const LEADER_EPOCH_AT: std::ops::Range<usize> = 12..16;
 /// Where it says how many bytes follow.
 const LENGTH_AT: std::ops::Range<usize> = 8..12;
 const ZSTD_SINCE: i16 = 7;
@@ -91,11 +88,4 @@ pub(super) fn check(batch: &[u8], version: i16) -> Result<BatchHeader, Refused> 
         return refuse(ResponseError::UnsupportedCompressionType, "zstd needs version 7 of Produce");
     }
     Ok(header)
-}
-
-/// Sets the epoch of the leader, which producers leave open.
-pub(super) fn set_leader_epoch(batch: &mut [u8]) {
-    if let Some(place) = batch.get_mut(LEADER_EPOCH_AT) {
-        place.copy_from_slice(&LEADER_EPOCH.to_be_bytes());
-    }
 }
