@@ -22,6 +22,7 @@ use std::thread::JoinHandle;
 use crate::buffers::Buffers;
 use crate::gate::Gate;
 use crate::group::GroupOffsets;
+use crate::sync_time::SyncTime;
 use crate::{Disk, Io, Memory, Result};
 
 pub use api::Appended;
@@ -53,7 +54,7 @@ pub struct LogOptions {
     pub flusher: Flusher,
     /// A journal of this size is retired once its segments are synced.
     pub journal_bytes_max: u64,
-    /// A larger batch goes to the disk once: its segment is synced, and the journal refers to it.
+    /// A larger batch goes to the disk once if syncs are short: its segment is synced, and the journal refers to it.
     pub journaled_bytes_max: usize,
     /// An append waits while more bytes than these are on their way to the journal.
     pub queue_bytes_max: u64,
@@ -124,6 +125,8 @@ struct Inner {
     checkpointer: Checkpointer,
     compactor: Compactor,
     gate: Arc<Gate>,
+    /// What the journal's syncs have taken.
+    sync_time: SyncTime,
     buffers: Arc<Buffers>,
     /// Keeps the data directory ours.
     _lock: Box<dyn SendSync>,

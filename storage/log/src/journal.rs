@@ -177,13 +177,15 @@ impl JournalWriter {
         self.position + self.elsewhere_bytes
     }
 
-    /// Makes everything written durable. After an error the journal must not be used again.
-    pub(crate) fn sync(&mut self) -> Result<()> {
-        if self.synced < self.position {
+    /// Makes everything written durable, and returns how many bytes that were. After an error the journal must not be
+    /// used again.
+    pub(crate) fn sync(&mut self) -> Result<u64> {
+        let unsynced = self.position - self.synced;
+        if unsynced > 0 {
             self.file.sync().map_err(Error::io("sync", &self.path))?;
             self.synced = self.position;
         }
-        Ok(())
+        Ok(unsynced)
     }
 
     /// Writes one frame, which [`JournalWriter::sync`] makes durable. After an error the journal must not be used again.

@@ -41,6 +41,7 @@ mod producer_state;
 mod range;
 pub mod record;
 mod segment;
+mod sync_time;
 mod ticket;
 mod topic;
 mod watch;

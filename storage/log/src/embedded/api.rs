@@ -39,21 +39,32 @@ impl Inner {
         topics.partition(name).map(Arc::clone)
     }
 
+    /// How large a batch is to go into the journal whole: where syncs are long, all are, since one is waited for then
+    /// instead of two.
+    fn journaled_bytes_max(&self) -> usize {
+        if self.sync_time.is_short() { self.options.journaled_bytes_max } else { usize::MAX }
+    }
+
     /// Puts a batch into its segment and the queue; the caller holds `unit`.
     pub(super) fn place<'a>(&self, to: &TopicPartition, batch: impl Into<Incoming<'a>>) -> Result<InQueue> {
         self.gate.check()?;
-        let (options, partition) = (&self.options, self.partition(to)?);
+        let partition = self.partition(to)?;
         let placed =
-            partition.append(&*options.io, options.journaled_bytes_max, batch.into(), |placement| match placement {
-                Placement::New(placed) => InQueue {
-                    base_offset: placed.base_offset,
-                    sequence: self.queue.push(&partition, placed),
-                    is_new: true,
+            partition.append(
+                &*self.options.io,
+                self.journaled_bytes_max(),
+                batch.into(),
+                |placement| match placement {
+                    Placement::New(placed) => InQueue {
+                        base_offset: placed.base_offset,
+                        sequence: self.queue.push(&partition, placed),
+                        is_new: true,
+                    },
+                    Placement::Duplicate(base_offset) => {
+                        InQueue { base_offset, sequence: self.queue.sequence(), is_new: false }
+                    }
                 },
-                Placement::Duplicate(base_offset) => {
-                    InQueue { base_offset, sequence: self.queue.sequence(), is_new: false }
-                }
-            });
+            );
         if let Err(error @ Error::Io { .. }) = &placed {
             // A partial write may lie in the segment: nothing may follow it before a recovery.
             self.gate.fail(error);
@@ -92,7 +103,7 @@ impl Inner {
         let batch = match batch {
             // The one copy, which a batch that only goes into its segment does without.
             Incoming::Borrowed(borrowed)
-                if !Partition::is_for_segment(&config, &header, self.options.journaled_bytes_max) =>
+                if !Partition::is_for_segment(&config, &header, self.journaled_bytes_max()) =>
             {
                 Incoming::Owned(self.buffers.copy(borrowed))
             }

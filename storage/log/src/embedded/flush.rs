@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use super::queue::{Due, Unflushed};
 use super::{Flusher, Inner, locked};
@@ -141,7 +142,9 @@ impl Inner {
                 return Ok(());
             }
         }
-        writer.sync().inspect_err(|error| self.gate.fail(error))?;
+        let started = Instant::now();
+        let synced = writer.sync().inspect_err(|error| self.gate.fail(error))?;
+        self.sync_time.note(synced, started.elapsed());
         locked(&self.queue.state).unsynced = None;
         Ok(())
     }

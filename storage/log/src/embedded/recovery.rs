@@ -18,6 +18,7 @@ use crate::gate::Gate;
 use crate::group::{GroupOffsets, OFFSETS_TOPIC};
 use crate::journal::{JournalWriter, journal_numbers, journal_path, replay};
 use crate::record::BatchReader;
+use crate::sync_time::SyncTime;
 use crate::topic::INTERNAL_TOPICS;
 use crate::{Error, Io, Isolation, Result, TopicPartition, TopicSpec};
 
@@ -51,6 +52,7 @@ pub(super) fn open(options: LogOptions) -> Result<Inner> {
         checkpointer: Checkpointer::default(),
         compactor: Compactor::default(),
         gate: Arc::new(Gate::default()),
+        sync_time: SyncTime::default(),
         buffers: Arc::default(),
         _lock: Box::new(lock),
     };

@@ -1,0 +1,82 @@
+//! How long the disk takes to make little durable.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// What is more takes time to write, too.
+const LITTLE_BYTES: u64 = 256 << 10;
+/// A disk that takes longer is one of those behind a network, which take about 2 ms.
+const SHORT: Duration = Duration::from_millis(1);
+/// Of so many syncs the shortest counts, since any may have been held up by something else.
+const SAMPLES: usize = 8;
+/// After so many syncs of more nothing is known any more, and it is tried again.
+const KNOWN_FOR: u32 = 100;
+
+/// The last syncs of little.
+#[derive(Debug, Default)]
+pub(crate) struct SyncTime {
+    state: Mutex<State>,
+    is_long: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    samples: VecDeque<Duration>,
+    larger_since: u32,
+}
+
+impl SyncTime {
+    /// Counts a sync of so many bytes.
+    pub(crate) fn note(&self, bytes: u64, took: Duration) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes <= LITTLE_BYTES {
+            state.larger_since = 0;
+            state.samples.truncate(SAMPLES - 1);
+            state.samples.push_front(took);
+        } else {
+            state.larger_since += 1;
+            if state.larger_since > KNOWN_FOR {
+                state.samples.clear();
+            }
+        }
+        let is_long = state.samples.iter().min().is_some_and(|shortest| *shortest >= SHORT);
+        self.is_long.store(is_long, Ordering::Relaxed);
+    }
+
+    /// Whether two syncs, one after the other, are no long wait.
+    pub(crate) fn is_short(&self) -> bool {
+        !self.is_long.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLOW: Duration = Duration::from_millis(2);
+
+    #[test]
+    fn a_slow_disk_is_known_from_its_first_sync_on_and_tried_again_now_and_then() {
+        let time = SyncTime::default();
+        let mut tries = 0;
+        for _ in 0..1_000 {
+            tries += u32::from(time.is_short());
+            time.note(if time.is_short() { 1_000 } else { 1_000_000 }, SLOW);
+        }
+        assert!((8..12).contains(&tries), "{tries}");
+    }
+
+    #[test]
+    fn a_sync_that_something_held_up_does_not_make_a_disk_slow() {
+        let time = SyncTime::default();
+        time.note(1_000, Duration::from_micros(200));
+        for _ in 1..SAMPLES {
+            time.note(1_000, SLOW);
+            assert!(time.is_short());
+        }
+        time.note(1_000, SLOW);
+        assert!(!time.is_short());
+    }
+}
