@@ -6,6 +6,7 @@ mod compaction;
 mod crash;
 mod earlier_versions;
 mod idempotence;
+mod locate;
 mod settings;
 mod times;
 mod transaction_versions;
