@@ -26,9 +26,8 @@ pub(crate) struct Broker {
     pub(crate) options: BrokerOptions,
     pub(crate) topic_names: TopicNames,
     pub(crate) groups: Groups,
-    /// Memory for requests, for responses to fetches, for answers to everything else, and for fetches that wait.
+    /// Memory for requests, for answers, and for fetches that wait.
     pub(crate) requests: Budget,
-    pub(crate) responses: Budget,
     pub(crate) answers: Budget,
     pub(crate) waits: Budget,
 }
@@ -46,7 +45,6 @@ impl Broker {
             topic_names: TopicNames::default(),
             groups: Groups::new(&options),
             requests: Budget::new(options.requests_bytes_max),
-            responses: Budget::new(options.responses_bytes_max),
             answers: Budget::new(options.answers_bytes_max),
             waits: Budget::new(options.waits_bytes_max),
             options,
