@@ -89,6 +89,11 @@ impl GroupOffsets {
         Some(self.groups.get(group)?.get(partition)?.offset)
     }
 
+    /// Whether a group has committed anything.
+    pub(crate) fn has(&self, group: &str) -> bool {
+        self.groups.contains_key(group)
+    }
+
     /// All that a group has committed.
     pub(crate) fn of_group(&self, group: &str) -> Vec<CommittedOffset> {
         let whole = |(partition, position): (&TopicPartition, &Position)| CommittedOffset {

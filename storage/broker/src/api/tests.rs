@@ -20,7 +20,12 @@ use crate::BrokerOptions;
 use crate::broker::Broker;
 use crate::call::Peer;
 
+mod commits;
 mod tools;
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
 
 fn broker() -> Arc<Broker> {
     let log = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
@@ -118,8 +123,7 @@ fn plain(key: ApiKey, version: i16) -> Bytes {
 
 #[test]
 fn every_request_is_answered_in_every_version() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let broker = broker();
+    let (runtime, broker) = (runtime(), broker());
     for api in all() {
         for version in api.min..=api.max {
             exchange(&runtime, &broker, api, version, plain(api.key, version));
@@ -136,8 +140,7 @@ fn encoded(request: &impl Encodable, version: i16) -> Bytes {
 /// The life of a topic, by clients of each version.
 #[test]
 fn a_topic_lives_and_dies_in_every_version() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let broker = broker();
+    let (runtime, broker) = (runtime(), broker());
     let send = |key: ApiKey, version: i16, body: Bytes| {
         let api = find(key as i16).unwrap();
         exchange(&runtime, &broker, api, version.clamp(api.min, api.max), body)

@@ -10,6 +10,12 @@ impl EmbeddedLog {
         locked(&self.inner.groups).of_group(group)
     }
 
+    /// Whether a group has committed anything.
+    #[must_use]
+    pub fn has_group_offsets(&self, group: &str) -> bool {
+        locked(&self.inner.groups).has(group)
+    }
+
     /// The groups that have committed offsets, in no particular order.
     #[must_use]
     pub fn groups_with_offsets(&self) -> Vec<String> {

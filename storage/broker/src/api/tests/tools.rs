@@ -9,10 +9,6 @@ use uuid::Uuid;
 use super::*;
 use crate::topic_id::topic_id;
 
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
-}
-
 #[test]
 fn a_topic_that_is_created_anew_has_another_id() {
     let broker = broker();
