@@ -30,6 +30,7 @@ mod groups;
 mod listener;
 mod options;
 mod pace;
+mod retention;
 mod shape;
 mod text;
 mod topic_id;

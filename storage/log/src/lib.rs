@@ -49,7 +49,7 @@ mod watch;
 pub use embedded::{Appended, EmbeddedLog, Flusher, LogOptions, TransactionInfo, TransactionState, TransactionVersion};
 pub use error::{Error, ErrorKind, Result};
 pub use fetch::{AbortedTransaction, Fetched, Isolation};
-pub use group::{CommittedOffset, GroupOffset};
+pub use group::{CommittedOffset, ENGINE_PREFIX, GroupOffset, OverdueOffset};
 pub use io::{Disk, File, Io, Memory};
 pub use log::{Log, Producer, WriteBatch};
 pub use murmur::partition_for_key;
