@@ -13,7 +13,6 @@ use crate::budget::Budget;
 use crate::call::Peer;
 use crate::groups::Groups;
 use crate::text::text;
-use crate::topic_id::TopicNames;
 
 /// The id of the one broker there is.
 pub(crate) const NODE_ID: i32 = 1;
@@ -24,7 +23,6 @@ pub(crate) const LEADER_EPOCH: i32 = 0;
 pub(crate) struct Broker {
     pub(crate) log: Arc<EmbeddedLog>,
     pub(crate) options: BrokerOptions,
-    pub(crate) topic_names: TopicNames,
     pub(crate) groups: Groups,
     /// Memory for requests, for responses to fetches, for answers to everything else, and for fetches that wait.
     pub(crate) requests: Budget,
@@ -43,7 +41,6 @@ impl Broker {
     pub(crate) fn new(log: Arc<EmbeddedLog>, options: BrokerOptions) -> Self {
         Self {
             log,
-            topic_names: TopicNames::default(),
             groups: Groups::new(&options),
             requests: Budget::new(options.requests_bytes_max),
             responses: Budget::new(options.responses_bytes_max),

@@ -19,7 +19,7 @@ use crate::broker::NODE_ID;
 use crate::call::Call;
 use crate::code::code_of;
 use crate::text::text;
-use crate::topic_id::topic_id;
+use crate::topic_id::{topic_id, topic_name};
 
 const CREATED_CONFIGS_SINCE: i16 = 5;
 const CREATED_ID_SINCE: i16 = 7;
@@ -158,7 +158,7 @@ fn delete_topic(call: &Call, name: Option<TopicName>, id: Uuid) -> DeletableTopi
     let log = &call.broker.log;
     let found = match name {
         Some(name) => Some(name),
-        None => call.broker.topic_names.name(log, id).map(|name| TopicName(text(&*name))),
+        None => topic_name(log, id).map(|name| TopicName(text(&*name))),
     };
     let result = DeletableTopicResult::default().with_topic_id(id);
     let Some(name) = found else {
