@@ -12,6 +12,7 @@ use crate::BrokerOptions;
 use crate::budget::Budget;
 use crate::call::Peer;
 use crate::groups::Groups;
+use crate::taken_names::TakenNames;
 use crate::text::text;
 
 /// The id of the one broker there is.
@@ -74,7 +75,8 @@ impl Broker {
             return Err(millstream_log::Error::UnknownTopic(name.to_owned()));
         }
         let spec = TopicSpec::new(name, self.options.partitions_default);
-        if !self.has_room_for_partitions(spec.partitions) {
+        let collides = || TakenNames::for_names(&self.log, [name].into_iter()).colliding(name).is_some();
+        if !self.has_room_for_partitions(spec.partitions) || collides() {
             return Err(millstream_log::Error::UnknownTopic(name.to_owned()));
         }
         match block_in_place(|| self.log.create_topic(&spec)) {

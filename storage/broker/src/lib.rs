@@ -32,6 +32,7 @@ mod options;
 mod pace;
 mod retention;
 mod shape;
+mod taken_names;
 mod text;
 mod topic_id;
 

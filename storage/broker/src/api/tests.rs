@@ -21,6 +21,7 @@ use crate::broker::Broker;
 use crate::call::Peer;
 
 mod commits;
+mod names;
 mod tools;
 
 fn runtime() -> Runtime {
