@@ -21,6 +21,7 @@ use crate::broker::Broker;
 use crate::call::Peer;
 
 mod commits;
+mod fetch_frames;
 mod names;
 mod tools;
 
@@ -33,17 +34,15 @@ fn broker() -> Arc<Broker> {
     Arc::new(Broker::new(log, BrokerOptions::default()))
 }
 
+fn call(broker: &Arc<Broker>, api: &'static Api, version: i16) -> Call {
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
+    let peer = Peer { remote: local, local };
+    Call { broker: Arc::clone(broker), api, version, correlation_id: 7, client_id: None, peer }
+}
+
 /// Sends a request and reads the answer, which must be complete and nothing more.
 fn exchange(runtime: &Runtime, broker: &Arc<Broker>, api: &'static Api, version: i16, body: Bytes) -> ResponseKind {
-    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
-    let call = Call {
-        broker: Arc::clone(broker),
-        api,
-        version,
-        correlation_id: 7,
-        client_id: None,
-        peer: Peer { remote: local, local },
-    };
+    let call = call(broker, api, version);
     let answer = async move { tokio::spawn(async move { run(call, body).await }).await.unwrap() };
     let reply = runtime.block_on(answer).unwrap_or_else(|_| panic!("{:?} {version} is not answered", api.key));
     let mut frame = reply.frame.freeze();

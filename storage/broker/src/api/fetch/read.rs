@@ -25,7 +25,8 @@ use crate::text::detached;
 const SCARCE_BYTES: usize = 64 << 10;
 /// How long a fetch waits for so little of it, be its own time over or not: clients give up after 30 s.
 const SCARCE_MAX: Duration = Duration::from_secs(5);
-/// What the answer for a partition takes besides its records, and what an aborted transaction does.
+/// What the answer takes for a topic besides its name, for a partition besides its records, and for an aborted transaction.
+const TOPIC_BYTES: usize = 128;
 const PARTITION_BYTES: usize = 256;
 const ABORTED_BYTES: usize = 64;
 
@@ -54,7 +55,7 @@ impl<'a> Reading<'a> {
         let broker = &call.broker;
         let asked = wanted.iter().map(|wanted| positive(wanted.bytes_max)).fold(0, usize::saturating_add);
         let names: usize = request.topics.iter().map(|topic| topic.topic.len()).sum();
-        let frame_bytes = wanted.len() * PARTITION_BYTES + 2 * names;
+        let frame_bytes = request.topics.len() * TOPIC_BYTES + wanted.len() * PARTITION_BYTES + 2 * names;
         Self {
             call,
             wanted,
