@@ -22,6 +22,11 @@ pub(crate) struct Arguments {
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub(crate) advertised_listener: Option<String>,
 
+    /// How long the offsets of groups are kept that nobody is in; those of queries are kept in any case.
+    #[arg(long, global = true, value_name = "MINUTES", default_value_t = 10_080)]
+    #[arg(value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) offsets_retention_minutes: i32,
+
     /// Run these statements and end; may be repeated.
     #[arg(short = 'e', long = "execute", value_name = "SQL")]
     pub(crate) execute: Vec<String>,

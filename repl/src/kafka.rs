@@ -25,7 +25,8 @@ pub(crate) enum Unasked {
 
 /// Starts the listener that the command line asks for.
 pub(crate) fn listen(arguments: &Arguments, log: &Arc<EmbeddedLog>, unasked: Unasked) -> Result<Option<Listener>> {
-    let mut options = BrokerOptions::default();
+    let offsets_retention_minutes = arguments.offsets_retention_minutes;
+    let mut options = BrokerOptions { offsets_retention_minutes, ..BrokerOptions::default() };
     match arguments.listeners.as_deref() {
         Some(NOWHERE) => return Ok(None),
         Some(listeners) => options.listeners = listeners.split(',').map(|one| one.trim().to_owned()).collect(),

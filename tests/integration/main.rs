@@ -21,6 +21,7 @@ mod pipeline;
 mod queries;
 mod readme;
 mod restart;
+mod resting;
 mod shell;
 mod support;
 mod terminal;

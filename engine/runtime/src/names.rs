@@ -1,7 +1,7 @@
 //! The names of internal topics and groups, as ksqlDB gives them.
 
-/// What is common to the internal names of one service.
-pub(crate) const PREFIX: &str = "_confluent-ksql-";
+/// What is common to the internal names of all services. The offsets of groups of such a name never expire.
+pub(crate) const PREFIX: &str = millstream_log::ENGINE_PREFIX;
 
 /// The topic of commands.
 pub(crate) fn command_topic(service_id: &str) -> String {

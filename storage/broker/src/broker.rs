@@ -12,8 +12,8 @@ use crate::BrokerOptions;
 use crate::budget::Budget;
 use crate::call::Peer;
 use crate::groups::Groups;
+use crate::taken_names::TakenNames;
 use crate::text::text;
-use crate::topic_id::TopicNames;
 
 /// The id of the one broker there is.
 pub(crate) const NODE_ID: i32 = 1;
@@ -24,7 +24,6 @@ pub(crate) const LEADER_EPOCH: i32 = 0;
 pub(crate) struct Broker {
     pub(crate) log: Arc<EmbeddedLog>,
     pub(crate) options: BrokerOptions,
-    pub(crate) topic_names: TopicNames,
     pub(crate) groups: Groups,
     /// Memory for requests, for answers, and for fetches that wait.
     pub(crate) requests: Budget,
@@ -42,7 +41,6 @@ impl Broker {
     pub(crate) fn new(log: Arc<EmbeddedLog>, options: BrokerOptions) -> Self {
         Self {
             log,
-            topic_names: TopicNames::default(),
             groups: Groups::new(&options),
             requests: Budget::new(options.requests_bytes_max),
             answers: Budget::new(options.answers_bytes_max),
@@ -75,7 +73,8 @@ impl Broker {
             return Err(millstream_log::Error::UnknownTopic(name.to_owned()));
         }
         let spec = TopicSpec::new(name, self.options.partitions_default);
-        if !self.has_room_for_partitions(spec.partitions) {
+        let collides = || TakenNames::for_names(&self.log, [name].into_iter()).colliding(name).is_some();
+        if !self.has_room_for_partitions(spec.partitions) || collides() {
             return Err(millstream_log::Error::UnknownTopic(name.to_owned()));
         }
         match block_in_place(|| self.log.create_topic(&spec)) {

@@ -139,7 +139,7 @@ struct Pending {
 /// What a group takes beside its name and its members, with room to spare.
 const GROUP_BYTES: usize = 512;
 /// A group without members is forgotten after so long, as Kafka's brokers do. Its offsets are the log's.
-const EMPTY_GROUP_MS: i64 = 600_000;
+pub(crate) const EMPTY_GROUP_MS: i64 = 600_000;
 
 impl<W> Group<W> {
     /// A group that nobody is in.

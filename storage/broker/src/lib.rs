@@ -32,7 +32,9 @@ mod options;
 mod outlet;
 mod pace;
 mod parts;
+mod retention;
 mod shape;
+mod taken_names;
 mod text;
 mod topic_id;
 

@@ -42,6 +42,9 @@ pub struct BrokerOptions {
     pub consumer_heartbeat_interval_ms: i32,
     /// `group.consumer.max.size`.
     pub consumer_group_members_max: usize,
+    /// `offsets.retention.minutes`: offsets are kept for so long after nobody has been in their group, or after the last
+    /// commit where nobody ever is. Those of the engine's queries are kept in any case.
+    pub offsets_retention_minutes: i32,
     /// What the committed offsets of all groups may take in memory; beyond that only those that are there can move.
     pub offsets_bytes_max: usize,
     /// What offsets may take until their transactions end; beyond that no transaction takes any.
@@ -76,6 +79,7 @@ impl Default for BrokerOptions {
             consumer_session_timeout_ms: 45_000,
             consumer_heartbeat_interval_ms: 5_000,
             consumer_group_members_max: 5_000,
+            offsets_retention_minutes: 7 * 24 * 60,
             offsets_bytes_max: 128 << 20,
             pending_offsets_bytes_max: 64 << 20,
             transactions_bytes_max: 64 << 20,

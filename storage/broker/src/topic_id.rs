@@ -1,71 +1,69 @@
 //! The ids of topics (KIP-516).
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use millstream_log::{EmbeddedLog, Log};
+use millstream_log::EmbeddedLog;
 use uuid::Uuid;
 
 const FNV_BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
 const FNV_PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+/// These bits are the topic's number, so that a topic is found by its id as fast as by its name.
+const NUMBER_MASK: u128 = u32::MAX as u128;
 
 /// The id of a topic: made from its name and its number (FNV-1a), so that it needs no place on disk, and that a topic which
 /// is created anew has another. Nil if there is no such topic.
 pub(crate) fn topic_id(log: &EmbeddedLog, name: &str) -> Uuid {
-    let Some(number) = log.topic_number(name) else { return Uuid::nil() };
+    log.topic_number(name).map_or(Uuid::nil(), |number| id_of(name, number))
+}
+
+/// The name of the topic that has this id.
+pub(crate) fn topic_name(log: &EmbeddedLog, id: Uuid) -> Option<Arc<str>> {
+    let number = u32::try_from(id.as_u128() & NUMBER_MASK).ok()?;
+    // The number alone does not make it: anybody can think of one.
+    log.topic_of_number(number).filter(|name| id_of(name, number) == id)
+}
+
+fn id_of(name: &str, number: u32) -> Uuid {
     let mix = |hash: u128, byte: u8| (hash ^ u128::from(byte)).wrapping_mul(FNV_PRIME);
-    Uuid::from_u128(name.bytes().chain(number.to_be_bytes()).fold(FNV_BASIS, mix))
-}
-
-/// Finds topics by their ids. A read-write lock: it is read at each fetch and written when a topic is new.
-#[derive(Debug, Default)]
-pub(crate) struct TopicNames {
-    /// Names, and the numbers of the topics that had them then.
-    by_id: RwLock<HashMap<Uuid, (Arc<str>, Option<u32>)>>,
-}
-
-impl TopicNames {
-    /// The name of a topic that exists.
-    pub(crate) fn name(&self, log: &EmbeddedLog, id: Uuid) -> Option<Arc<str>> {
-        self.name_of_several(log, id, &mut true)
-    }
-
-    /// The same for one of several ids of a request, which look through all topics once: `may_look` says whether they still may.
-    pub(crate) fn name_of_several(&self, log: &EmbeddedLog, id: Uuid, may_look: &mut bool) -> Option<Arc<str>> {
-        let known = self.by_id.read().unwrap_or_else(PoisonError::into_inner).get(&id).cloned();
-        if let Some((name, number)) = known {
-            // It may have been deleted, and another topic may have its name now.
-            return (number.is_some() && log.topic_number(&name) == number).then_some(name);
-        }
-        if !std::mem::take(may_look) {
-            return None;
-        }
-        let topics = log.topics().ok()?.into_iter();
-        let by_id: HashMap<_, _> = topics
-            .map(|topic| (topic_id(log, &topic.name), (Arc::clone(&topic.name), log.topic_number(&topic.name))))
-            .collect();
-        let found = by_id.get(&id).map(|(name, _)| Arc::clone(name));
-        *self.by_id.write().unwrap_or_else(PoisonError::into_inner) = by_id;
-        found
-    }
+    let hash = name.bytes().chain(number.to_be_bytes()).fold(FNV_BASIS, mix);
+    Uuid::from_u128(hash & !NUMBER_MASK | u128::from(number))
 }
 
 #[cfg(test)]
 mod tests {
-    use millstream_log::{LogOptions, TopicSpec};
+    use std::time::{Duration, Instant};
+
+    use millstream_log::{Log, LogOptions, TopicSpec};
 
     use super::*;
 
     #[test]
-    fn ids_of_one_request_look_through_all_topics_once() {
+    fn a_topic_is_found_by_its_id_while_it_is_there() {
         let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
-        let names = TopicNames::default();
-        let mut may_look = true;
-        assert_eq!(names.name_of_several(&log, Uuid::from_u128(1), &mut may_look), None);
-        log.create_topic(&TopicSpec::new("t", 1)).unwrap();
-        let id = topic_id(&log, "t");
-        assert_eq!(names.name_of_several(&log, id, &mut may_look), None);
-        assert_eq!(names.name(&log, id).as_deref(), Some("t"));
-        assert_eq!(names.name_of_several(&log, id, &mut may_look).as_deref(), Some("t"));
+        let create = |name: &str| {
+            log.create_topic(&TopicSpec::new(name, 3)).unwrap();
+            topic_id(&log, name)
+        };
+        let (a, b) = (create("a"), create("b"));
+        assert_eq!((topic_name(&log, a).as_deref(), topic_name(&log, b).as_deref()), (Some("a"), Some("b")));
+        // The number of no topic, of another topic's partition, and of a topic with another hash.
+        for near in [a.as_u128() + 1_000, a.as_u128() + 1, a.as_u128() ^ 1 << 100, a.as_u128() & NUMBER_MASK] {
+            assert_eq!(topic_name(&log, Uuid::from_u128(near)), None, "{near:x}");
+        }
+        assert_eq!((topic_name(&log, Uuid::nil()), topic_id(&log, "c")), (None, Uuid::nil()));
+        log.delete_topic("a").unwrap();
+        assert_eq!(topic_name(&log, a), None);
+        assert_ne!(create("a"), a);
+        assert_eq!(topic_name(&log, a), None);
+    }
+
+    /// A request can name two hundred thousand ids.
+    #[test]
+    fn ids_of_no_topic_cost_no_more_where_there_are_many_topics() {
+        let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
+        (0..300).for_each(|topic| drop(log.create_topic(&TopicSpec::new(format!("topic-{topic}"), 1)).unwrap()));
+        let begun = Instant::now();
+        assert!((0..200_000).all(|id| topic_name(&log, Uuid::from_u128(id << 64 | id)).is_none()));
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 }

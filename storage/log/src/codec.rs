@@ -43,6 +43,12 @@ impl<'a> Decoder<'a> {
         String::from_utf8(self.bytes(length)?.to_vec()).map_err(|_| Error::corrupt("a name is not UTF-8"))
     }
 
+    /// A string that may be missing, as its length of -1 says.
+    pub(crate) fn nullable_string(&mut self) -> Result<Option<String>> {
+        let is_missing = self.rest.starts_with(&(-1i16).to_be_bytes());
+        if is_missing { self.i16().map(|_| None) } else { self.string().map(Some) }
+    }
+
     /// The number of items that follow, each of at least one byte.
     pub(crate) fn count(&mut self) -> Result<usize> {
         let count = usize::try_from(self.i32()?).map_err(|_| cut_off())?;

@@ -1,16 +1,19 @@
 //! Consumer groups' offsets, kept in a compacted internal topic in Kafka's own format.
 
+mod expiry;
+mod record;
+
 use std::collections::HashMap;
 
-use crate::codec::{Decoder, Encode};
-use crate::record::{BatchBuilder, BatchHeader, BatchReader, ControlType};
-use crate::{Producer, Result, TopicPartition};
+use crate::record::{BatchHeader, BatchReader, ControlType};
+use crate::{Result, TopicPartition};
+
+pub use expiry::{ENGINE_PREFIX, OverdueOffset};
+use record::Key;
+pub(crate) use record::{offsets_batch, tombstones_batch, transactional_offsets_batch, uses_batch};
 
 /// The topic that holds the offsets.
 pub(crate) const OFFSETS_TOPIC: &str = "__consumer_offsets";
-
-const KEY_VERSION: i16 = 1;
-const VALUE_VERSION: i16 = 3;
 
 /// One group's position in one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,9 +54,9 @@ pub struct CommittedOffset {
 /// All groups' offsets as of the last commit.
 #[derive(Debug, Default)]
 pub(crate) struct GroupOffsets {
-    groups: HashMap<String, HashMap<TopicPartition, Position>>,
+    groups: HashMap<String, OfGroup>,
     /// By producer, what its open transaction is to commit, and when it came.
-    pending: HashMap<i64, Vec<(GroupOffset, u64)>>,
+    pending: HashMap<i64, Vec<(GroupOffset, Arrival)>>,
     /// What both take in memory.
     bytes: usize,
     /// What the pending ones take of that.
@@ -63,13 +66,37 @@ pub(crate) struct GroupOffsets {
     moment: u64,
 }
 
+/// What is known of one group.
+#[derive(Debug, Default)]
+struct OfGroup {
+    offsets: HashMap<TopicPartition, Position>,
+    /// When it was last seen in use, if ever.
+    used: Option<Used>,
+}
+
+/// When a group was last seen in use, in ms.
+#[derive(Debug, Clone, Copy)]
+struct Used {
+    at_ms: i64,
+    /// What the topic says of it.
+    noted_ms: i64,
+}
+
 #[derive(Debug)]
 struct Position {
     offset: i64,
     leader_epoch: i32,
     metadata: Box<str>,
-    /// When it came.
+    arrival: Arrival,
+}
+
+/// When an offset came.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    /// Its place among all offsets.
     moment: u64,
+    /// By the log's clock.
+    at_ms: i64,
 }
 
 /// What an offset takes beside its texts, with room to spare.
@@ -86,7 +113,12 @@ fn pending_bytes(offset: &GroupOffset) -> usize {
 
 impl GroupOffsets {
     pub(crate) fn get(&self, group: &str, partition: &TopicPartition) -> Option<i64> {
-        Some(self.groups.get(group)?.get(partition)?.offset)
+        Some(self.groups.get(group)?.offsets.get(partition)?.offset)
+    }
+
+    /// Whether a group has committed anything.
+    pub(crate) fn has(&self, group: &str) -> bool {
+        self.groups.contains_key(group)
     }
 
     /// All that a group has committed.
@@ -97,7 +129,7 @@ impl GroupOffsets {
             leader_epoch: position.leader_epoch,
             metadata: position.metadata.to_string(),
         };
-        self.groups.get(group).map(|offsets| offsets.iter().map(whole).collect()).unwrap_or_default()
+        self.groups.get(group).map(|group| group.offsets.iter().map(whole).collect()).unwrap_or_default()
     }
 
     /// The groups that have committed anything.
@@ -105,31 +137,38 @@ impl GroupOffsets {
         self.groups.keys().cloned().collect()
     }
 
-    pub(crate) fn set(&mut self, offset: &GroupOffset) {
+    pub(crate) fn set(&mut self, offset: &GroupOffset, now_ms: i64) {
+        let arrival = self.arrive(now_ms);
+        self.set_as_of(offset, arrival);
+    }
+
+    fn arrive(&mut self, at_ms: i64) -> Arrival {
         self.moment += 1;
-        self.set_as_of(offset, self.moment);
+        Arrival { moment: self.moment, at_ms }
+    }
+
+    fn group_mut(&mut self, name: &str) -> &mut OfGroup {
+        if !self.groups.contains_key(name) {
+            self.bytes += OFFSET_BYTES + name.len();
+        }
+        self.groups.entry(name.to_owned()).or_default()
     }
 
     /// A transaction's offset is as old as its record: what was committed after it stays.
-    fn set_as_of(&mut self, offset: &GroupOffset, moment: u64) {
-        let group = match self.groups.get_mut(&offset.group) {
-            Some(group) => group,
-            None => {
-                self.bytes += OFFSET_BYTES + offset.group.len();
-                self.groups.entry(offset.group.clone()).or_default()
-            }
-        };
-        if group.get(&offset.partition).is_some_and(|position| position.moment > moment) {
+    fn set_as_of(&mut self, offset: &GroupOffset, arrival: Arrival) {
+        let group = self.group_mut(&offset.group);
+        if group.offsets.get(&offset.partition).is_some_and(|known| known.arrival.moment > arrival.moment) {
             return;
         }
         let position = Position {
             offset: offset.offset,
             leader_epoch: offset.leader_epoch,
             metadata: offset.metadata.as_str().into(),
-            moment,
+            arrival,
         };
+        let old = group.offsets.insert(offset.partition.clone(), position);
         self.bytes += position_bytes(&offset.partition, &offset.metadata);
-        if let Some(old) = group.insert(offset.partition.clone(), position) {
+        if let Some(old) = old {
             self.bytes -= position_bytes(&offset.partition, &old.metadata);
         }
     }
@@ -148,7 +187,7 @@ impl GroupOffsets {
     pub(crate) fn growth(&self, offsets: &[GroupOffset]) -> usize {
         let grows = |offset: &GroupOffset| {
             let bytes = position_bytes(&offset.partition, &offset.metadata);
-            match self.groups.get(&offset.group).map(|group| group.get(&offset.partition)) {
+            match self.groups.get(&offset.group).map(|group| group.offsets.get(&offset.partition)) {
                 Some(Some(old)) => bytes.saturating_sub(position_bytes(&offset.partition, &old.metadata)),
                 Some(None) => bytes,
                 None => bytes + OFFSET_BYTES + offset.group.len(),
@@ -159,20 +198,30 @@ impl GroupOffsets {
 
     /// Every partition the group has an offset in.
     pub(crate) fn partitions(&self, group: &str) -> Vec<TopicPartition> {
-        self.groups.get(group).map(|offsets| offsets.keys().cloned().collect()).unwrap_or_default()
+        self.groups.get(group).map(|group| group.offsets.keys().cloned().collect()).unwrap_or_default()
     }
 
     /// Every group and partition that reads the topic.
     pub(crate) fn readers_of(&self, topic: &str) -> Vec<(String, TopicPartition)> {
-        let of_group = |(group, offsets): (&String, &HashMap<TopicPartition, Position>)| {
-            let partitions = offsets.keys().filter(|partition| &*partition.topic == topic);
+        let of_group = |(group, of_group): (&String, &OfGroup)| {
+            let partitions = of_group.offsets.keys().filter(|partition| &*partition.topic == topic);
             partitions.map(|partition| (group.clone(), partition.clone())).collect::<Vec<_>>()
         };
         self.groups.iter().flat_map(of_group).collect()
     }
 
-    /// Forgets an offset, and what transactions that are open now would make of it: those came before.
-    pub(crate) fn forget(&mut self, group: &str, partition: &TopicPartition) {
+    /// Forgets an offset, and what transactions that are open now would make of it: those came before. With its last one a
+    /// group is forgotten; whether the topic says when that was in use.
+    pub(crate) fn forget(&mut self, group: &str, partition: &TopicPartition) -> bool {
+        self.forget_offset(group, partition);
+        if self.groups.get(group).is_none_or(|group| !group.offsets.is_empty()) {
+            return false;
+        }
+        self.bytes -= OFFSET_BYTES + group.len();
+        self.groups.remove(group).is_some_and(|group| group.used.is_some())
+    }
+
+    fn forget_offset(&mut self, group: &str, partition: &TopicPartition) {
         let (bytes, of_pending) = (&mut self.bytes, &mut self.pending_bytes);
         for offsets in self.pending.values_mut() {
             offsets.retain(|(offset, _)| {
@@ -184,22 +233,16 @@ impl GroupOffsets {
                 is_kept
             });
         }
-        if let Some(offsets) = self.groups.get_mut(group) {
-            if let Some(old) = offsets.remove(partition) {
-                self.bytes -= position_bytes(partition, &old.metadata);
-            }
-            if offsets.is_empty() {
-                self.groups.remove(group);
-                self.bytes -= OFFSET_BYTES + group.len();
-            }
+        if let Some(old) = self.groups.get_mut(group).and_then(|group| group.offsets.remove(partition)) {
+            self.bytes -= position_bytes(partition, &old.metadata);
         }
     }
 
     /// Forgets the offsets of partitions that `exists` does not know.
     pub(crate) fn retain(&mut self, exists: impl Fn(&TopicPartition) -> bool) {
         let bytes = &mut self.bytes;
-        for offsets in self.groups.values_mut() {
-            offsets.retain(|partition, position| {
+        for group in self.groups.values_mut() {
+            group.offsets.retain(|partition, position| {
                 let is_kept = exists(partition);
                 if !is_kept {
                     *bytes -= position_bytes(partition, &position.metadata);
@@ -207,22 +250,21 @@ impl GroupOffsets {
                 is_kept
             });
         }
-        self.groups.retain(|group, offsets| {
-            if offsets.is_empty() {
-                *bytes -= OFFSET_BYTES + group.len();
+        self.groups.retain(|name, group| {
+            if group.offsets.is_empty() {
+                *bytes -= OFFSET_BYTES + name.len();
             }
-            !offsets.is_empty()
+            !group.offsets.is_empty()
         });
     }
 
     /// Holds offsets back until their transaction ends.
-    pub(crate) fn set_pending(&mut self, producer_id: i64, offsets: &[GroupOffset]) {
-        let pending = self.pending.entry(producer_id).or_default();
+    pub(crate) fn set_pending(&mut self, producer_id: i64, offsets: &[GroupOffset], now_ms: i64) {
         for offset in offsets {
-            self.moment += 1;
+            let arrival = self.arrive(now_ms);
             self.bytes += pending_bytes(offset);
             self.pending_bytes += pending_bytes(offset);
-            pending.push((offset.clone(), self.moment));
+            self.pending.entry(producer_id).or_default().push((offset.clone(), arrival));
         }
     }
 
@@ -235,11 +277,11 @@ impl GroupOffsets {
     /// Ends a producer's transaction.
     pub(crate) fn end(&mut self, producer_id: i64, commit: bool) {
         let offsets = self.pending.remove(&producer_id).unwrap_or_default();
-        for (offset, moment) in offsets {
+        for (offset, arrival) in offsets {
             self.bytes -= pending_bytes(&offset);
             self.pending_bytes -= pending_bytes(&offset);
             if commit {
-                self.set_as_of(&offset, moment);
+                self.set_as_of(&offset, arrival);
             }
         }
     }
@@ -254,83 +296,24 @@ impl GroupOffsets {
         }
         for record in BatchReader::of_checked(*header, batch)?.iter() {
             let record = record?;
-            let Some((group, partition)) = record.key.map(decode_key).transpose()?.flatten() else { continue };
-            match record.value {
-                Some(value) => {
-                    let offset = decode_value(group, partition, value)?;
+            match (record.key.map(Key::decode).transpose()?, record.value) {
+                (Some(Key::Offset(group, partition)), Some(value)) => {
+                    let (offset, committed_ms) = record::decode_offset(group, partition, value)?;
                     if header.is_transactional() {
-                        self.set_pending(header.producer_id, &[offset]);
+                        self.set_pending(header.producer_id, &[offset], committed_ms);
                     } else {
-                        self.set(&offset);
+                        self.set(&offset, committed_ms);
                     }
                 }
-                None => self.forget(&group, &partition),
+                // Its group stays until all is replayed: of what came before, compaction may have left only when it was used.
+                (Some(Key::Offset(group, partition)), None) => self.forget_offset(&group, &partition),
+                (Some(Key::Use(group)), value) => self.replay_use(&group, value)?,
+                (Some(Key::Other) | None, _) => {}
             }
         }
         Ok(())
     }
 }
 
-/// The batch that records the offsets of a transaction.
-pub(crate) fn transactional_offsets_batch(offsets: &[GroupOffset], producer: Producer, now_ms: i64) -> Result<Vec<u8>> {
-    let batch = BatchBuilder::new().with_producer(producer.id, producer.epoch, -1).transactional();
-    with_offsets(batch, offsets, now_ms)
-}
-
-/// The batch that records these offsets.
-pub(crate) fn offsets_batch(offsets: &[GroupOffset], now_ms: i64) -> Result<Vec<u8>> {
-    with_offsets(BatchBuilder::new(), offsets, now_ms)
-}
-
-fn with_offsets(mut batch: BatchBuilder, offsets: &[GroupOffset], now_ms: i64) -> Result<Vec<u8>> {
-    for offset in offsets {
-        let mut value = Vec::new();
-        value.put_i16(VALUE_VERSION);
-        value.put_i64(offset.offset);
-        value.put_i32(offset.leader_epoch);
-        value.put_string(&offset.metadata);
-        value.put_i64(now_ms);
-        batch.push(now_ms, Some(&encode_key(&offset.group, &offset.partition)), Some(&value));
-    }
-    batch.finish()
-}
-
-/// The batch that forgets these offsets.
-pub(crate) fn tombstones_batch(readers: &[(String, TopicPartition)], now_ms: i64) -> Result<Vec<u8>> {
-    let mut batch = BatchBuilder::new();
-    for (group, partition) in readers {
-        batch.push(now_ms, Some(&encode_key(group, partition)), None);
-    }
-    batch.finish()
-}
-
-fn encode_key(group: &str, partition: &TopicPartition) -> Vec<u8> {
-    let mut key = Vec::new();
-    key.put_i16(KEY_VERSION);
-    key.put_string(group);
-    key.put_string(&partition.topic);
-    key.put_i32(partition.partition);
-    key
-}
-
-/// `None` for a key of another kind, such as group metadata.
-fn decode_key(key: &[u8]) -> Result<Option<(String, TopicPartition)>> {
-    let mut key = Decoder::new(key);
-    if !(0..=KEY_VERSION).contains(&key.i16()?) {
-        return Ok(None);
-    }
-    let group = key.string()?;
-    let topic = key.string()?;
-    Ok(Some((group, TopicPartition::new(topic, key.i32()?))))
-}
-
-fn decode_value(group: String, partition: TopicPartition, value: &[u8]) -> Result<GroupOffset> {
-    let mut value = Decoder::new(value);
-    let version = value.i16()?;
-    let offset = GroupOffset::new(group, partition, value.i64()?);
-    // Before, the value had no epoch.
-    if version < VALUE_VERSION {
-        return Ok(GroupOffset { metadata: value.string()?, ..offset });
-    }
-    Ok(GroupOffset { leader_epoch: value.i32()?, metadata: value.string()?, ..offset })
-}
+#[cfg(test)]
+mod tests;

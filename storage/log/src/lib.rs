@@ -51,7 +51,7 @@ pub use embedded::{Appended, EmbeddedLog, Flusher, LogOptions, TransactionInfo, 
 pub use error::{Error, ErrorKind, Result};
 pub use extent::Extent;
 pub use fetch::{AbortedTransaction, Fetched, Isolation};
-pub use group::{CommittedOffset, GroupOffset};
+pub use group::{CommittedOffset, ENGINE_PREFIX, GroupOffset, OverdueOffset};
 pub use io::{Disk, File, Io, Memory};
 pub use log::{Log, Producer, WriteBatch};
 pub use murmur::partition_for_key;

@@ -9,7 +9,6 @@ mod restore;
 mod times;
 
 use std::io::ErrorKind;
-use std::mem::take;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -182,7 +181,7 @@ impl Partition {
     pub(crate) fn sync_segment(&self, io: &dyn Io, base_offset: i64) -> Result<()> {
         let mut state = self.state();
         let segment = state.segments.iter_mut().rfind(|segment| segment.base_offset == base_offset);
-        let Some((unsynced, is_new)) = segment.map(|segment| (segment.unsynced(), take(&mut segment.is_new))) else {
+        let Some((unsynced, is_new)) = segment.map(|segment| (segment.unsynced(), segment.is_new)) else {
             return Err(Error::damaged(&self.dir, 0, format!("the segment {base_offset} is missing")));
         };
         drop(state);
@@ -190,20 +189,25 @@ impl Partition {
         if is_new { self.sync_dir(io) } else { Ok(()) }
     }
 
-    /// Makes the names of its files durable.
+    /// Makes the names of its files durable. Only then do they count as that: a checkpoint does it on a thread of its own,
+    /// and what the journal refers to meanwhile must not trust it to have done so.
     pub(crate) fn sync_dir(&self, io: &dyn Io) -> Result<()> {
+        let last = self.state().segments.last().map(|segment| segment.base_offset);
         match io.sync_dir(&self.dir) {
             // Its topic was deleted meanwhile.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            outcome => outcome.map_err(Error::io("sync", &self.dir)),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            outcome => outcome.map_err(Error::io("sync", &self.dir))?,
         }
+        let mut state = self.state();
+        let named = state.segments.iter_mut().filter(|segment| Some(segment.base_offset) <= last);
+        named.for_each(|segment| segment.is_new = false);
+        Ok(())
     }
 
     /// The partition's state for a checkpoint, and whether its folder must be synced before that holds.
     pub(crate) fn checkpoint(&self) -> (PartitionCheckpoint, bool) {
-        let mut state = self.state();
+        let state = self.state();
         let is_new = state.segments.iter().any(|segment| segment.is_new);
-        state.segments.iter_mut().for_each(|segment| segment.is_new = false);
         let active = state.segments.last();
         let checkpoint = PartitionCheckpoint {
             log_start_offset: state.log_start_offset,
@@ -278,11 +282,12 @@ impl State {
         // Whatever can be refused is refused before anything is written.
         let commits = commits(&header, &batch)?;
         let config = partition.config();
-        let starts_segment = self.is_full_for(&header, partition.id, &config);
-        if starts_segment {
+        if self.is_full_for(&header, partition.id, &config) {
             self.segments.push(Segment::create(io, &partition.dir, header.base_offset)?);
         }
         let Some(active) = self.segments.last_mut() else { return Err(Error::corrupt("there is no segment")) };
+        // Retention may have begun it, which a recovery from an older checkpoint does not know.
+        let starts_segment = active.size_bytes == 0;
         let kept = match batch.split_first_chunk() {
             Some((head, rest)) if Partition::is_for_segment(&config, &header, journaled_bytes_max) => {
                 let mut head: [u8; HEADER_BYTES] = *head;

@@ -16,7 +16,7 @@ use crate::group::consumer::{
     Beat, Heartbeat, JOIN_EPOCH, LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, Partitions, Refusal, Topics, refuse,
 };
 use crate::text::{detached, text};
-use crate::topic_id::topic_id;
+use crate::topic_id::{topic_id, topic_name};
 
 /// From then on the member makes its id itself, and may subscribe by an expression.
 const OWN_ID_SINCE: i16 = 1;
@@ -108,7 +108,7 @@ fn heartbeat(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Heartbeat {
 
 /// The name of a topic, or one that no topic can have.
 fn name_of(broker: &Broker, id: Uuid) -> Arc<str> {
-    broker.topic_names.name(&broker.log, id).unwrap_or_else(|| format!("/{id}").into())
+    topic_name(&broker.log, id).unwrap_or_else(|| format!("/{id}").into())
 }
 
 fn encoded(broker: &Broker, assignment: Partitions) -> Assignment {

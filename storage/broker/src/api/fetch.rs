@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::budget::Share;
 use crate::call::{Call, Hangup, Pending, Reply};
+use crate::topic_id::topic_name;
 
 use read::{Asked, Reading};
 
@@ -97,10 +98,9 @@ fn room_to_wait(call: &Call, partitions: usize) -> Option<Share> {
 
 fn wanted(call: &Call, request: &FetchRequest) -> Vec<Wanted> {
     let mut wanted = Vec::new();
-    let mut may_look = true;
     for topic in &request.topics {
         let name: Option<Arc<str>> = if call.version >= TOPIC_IDS_SINCE {
-            call.broker.topic_names.name_of_several(&call.broker.log, topic.topic_id, &mut may_look)
+            topic_name(&call.broker.log, topic.topic_id)
         } else {
             Some(topic.topic.as_str().into())
         };

@@ -9,6 +9,7 @@ use millstream_log::{GroupOffset, Log, TopicPartition};
 
 use crate::call::Call;
 use crate::code::{NONE, code_of};
+use crate::group::Identity;
 
 /// `offset.metadata.max.bytes`.
 pub(super) const METADATA_BYTES_MAX: usize = 4096;
@@ -37,6 +38,18 @@ impl Checked {
         let codes = self.codes.iter_mut().flat_map(|(_, codes)| codes);
         codes.filter(|(_, known)| *known == NONE).for_each(|(_, known)| *known = code);
     }
+}
+
+/// Whether offsets of the group may be committed in the name of this member.
+pub(super) fn check_member(call: &Call, group: &StrBytes, identity: &Identity) -> Result<(), ResponseError> {
+    let log = &call.broker.log;
+    let now_ms = log.now_ms();
+    let checked = call.broker.groups.change(|groups, _| groups.check_commit(group, identity, now_ms));
+    checked.map_err(|error| match error {
+        // A group that has offsets is there, only nobody is in it.
+        ResponseError::GroupIdNotFound if log.has_group_offsets(group) => ResponseError::UnknownMemberId,
+        error => error,
+    })
 }
 
 /// Checks the offsets of a group, in whose name they may be kept or not.

@@ -14,7 +14,7 @@ use crate::broker::{LEADER_EPOCH, NODE_ID};
 use crate::call::Call;
 use crate::code::code_of;
 use crate::text::text;
-use crate::topic_id::topic_id;
+use crate::topic_id::{topic_id, topic_name};
 
 /// Before this version an empty list stands for all topics.
 const NULL_IS_ALL_SINCE: i16 = 1;
@@ -53,7 +53,7 @@ fn named(call: &Call, topic: MetadataRequestTopic, may_create: bool) -> Metadata
     let found = match &topic.name {
         // Beside an id the name does not count: some clients send an empty one, others none.
         Some(name) if topic.topic_id.is_nil() => broker.topic_or_create(name, may_create),
-        _ => match broker.topic_names.name(&broker.log, topic.topic_id) {
+        _ => match topic_name(&broker.log, topic.topic_id) {
             Some(name) => broker.topic_or_create(&name, false),
             None => return failed(ResponseError::UnknownTopicId.code()),
         },

@@ -6,7 +6,7 @@ use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponseParti
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use millstream_log::{GroupOffset, Log, WriteBatch};
 
-use super::group_offsets::{Wanted, check, check_room};
+use super::group_offsets::{Wanted, check, check_member, check_room};
 use crate::broker::settled;
 use crate::call::Call;
 use crate::code::code_of;
@@ -16,16 +16,13 @@ use crate::group::Identity;
 const MEMBER_EPOCH_SINCE: i16 = 9;
 
 pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCommitResponse {
-    let log = &call.broker.log;
     let identity = Identity {
         member_id: request.member_id,
         instance: request.group_instance_id,
         generation: request.generation_id_or_member_epoch,
     };
     let group = request.group_id.0;
-    let now_ms = log.now_ms();
-    let allowed = call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms));
-    let allowed = allowed.map_err(|error| match error {
+    let allowed = check_member(&call, &group, &identity).map_err(|error| match error {
         // A client of that version does not know that members have epochs.
         ResponseError::StaleMemberEpoch if call.version < MEMBER_EPOCH_SINCE => ResponseError::UnsupportedVersion,
         ResponseError::GroupIdNotFound if call.version < MEMBER_EPOCH_SINCE => ResponseError::IllegalGeneration,

@@ -20,6 +20,7 @@ use crate::broker::settled;
 use crate::call::{Call, Hangup, Pending, Reply};
 use crate::code::code_of;
 use crate::text::{detached, text};
+use crate::topic_id::topic_name;
 
 use check::Refused;
 use kept::Kept;
@@ -80,7 +81,7 @@ pub(super) fn run(call: Call, body: Bytes) -> Pending {
 fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData, kept: &mut Kept) -> Started {
     let log = &*call.broker.log;
     let name: Option<Arc<str>> = if call.version >= TOPIC_IDS_SINCE {
-        call.broker.topic_names.name(log, topic.topic_id)
+        topic_name(log, topic.topic_id)
     } else {
         Some(topic.name.as_str().into())
     };

@@ -24,24 +24,29 @@ use crate::BrokerOptions;
 use crate::broker::Broker;
 use crate::call::Peer;
 
+mod commits;
+mod fetch_frames;
+mod names;
 mod tools;
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
 
 fn broker() -> Arc<Broker> {
     let log = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
     Arc::new(Broker::new(log, BrokerOptions::default()))
 }
 
+fn call(broker: &Arc<Broker>, api: &'static Api, version: i16) -> Call {
+    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
+    let peer = Peer { remote: local, local };
+    Call { broker: Arc::clone(broker), api, version, correlation_id: 7, client_id: None, peer }
+}
+
 /// Sends a request and reads the answer, which must be complete and nothing more.
 fn exchange(runtime: &Runtime, broker: &Arc<Broker>, api: &'static Api, version: i16, body: Bytes) -> ResponseKind {
-    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
-    let call = Call {
-        broker: Arc::clone(broker),
-        api,
-        version,
-        correlation_id: 7,
-        client_id: None,
-        peer: Peer { remote: local, local },
-    };
+    let call = call(broker, api, version);
     let answer = async move { tokio::spawn(async move { run(call, body).await }).await.unwrap() };
     let reply = runtime.block_on(answer).unwrap_or_else(|_| panic!("{:?} {version} is not answered", api.key));
     let mut frame = reply.frame.collect();
@@ -122,8 +127,7 @@ fn plain(key: ApiKey, version: i16) -> Bytes {
 
 #[test]
 fn every_request_is_answered_in_every_version() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let broker = broker();
+    let (runtime, broker) = (runtime(), broker());
     for api in all() {
         for version in api.min..=api.max {
             exchange(&runtime, &broker, api, version, plain(api.key, version));
@@ -186,8 +190,7 @@ fn a_fetch_brings_the_records_of_the_log_in_every_version() {
 /// The life of a topic, by clients of each version.
 #[test]
 fn a_topic_lives_and_dies_in_every_version() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let broker = broker();
+    let (runtime, broker) = (runtime(), broker());
     let send = |key: ApiKey, version: i16, body: Bytes| {
         let api = find(key as i16).unwrap();
         exchange(&runtime, &broker, api, version.clamp(api.min, api.max), body)

@@ -18,8 +18,9 @@ use super::configs::created_config;
 use crate::broker::NODE_ID;
 use crate::call::Call;
 use crate::code::code_of;
+use crate::taken_names::TakenNames;
 use crate::text::text;
-use crate::topic_id::topic_id;
+use crate::topic_id::{topic_id, topic_name};
 
 const CREATED_CONFIGS_SINCE: i16 = 5;
 const CREATED_ID_SINCE: i16 = 7;
@@ -40,9 +41,10 @@ fn refusal(error: &Error) -> Refusal {
 pub(super) fn create(call: &Call, request: CreateTopicsRequest) -> CreateTopicsResponse {
     let validate_only = request.validate_only;
     let mut left = PARTITIONS_AT_ONCE_MAX;
+    let taken = TakenNames::for_names(&call.broker.log, request.topics.iter().map(|topic| topic.name.as_str()));
     let topics = request.topics.into_iter().map(|topic| {
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
-        match create_topic(call, &topic, validate_only, &mut left) {
+        match create_topic(call, &topic, &taken, validate_only, &mut left) {
             Ok(info) => created(call, result, &info),
             Err((code, message)) => {
                 let result = result.with_error_code(code).with_error_message(Some(text(message)));
@@ -83,6 +85,7 @@ fn check_room(call: &Call, partitions: i32, left: &mut i32) -> Result<(), Refusa
 fn create_topic(
     call: &Call,
     topic: &CreatableTopic,
+    taken: &TakenNames,
     validate_only: bool,
     left: &mut i32,
 ) -> Result<TopicInfo, Refusal> {
@@ -91,6 +94,10 @@ fn create_topic(
     spec.check().map_err(|error| refusal(&error))?;
     if call.broker.log.topic(&spec.name).map_err(|error| refusal(&error))?.is_some() {
         return Err(refusal(&Error::TopicExists(spec.name)));
+    }
+    if let Some(other) = taken.colliding(&spec.name) {
+        let message = format!("Topic '{}' collides with existing topic: {other}", spec.name);
+        return refuse(ResponseError::InvalidTopicException, message);
     }
     for setting in &topic.configs {
         let Some(value) = &setting.value else {
@@ -158,7 +165,7 @@ fn delete_topic(call: &Call, name: Option<TopicName>, id: Uuid) -> DeletableTopi
     let log = &call.broker.log;
     let found = match name {
         Some(name) => Some(name),
-        None => call.broker.topic_names.name(log, id).map(|name| TopicName(text(&*name))),
+        None => topic_name(log, id).map(|name| TopicName(text(&*name))),
     };
     let result = DeletableTopicResult::default().with_topic_id(id);
     let Some(name) = found else {

@@ -6,7 +6,7 @@ use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
-use millstream_log::{Error, GroupOffset, Log, Producer, TransactionVersion};
+use millstream_log::{Error, GroupOffset, Producer, TransactionVersion};
 
 use super::group_offsets::{self, Wanted};
 use super::transactions::check;
@@ -22,7 +22,6 @@ const ABORTABLE_SINCE: i16 = 4;
 const ADDS_OFFSETS_SINCE: i16 = 5;
 
 pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOffsetCommitResponse {
-    let log = &call.broker.log;
     let producer = Producer { id: request.producer_id.0, epoch: request.producer_epoch };
     let group = request.group_id.0;
     let identity = Identity {
@@ -37,17 +36,14 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
         error => error,
     });
     let allowed = allowed.and_then(|()| {
-        let now_ms = log.now_ms();
-        if names_member {
-            let checked = call.broker.groups.change(|groups, _| groups.check_commit(&group, &identity, now_ms));
-            checked.map_err(|error| match error {
-                // Producers know of generations only.
-                ResponseError::StaleMemberEpoch | ResponseError::GroupIdNotFound => ResponseError::IllegalGeneration,
-                error => error,
-            })
-        } else {
-            Ok(())
+        if !names_member {
+            return Ok(());
         }
+        group_offsets::check_member(&call, &group, &identity).map_err(|error| match error {
+            // Producers know of generations only.
+            ResponseError::StaleMemberEpoch | ResponseError::GroupIdNotFound => ResponseError::IllegalGeneration,
+            error => error,
+        })
     });
     let wanted = |asked: TxnOffsetCommitRequestPartition| Wanted {
         partition: asked.partition_index,

@@ -217,6 +217,22 @@ impl<W: Waits> Coordinator<W> {
         Ok(())
     }
 
+    /// Whether members of a group need its offsets in a topic; `None` if nobody is in it.
+    pub(crate) fn needs_offsets(&self, group: &StrBytes, topic: &str) -> Option<bool> {
+        if let Some(classic) = self.groups.get(group).filter(|classic| !classic.members.is_empty()) {
+            // Who is no consumer, or has yet to agree on what to read, may need any.
+            let is_settled = classic.is_of_consumers() && classic.state == State::Stable;
+            return Some(!is_settled || classic.is_subscribed_to(topic));
+        }
+        let consumers = self.consumers.by_name.get(group).filter(|consumers| !consumers.members.is_empty());
+        consumers.map(|consumers| consumers.is_subscribed_to(topic))
+    }
+
+    /// The names of all groups of both kinds.
+    pub(crate) fn names(&self) -> Vec<StrBytes> {
+        self.groups.keys().chain(self.consumers.by_name.keys()).cloned().collect()
+    }
+
     /// The group of this name.
     pub(crate) fn group(&self, name: &StrBytes) -> Option<&Group<W>> {
         self.groups.get(name)

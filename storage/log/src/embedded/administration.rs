@@ -1,7 +1,7 @@
 //! Topics that are there: their identity and size, changes of them, and what is to be done from time to time.
 
 use std::path::Path;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use super::api::check_public;
 use super::topics::partitions_dir;
@@ -33,6 +33,12 @@ impl EmbeddedLog {
     #[must_use]
     pub fn topic_number(&self, name: &str) -> Option<u32> {
         self.inner.topics.read().unwrap_or_else(PoisonError::into_inner).number(name)
+    }
+
+    /// The name of the topic that has this number; `None` if none has it.
+    #[must_use]
+    pub fn topic_of_number(&self, number: u32) -> Option<Arc<str>> {
+        self.inner.topics.read().unwrap_or_else(PoisonError::into_inner).of_number(number)
     }
 
     /// How much disk the segments of a partition take.

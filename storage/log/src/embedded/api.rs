@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use super::admit::{check_batch, check_records, convert};
 use super::coordinator::DEFAULT_TIMEOUT_MS;
 use super::{EmbeddedLog, Inner, locked};
-use crate::group::{OFFSETS_TOPIC, offsets_batch, tombstones_batch};
+use crate::group::{OFFSETS_TOPIC, offsets_batch};
 use crate::incoming::Incoming;
 use crate::partition::{Partition, Placement};
 use crate::topic::INTERNAL_TOPICS;
@@ -76,11 +76,12 @@ impl Inner {
         if offsets.is_empty() {
             return Ok(());
         }
-        let batch = offsets_batch(offsets, self.options.io.now_ms())?;
+        let now_ms = self.options.io.now_ms();
+        let batch = offsets_batch(offsets, now_ms)?;
         let mut groups = locked(&self.groups);
         self.place(&TopicPartition::new(OFFSETS_TOPIC, 0), batch)?;
         for offset in offsets {
-            groups.set(offset);
+            groups.set(offset, now_ms);
         }
         Ok(())
     }
@@ -125,24 +126,6 @@ impl Inner {
         }
         let ticket = Ticket::new(Arc::clone(&self.gate), placed.sequence, placed.base_offset);
         Ok(Appended { ticket, append_time_ms: (config.log_append_time && placed.is_new).then_some(now_ms) })
-    }
-
-    /// Forgets offsets, in memory and on disk.
-    pub(super) fn forget(&self, readers: &[(String, TopicPartition)]) -> Result<()> {
-        if readers.is_empty() {
-            return Ok(());
-        }
-        let tombstones = tombstones_batch(readers, self.options.io.now_ms())?;
-        let unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
-        let mut groups = locked(&self.groups);
-        let sequence = self.place(&TopicPartition::new(OFFSETS_TOPIC, 0), tombstones)?.sequence;
-        for (group, partition) in readers {
-            groups.forget(group, partition);
-        }
-        drop(groups);
-        drop(unit);
-        self.flush_if_inline()?;
-        self.ticket(sequence).wait()
     }
 }
 
@@ -406,7 +389,7 @@ impl Log for EmbeddedLog {
         // Nobody finds them any more, so appends to others need not wait for the files to go.
         partitions.iter().try_for_each(|partition| partition.delete(&*inner.options.io))?;
         let readers = locked(&inner.groups).readers_of(name);
-        inner.forget(&readers)
+        inner.forget(readers)
     }
 
     fn topics(&self) -> Result<Vec<TopicInfo>> {
@@ -463,7 +446,7 @@ impl Log for EmbeddedLog {
     fn delete_group(&self, group: &str) -> Result<()> {
         let partitions = locked(&self.inner.groups).partitions(group);
         let readers: Vec<_> = partitions.into_iter().map(|partition| (group.to_owned(), partition)).collect();
-        self.inner.forget(&readers)
+        self.inner.forget(readers)
     }
 
     fn offsets(&self, partition: &TopicPartition) -> Result<(i64, i64)> {

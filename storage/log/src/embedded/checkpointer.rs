@@ -267,3 +267,6 @@ impl Inner {
         self.complete(capture).map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests;

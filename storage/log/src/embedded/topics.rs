@@ -217,6 +217,12 @@ impl Topics {
         Some(self.by_name.get(name)?.partitions.first()?.id)
     }
 
+    /// The topic of that number.
+    pub(super) fn of_number(&self, number: u32) -> Option<Arc<str>> {
+        let first = &self.by_id.get(&number)?.name;
+        (first.partition == 0).then(|| Arc::clone(&first.topic))
+    }
+
     pub(super) fn partition(&self, name: &TopicPartition) -> Result<&Arc<Partition>> {
         // Somebody may ask for many partitions of a topic whose name is longer than any.
         let beginning = || name.topic.chars().take(NAME_BYTES_MAX).collect();

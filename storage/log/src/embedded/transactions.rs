@@ -188,10 +188,11 @@ impl Inner {
         }
         let mut ticket = self.note_partitions(&mut coordinator, producer, std::slice::from_ref(&topic))?;
         if !offsets.is_empty() {
-            let batch = transactional_offsets_batch(offsets, producer, self.options.io.now_ms())?;
+            let now_ms = self.options.io.now_ms();
+            let batch = transactional_offsets_batch(offsets, producer, now_ms)?;
             let mut groups = locked(&self.groups);
             ticket = self.ticket(self.place(&topic, batch)?.sequence);
-            groups.set_pending(producer.id, offsets);
+            groups.set_pending(producer.id, offsets, now_ms);
         }
         drop(coordinator);
         drop(unit);

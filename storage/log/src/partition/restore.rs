@@ -81,7 +81,9 @@ impl Partition {
             let reason = format!("records {} to {} are in no journal", state.next_offset, header.base_offset);
             return Err(Error::damaged(&self.dir, 0, reason));
         }
-        if entry.starts_segment || state.segments.is_empty() {
+        // The checkpoint may know it, still empty.
+        let is_there = state.segments.last().is_some_and(|last| last.base_offset == header.base_offset);
+        if entry.starts_segment && !is_there || state.segments.is_empty() {
             // Not emptied: what the journal only refers to is in it.
             state.segments.push(Segment::empty(io, &self.dir, header.base_offset)?);
         }

@@ -112,6 +112,7 @@ fn own(options: &BrokerOptions, log: &LogOptions) -> Vec<Setting> {
         ("max.connections", Int, options.connections_max.to_string()),
         ("num.partitions", Int, options.partitions_default.to_string()),
         ("offset.metadata.max.bytes", Int, METADATA_BYTES_MAX.to_string()),
+        ("offsets.retention.minutes", Int, options.offsets_retention_minutes.to_string()),
         ("offsets.topic.num.partitions", Int, "1".to_owned()),
         ("offsets.topic.replication.factor", Int, "1".to_owned()),
         ("producer.id.expiration.ms", Int, log.producer_id_expiration_ms.to_string()),

@@ -17,8 +17,9 @@ use crate::call::{Call, Hangup, Reply};
 use crate::code::code_of;
 use crate::text::detached;
 
-/// What the answer for a partition takes besides its records, until it is a frame and there, and what an aborted
-/// transaction does.
+/// What the answer takes for a topic besides its name, for a partition besides its records, until it is a frame and there,
+/// and for an aborted transaction.
+const TOPIC_BYTES: usize = 128;
 const PARTITION_BYTES: usize = size_of::<Found>() + 64;
 const ABORTED_BYTES: usize = 64;
 
@@ -63,7 +64,7 @@ impl<'a> Reading<'a> {
         let broker = &call.broker;
         let asked = wanted.iter().map(|wanted| positive(wanted.bytes_max)).fold(0, usize::saturating_add);
         let names: usize = request.topics.iter().map(|topic| topic.topic.len()).sum();
-        let frame_bytes = wanted.len() * PARTITION_BYTES + 2 * names;
+        let frame_bytes = request.topics.len() * TOPIC_BYTES + wanted.len() * PARTITION_BYTES + 2 * names;
         Self {
             call,
             wanted,

@@ -7,16 +7,12 @@ use millstream_log::{Log, Producer, TopicPartition, TopicSpec, TransactionState}
 use uuid::Uuid;
 
 use super::*;
-use crate::topic_id::topic_id;
-
-fn runtime() -> Runtime {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
-}
+use crate::topic_id::{topic_id, topic_name};
 
 #[test]
 fn a_topic_that_is_created_anew_has_another_id() {
     let broker = broker();
-    let find = |id: Uuid| broker.topic_names.name(&broker.log, id);
+    let find = |id: Uuid| topic_name(&broker.log, id);
     let create = || {
         broker.log.create_topic(&TopicSpec::new("t", 1)).unwrap();
         topic_id(&broker.log, "t")

@@ -1,0 +1,73 @@
+//! In whose name offsets may be committed.
+
+use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::txn_offset_commit_request::{
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+};
+use kafka_protocol::messages::{GroupId, OffsetCommitRequest, ProducerId, TransactionalId, TxnOffsetCommitRequest};
+use millstream_log::{GroupOffset, Log, Producer, TopicPartition, TopicSpec, WriteBatch};
+
+use super::*;
+use crate::text::text;
+
+/// A broker with a topic, and a group that has committed an offset in it but that nobody is in.
+fn broker_with_offsets() -> Arc<Broker> {
+    let broker = broker();
+    broker.log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    let offsets = vec![GroupOffset::new("empty", TopicPartition::new("t", 0), 3)];
+    broker.log.write(WriteBatch { batches: Vec::new(), offsets }).unwrap().wait().unwrap();
+    broker
+}
+
+#[test]
+fn a_group_with_offsets_is_there_though_nobody_is_in_it() {
+    let (runtime, broker) = (runtime(), broker_with_offsets());
+    let api = find(ApiKey::OffsetCommit as i16).unwrap();
+    let commit = |version: i16, group: &str, generation: i32| {
+        let topic = OffsetCommitRequestTopic::default()
+            .with_name(TopicName(text("t")))
+            .with_partitions(vec![OffsetCommitRequestPartition::default()]);
+        let request = OffsetCommitRequest::default()
+            .with_group_id(GroupId(text(group)))
+            .with_member_id(text("member"))
+            .with_generation_id_or_member_epoch(generation)
+            .with_topics(vec![topic]);
+        let answer = exchange(&runtime, &broker, api, version, encoded(&request, version));
+        let ResponseKind::OffsetCommit(response) = answer else { panic!() };
+        response.topics[0].partitions[0].error_code
+    };
+    for version in api.min..=api.max {
+        let unknown =
+            if version < 9 { ResponseError::IllegalGeneration } else { ResponseError::GroupIdNotFound }.code();
+        assert_eq!(commit(version, "unknown", 0), unknown, "{version}");
+        assert_eq!(commit(version, "empty", 0), ResponseError::UnknownMemberId.code(), "{version}");
+        assert_eq!(commit(version, "empty", -1), 0, "{version}: a client without a group");
+    }
+}
+
+#[test]
+fn to_a_transaction_a_group_with_offsets_is_there_too() {
+    let (runtime, broker) = (runtime(), broker_with_offsets());
+    let Producer { id, epoch } = broker.log.init_producer("tx").unwrap();
+    broker.log.announce_offsets(Producer { id, epoch }).unwrap().wait().unwrap();
+    let api = find(ApiKey::TxnOffsetCommit as i16).unwrap();
+    let commit = |group: &str| {
+        let topic = TxnOffsetCommitRequestTopic::default()
+            .with_name(TopicName(text("t")))
+            .with_partitions(vec![TxnOffsetCommitRequestPartition::default()]);
+        let request = TxnOffsetCommitRequest::default()
+            .with_transactional_id(TransactionalId(text("tx")))
+            .with_producer_id(ProducerId(id))
+            .with_producer_epoch(epoch)
+            .with_group_id(GroupId(text(group)))
+            .with_member_id(text("member"))
+            .with_generation_id(0)
+            .with_topics(vec![topic]);
+        let ResponseKind::TxnOffsetCommit(response) = exchange(&runtime, &broker, api, 3, encoded(&request, 3)) else {
+            panic!()
+        };
+        response.topics[0].partitions[0].error_code
+    };
+    assert_eq!(commit("unknown"), ResponseError::IllegalGeneration.code());
+    assert_eq!(commit("empty"), ResponseError::UnknownMemberId.code());
+}
