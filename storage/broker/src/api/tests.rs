@@ -20,6 +20,7 @@ use crate::BrokerOptions;
 use crate::broker::Broker;
 use crate::call::Peer;
 
+mod creation;
 mod tools;
 
 fn broker() -> Arc<Broker> {
