@@ -39,8 +39,11 @@ pub(super) const LONG: Timeouts = Timeouts { session_ms: 600_000, rebalance_ms: 
 /// Kafka allows no shorter session.
 pub(super) const SHORT: Timeouts = Timeouts { session_ms: 6_000, rebalance_ms: 2_000 };
 
+/// So ends the name of the group whose members are to expire.
+const SHORT_LIVED: &str = "late";
+
 pub(super) fn short_lived_group(world: &World) -> String {
-    format!("{}late", world.prefix)
+    format!("{}{SHORT_LIVED}", world.prefix)
 }
 
 fn join(side: &Side, group: &str, number: usize, version: i16, is_known: bool) -> RequestKind {
@@ -49,7 +52,7 @@ fn join(side: &Side, group: &str, number: usize, version: i16, is_known: bool) -
             .with_name(text(name))
             .with_metadata(subscription(group.trim_end_matches(char::is_alphanumeric), number))
     };
-    let timeouts = if group.ends_with("late") { SHORT } else { LONG };
+    let timeouts = if group.ends_with(SHORT_LIVED) { SHORT } else { LONG };
     let member_id = if is_known { side.member(&member_name(group, number)).id } else { text("") };
     let request = JoinGroupRequest::default()
         .with_group_id(group_id(group))
