@@ -9,7 +9,11 @@ use bytes::Bytes;
 use super::Partition;
 use crate::buffers::Buffers;
 use crate::record::{BatchHeader, crc_matches, split_batch};
+use crate::segment::INDEX_INTERVAL_BYTES;
 use crate::{Error, Fetched, File, Isolation, Result};
+
+/// The index leads to a batch that is at most so far before the one that is looked for.
+const SLACK_BYTES: usize = INDEX_INTERVAL_BYTES as usize;
 
 /// A place in a segment to read from.
 struct Place {
@@ -109,10 +113,10 @@ impl Partition {
 }
 
 /// Reads whole batches of one segment: from the one that holds `offset` to the last that starts before
-/// `limit`, up to `bytes_max` but at least one. Their CRCs are checked.
+/// `limit`, up to `bytes_max` bytes but at least one. Their CRCs are checked.
 fn read_batches(buffers: &Arc<Buffers>, place: &Place, offset: i64, limit: i64, bytes_max: usize) -> Result<Bytes> {
     let mut position = place.position;
-    let mut want = bytes_max;
+    let mut want = bytes_max.saturating_add(SLACK_BYTES);
     loop {
         let available = place.size_bytes.saturating_sub(position) as usize;
         let read = |buffer: &mut [u8]| place.file.read_at(buffer, position);
@@ -130,6 +134,9 @@ fn read_batches(buffers: &Arc<Buffers>, place: &Place, offset: i64, limit: i64, 
                 Err(error) => return Err(damaged(to, &error.to_string())),
                 Ok(Some((header, _, _))) if header.base_offset >= limit => break,
                 Ok(Some((header, batch, _))) => {
+                    if from.is_some_and(|from| to + header.size_bytes - from > bytes_max) {
+                        break;
+                    }
                     if header.last_offset() >= offset {
                         if !crc_matches(&header, batch) {
                             if from.is_some() {
@@ -148,7 +155,10 @@ fn read_batches(buffers: &Arc<Buffers>, place: &Place, offset: i64, limit: i64, 
             }
         }
         if let Some(from) = from {
-            return Ok(buffer.slice(from..to));
+            let found = buffer.slice(from..to);
+            // What is small does not keep a buffer from others.
+            let is_small = found.len() < SLACK_BYTES;
+            return Ok(if is_small { Bytes::copy_from_slice(&found) } else { found });
         }
         // Nothing yet: only earlier batches fitted, or the first one is larger than `want`, or the next
         // one lies beyond the limit.
