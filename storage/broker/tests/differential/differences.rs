@@ -214,3 +214,9 @@ fn is_like(pattern: &str, text: &str) -> bool {
         None => pattern == text,
     }
 }
+
+#[test]
+fn only_a_list_that_begins_alike_may_be_longer() {
+    assert!(is_beginning("[]", "[{a}]") && is_beginning("[{a}]", "[{a}, {b}]") && is_beginning("[{a}]", "[{a}]"));
+    assert!(!is_beginning("[{b}]", "[{a}, {b}]") && !is_beginning("[{a}, {b}]", "[{a}]") && !is_beginning("-1", "[]"));
+}
