@@ -3,6 +3,7 @@
 mod broker;
 
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::create_topics_request::CreatableTopicConfig;
 use kafka_protocol::messages::create_topics_response::CreatableTopicConfigs;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
@@ -46,13 +47,14 @@ fn source(setting: &TopicSetting, config: &TopicConfig) -> i8 {
     if setting.is_set(config) { SET_OF_TOPIC } else { DEFAULT }
 }
 
-/// The settings of a topic that was just created.
-pub(super) fn created_config(config: &TopicConfig) -> Vec<CreatableTopicConfigs> {
+/// The settings of a topic that was just created: those that were given, as they were written.
+pub(super) fn created_config(config: &TopicConfig, given: &[CreatableTopicConfig]) -> Vec<CreatableTopicConfigs> {
     let all = TopicSetting::all().iter().map(|setting| {
+        let written = given.iter().rfind(|one| &*one.name == setting.name).and_then(|one| one.value.clone());
         CreatableTopicConfigs::default()
             .with_name(text(setting.name))
             .with_config_source(source(setting, config))
-            .with_value(Some(text(setting.get(config))))
+            .with_value(Some(written.unwrap_or_else(|| text(setting.get(config)))))
     });
     all.collect()
 }

@@ -30,7 +30,9 @@ pub(super) fn answer(call: &Call, request: MetadataRequest) -> MetadataResponse 
         _ => log.topics().unwrap_or_default().iter().map(|info| described(call, info)).collect::<Vec<_>>(),
     };
     let with_operations = |topic: MetadataResponseTopic| {
-        let operations = if_asked(ON_TOPIC, request.include_topic_authorized_operations);
+        // Of an id that no topic has, nothing is known.
+        let is_known = topic.error_code != ResponseError::UnknownTopicId.code();
+        let operations = if_asked(ON_TOPIC, request.include_topic_authorized_operations && is_known);
         topic.with_topic_authorized_operations(operations)
     };
     let topics = topics.into_iter().map(with_operations).collect();

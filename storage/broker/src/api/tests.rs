@@ -25,6 +25,7 @@ use crate::broker::Broker;
 use crate::call::Peer;
 
 mod commits;
+mod creation;
 mod fetch_frames;
 mod names;
 mod tools;
@@ -243,9 +244,13 @@ fn a_topic_lives_and_dies_in_every_version() {
         }
         if at >= 12 {
             let by_id = MetadataRequestTopic::default().with_name(None).with_topic_id(id);
-            let metadata = MetadataRequest::default().with_topics(Some(vec![by_id]));
+            let metadata = MetadataRequest::default()
+                .with_topics(Some(vec![by_id]))
+                .with_include_topic_authorized_operations(true);
             let ResponseKind::Metadata(response) = send(ApiKey::Metadata, at, encoded(&metadata, at)) else { panic!() };
-            assert_eq!(response.topics[0].error_code, ResponseError::UnknownTopicId.code());
+            let unknown = &response.topics[0];
+            assert_eq!(unknown.error_code, ResponseError::UnknownTopicId.code());
+            assert_eq!(unknown.topic_authorized_operations, i32::MIN);
         }
     }
 }

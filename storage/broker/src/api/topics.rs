@@ -45,7 +45,11 @@ pub(super) fn create(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
     let topics = request.topics.into_iter().map(|topic| {
         let result = CreatableTopicResult::default().with_name(topic.name.clone());
         match create_topic(call, &topic, &taken, validate_only, &mut left) {
-            Ok(info) => created(call, result, &info),
+            Ok(info) => {
+                // What is not made has an id all the same, which is nobody's.
+                let id = if validate_only { Uuid::new_v4() } else { topic_id(&call.broker.log, &info.name) };
+                created(call, result, &topic, &info, id)
+            }
             Err((code, message)) => {
                 let result = result.with_error_code(code).with_error_message(Some(text(message)));
                 if call.version >= CREATED_CONFIGS_SINCE { result.with_configs(Some(Vec::new())) } else { result }
@@ -55,8 +59,13 @@ pub(super) fn create(call: &Call, request: CreateTopicsRequest) -> CreateTopicsR
     CreateTopicsResponse::default().with_topics(topics.collect())
 }
 
-fn created(call: &Call, result: CreatableTopicResult, info: &TopicInfo) -> CreatableTopicResult {
-    let id = topic_id(&call.broker.log, &info.name);
+fn created(
+    call: &Call,
+    result: CreatableTopicResult,
+    asked: &CreatableTopic,
+    info: &TopicInfo,
+    id: Uuid,
+) -> CreatableTopicResult {
     let result = if call.version >= CREATED_ID_SINCE { result.with_topic_id(id) } else { result };
     if call.version < CREATED_CONFIGS_SINCE {
         return result.with_error_message(None);
@@ -65,7 +74,7 @@ fn created(call: &Call, result: CreatableTopicResult, info: &TopicInfo) -> Creat
         .with_error_message(None)
         .with_num_partitions(info.partitions)
         .with_replication_factor(1)
-        .with_configs(Some(created_config(&info.config)))
+        .with_configs(Some(created_config(&info.config, &asked.configs)))
 }
 
 /// Refuses what would be more than a broker can have.

@@ -20,9 +20,9 @@ impl<W: Waits> Group<W> {
         }
         for member in self.members.values_mut() {
             member.has_synced = false;
-            // Its time starts anew: it is to hear of the rebalance by its next heartbeat.
-            member.touch(now_ms);
             if let Some(waiter) = member.syncing.take() {
+                // While it waited its session did not go on. That of the others does: who is silent is as dead as before.
+                member.touch(now_ms);
                 let code = ResponseError::RebalanceInProgress.code();
                 answers.push((waiter, Answer::Synced(Synced::failed(code))));
             }

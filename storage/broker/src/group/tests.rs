@@ -122,6 +122,36 @@ fn a_silent_member_is_taken_for_dead_and_its_share_is_handed_out_again() {
 }
 
 #[test]
+fn who_is_silent_is_no_less_so_for_the_rebalance_that_another_one_starts() {
+    let mut groups = coordinator();
+    stable_pair(&mut groups);
+    groups.heartbeat(&text("g"), &identity("a", 2), 500).unwrap();
+    let mut answers = Vec::new();
+    groups.tick(1_004, &mut answers);
+    assert_eq!(groups.group(&text("g")).unwrap().members.keys().collect::<Vec<_>>(), ["a"]);
+    // Its session is over, though the rebalance would wait for it till 6,004.
+    groups.tick(1_500, &mut answers);
+    assert!(groups.group(&text("g")).unwrap().members.is_empty());
+}
+
+#[test]
+fn who_waited_for_its_assignment_when_a_rebalance_began_has_a_session_to_join_again() {
+    let mut groups = coordinator();
+    stable_pair(&mut groups);
+    let mut answers = Vec::new();
+    groups.join(text("g"), join_of("a", "x"), 100, 6, &mut answers);
+    groups.join(text("g"), join_of("b", "x"), 100, 7, &mut answers);
+    groups.sync(&text("g"), &identity("b", 3), Sync::default(), 100, 8, &mut answers);
+    for now_ms in (600..=2_600).step_by(500) {
+        groups.heartbeat(&text("g"), &identity("a", 3), now_ms).unwrap();
+        groups.tick(now_ms, &mut answers);
+    }
+    groups.leave(&text("g"), &text("a"), None, 2_700, &mut answers).unwrap();
+    groups.tick(3_600, &mut answers);
+    assert_eq!(groups.heartbeat(&text("g"), &identity("b", 3), 3_600), Err(ResponseError::RebalanceInProgress));
+}
+
+#[test]
 fn who_departs_while_it_waits_does_not_prolong_those_that_departed_before() {
     let mut groups = coordinator_with(16 << 20);
     let (group, mut answers) = (text("g"), Vec::new());

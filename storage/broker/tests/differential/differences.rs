@@ -21,6 +21,8 @@ pub(crate) enum Accepts {
     Common(&'static str),
     /// Two numbers that are no further from each other than that.
     Near(i64),
+    /// Kafka's list may go on where ours ends.
+    Longer,
     /// Just these: Kafka's, ours.
     Just(&'static str, &'static str),
 }
@@ -46,6 +48,10 @@ const fn common(api: &'static str, field: &'static str, by: &'static str, reason
 
 const fn near(api: &'static str, field: &'static str, distance: i64, reason: &'static str) -> Difference {
     Difference { api, field, rule: Accepts::Near(distance), reason }
+}
+
+const fn longer(api: &'static str, field: &'static str, reason: &'static str) -> Difference {
+    Difference { api, field, rule: Accepts::Longer, reason }
 }
 
 const fn just(
@@ -78,7 +84,7 @@ pub(crate) static DIFFERENCES: &[Difference] = &[
         "40",
         "Kafka fails at an operation that it does not know",
     ),
-    just("Fetch", "*aborted_transactions", "[*", "[]", "Kafka also names transactions behind what it sends"),
+    longer("Fetch", "*aborted_transactions", "Kafka also names transactions behind what it sends"),
     any("Produce", "*log_append_time_ms", "two clocks"),
     near("ListOffsets", "*timestamp", 200, "two clocks, where the topic gives records the time of their appending"),
     any_order("DescribeTransactions", "*topics.partitions", "Kafka lists them as its hash table has them"),
@@ -161,7 +167,7 @@ pub(crate) fn rules<'a>(api: &'a str, path: &'a str, _version: i16) -> impl Iter
         |difference| match difference.rule {
             Accepts::Any => Some(Rule::Masked),
             Accepts::AnyOrder => Some(Rule::Unordered),
-            Accepts::Just(..) | Accepts::Near(_) | Accepts::Common(_) => None,
+            Accepts::Just(..) | Accepts::Near(_) | Accepts::Longer | Accepts::Common(_) => None,
         },
     )
 }
@@ -180,6 +186,7 @@ pub(crate) fn accepted(api: &str, path: &str, kafka: &str, ours: &str) -> Option
         let fits = match difference.rule {
             Accepts::Just(theirs, own) => is_like(theirs, kafka) && is_like(own, ours),
             Accepts::Near(distance) => is_near(distance, kafka, ours),
+            Accepts::Longer => is_beginning(ours, kafka),
             _ => false,
         };
         fits && matches(difference, api, path)
@@ -194,10 +201,22 @@ fn is_near(distance: i64, kafka: &str, ours: &str) -> bool {
     }
 }
 
+/// Whether one list is how the other one begins.
+fn is_beginning(short: &str, long: &str) -> bool {
+    let rest = short.strip_suffix(']').and_then(|items| long.strip_prefix(items));
+    rest.is_some_and(|rest| short == "[]" || rest.starts_with([',', ']']))
+}
+
 /// `*` at the end stands for anything.
 fn is_like(pattern: &str, text: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(begin) => text.starts_with(begin),
         None => pattern == text,
     }
+}
+
+#[test]
+fn only_a_list_that_begins_alike_may_be_longer() {
+    assert!(is_beginning("[]", "[{a}]") && is_beginning("[{a}]", "[{a}, {b}]") && is_beginning("[{a}]", "[{a}]"));
+    assert!(!is_beginning("[{b}]", "[{a}, {b}]") && !is_beginning("[{a}, {b}]", "[{a}]") && !is_beginning("-1", "[]"));
 }

@@ -47,6 +47,7 @@ fn the_same_requests_have_the_same_responses() {
     let mut world = World::new(&kafka, &listener.addresses()[0].to_string(), seed);
     script::run(&mut world, count);
     let undeclared = world.report.print();
+    drop(world);
     println!("repeat with MILLSTREAM_SEED={seed} MILLSTREAM_STEPS={count}");
     assert_eq!(undeclared, 0, "fields differ that are not declared in differences.rs");
 }

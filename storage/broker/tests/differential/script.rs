@@ -1,7 +1,7 @@
 //! The script: which steps there are, and how often each comes.
 
 use crate::steps::{
-    administration, configs, consumer_groups, groups, offsets, records, security, topics, transactions,
+    administration, configs, consumer_groups, groups, offsets, rebalances, records, security, topics, transactions,
 };
 use crate::world::World;
 
@@ -24,7 +24,7 @@ const STEPS: &[(u64, Step)] = &[
     (8, records::list_offsets),
     (3, records::leader_epoch),
     (2, records::init_idempotent),
-    (6, groups::rebalance),
+    (6, rebalances::rebalance),
     (4, groups::heartbeat),
     (3, groups::leave),
     (3, groups::describe),
@@ -52,10 +52,11 @@ const STEPS: &[(u64, Step)] = &[
     (1, security::access),
 ];
 
-/// Runs so many steps.
+/// Runs so many steps, and what takes its time once.
 pub(crate) fn run(world: &mut World, count: u64) {
     let total: u64 = STEPS.iter().map(|(weight, _)| weight).sum();
     administration::warm_up(world);
+    rebalances::warm_up(world);
     consumer_groups::create_topics(world);
     for _ in 0..3 {
         topics::create(world);
@@ -70,4 +71,5 @@ pub(crate) fn run(world: &mut World, count: u64) {
         });
         (step.unwrap().1)(world);
     }
+    groups::expire(world);
 }

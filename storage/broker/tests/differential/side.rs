@@ -53,8 +53,11 @@ impl Side {
         self.topic_ids.insert(name.to_owned(), id);
     }
 
+    /// Who has no id yet comes with one that nobody was given. With transactions (`x`) it is another than without: of a
+    /// transaction that it refuses, Kafka remembers the sequence number, and holds it against later batches of any kind.
     pub(crate) fn producer(&self, name: &str) -> KnownProducer {
-        self.producers.get(name).copied().unwrap_or(KnownProducer { id: 999_999, epoch: 0 })
+        let stranger = KnownProducer { id: if name.contains('x') { 999_998 } else { 999_999 }, epoch: 0 };
+        self.producers.get(name).copied().unwrap_or(stranger)
     }
 
     pub(crate) fn set_producer(&mut self, name: &str, id: i64, epoch: i16) {

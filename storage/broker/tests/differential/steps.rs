@@ -5,6 +5,7 @@ pub(crate) mod configs;
 pub(crate) mod consumer_groups;
 pub(crate) mod groups;
 pub(crate) mod offsets;
+pub(crate) mod rebalances;
 pub(crate) mod records;
 pub(crate) mod security;
 pub(crate) mod topics;

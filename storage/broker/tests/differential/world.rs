@@ -202,6 +202,15 @@ impl World {
     }
 }
 
+/// Whatever ends the script early, what differed until then is told.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.report.print();
+        }
+    }
+}
+
 fn asks_for_patience(response: &ResponseKind) -> bool {
     let mut tree = Node::of(response);
     let mut is_busy = false;

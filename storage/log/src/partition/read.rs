@@ -10,7 +10,11 @@ use super::Partition;
 use super::locate::locate;
 use crate::buffers::Buffers;
 use crate::record::{BatchHeader, crc_matches, split_batch};
+use crate::segment::INDEX_INTERVAL_BYTES;
 use crate::{Error, Extent, Fetched, File, Isolation, Result};
+
+/// The index leads to a batch that is at most so far before the one that is looked for.
+const SLACK_BYTES: usize = INDEX_INTERVAL_BYTES as usize;
 
 /// A place in a segment to read from.
 pub(super) struct Place {
@@ -151,7 +155,7 @@ impl Partition {
 fn read_batches(buffers: &Arc<Buffers>, place: &Place, wanted: Wanted) -> Result<Option<(Bytes, i64)>> {
     let Wanted { offset, limit, bytes_max } = wanted;
     let mut position = place.position;
-    let mut want = bytes_max;
+    let mut want = bytes_max.saturating_add(SLACK_BYTES);
     loop {
         let available = place.size_bytes.saturating_sub(position) as usize;
         let read = |buffer: &mut [u8]| place.file.read_at(buffer, position);
@@ -169,6 +173,9 @@ fn read_batches(buffers: &Arc<Buffers>, place: &Place, wanted: Wanted) -> Result
                 Err(error) => return Err(damaged(to, &error.to_string())),
                 Ok(Some((header, _, _))) if header.base_offset >= limit => break,
                 Ok(Some((header, batch, _))) => {
+                    if from.is_some_and(|from| to + header.size_bytes - from > bytes_max) {
+                        break;
+                    }
                     if header.last_offset() >= offset {
                         if !crc_matches(&header, batch) {
                             if from.is_some() {
@@ -188,7 +195,10 @@ fn read_batches(buffers: &Arc<Buffers>, place: &Place, wanted: Wanted) -> Result
             }
         }
         if let Some(from) = from {
-            return Ok(Some((buffer.slice(from..to), next_offset)));
+            let found = buffer.slice(from..to);
+            // What is small does not keep a buffer from others.
+            let bytes = if found.len() < SLACK_BYTES { Bytes::copy_from_slice(&found) } else { found };
+            return Ok(Some((bytes, next_offset)));
         }
         // Nothing yet: only earlier batches fitted, or the first one is larger than `want`, or the next
         // one lies beyond the limit.

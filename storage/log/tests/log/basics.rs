@@ -54,6 +54,27 @@ fn a_fetch_inside_a_batch_returns_the_whole_batch_and_at_least_one() {
 }
 
 #[test]
+fn a_fetch_returns_as_many_batches_as_may_come_wherever_it_begins() {
+    let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
+    log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    let partition = TopicPartition::new("t", 0);
+    // Far more than one entry of the index.
+    for number in 0..200 {
+        let batch = batch(&[format!("record {number:03}")]);
+        log.append(&partition, batch).unwrap().wait().unwrap();
+    }
+    let size = log.fetch(&partition, 0, 1, Isolation::ReadCommitted).unwrap().bytes.len();
+    for offset in 0..200 {
+        for (bytes_max, expected) in [(0, 1), (1, 1), (size * 3 - 1, 2), (size * 3, 3), (size * 60 + 1, 60)] {
+            let fetched = log.fetch(&partition, offset, bytes_max, Isolation::ReadCommitted).unwrap();
+            let first = fetched.batches().next().unwrap().unwrap().iter().next().unwrap().unwrap().offset;
+            let expected = expected.min(200 - offset as usize);
+            assert_eq!((first, fetched.bytes.len()), (offset, size * expected), "{bytes_max} bytes from {offset}");
+        }
+    }
+}
+
+#[test]
 fn a_partition_of_many_segments_reads_as_one() {
     let log = EmbeddedLog::open(LogOptions::in_memory()).unwrap();
     let mut spec = TopicSpec::new("t", 1);

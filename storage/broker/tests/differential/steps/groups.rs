@@ -1,160 +1,32 @@
-//! Classic groups: two members, each on a connection of its own, because to join is to wait for the other.
+//! Classic groups between rebalances: signs of life, departures, and what others are told of them.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
-    ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest,
-    ListGroupsRequest, RequestKind, ResponseKind, SyncGroupRequest,
+    ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, HeartbeatRequest, LeaveGroupRequest, ListGroupsRequest,
+    RequestKind,
 };
 
+use super::rebalances::{SHORT, member_name, rebalance_of, short_lived_group};
 use super::{any_group, group_id, text};
-use crate::side::Side;
-use crate::tree::Node;
 use crate::world::World;
-
-fn member_name(group: &str, number: usize) -> String {
-    format!("{group}-m{number}")
-}
-
-/// What a member says of itself, as clients write it (version 0 of `ConsumerProtocolSubscription`): Kafka reads it.
-fn subscription(prefix: &str, number: usize) -> Bytes {
-    let mut out = vec![0, 0, 0, 0, 0, 1];
-    let topic = format!("{prefix}t0");
-    out.extend_from_slice(&(topic.len() as u16).to_be_bytes());
-    out.extend_from_slice(topic.as_bytes());
-    out.extend_from_slice(&[0, 0, 0, 1, b'0' + number as u8]);
-    out.into()
-}
-
-fn join(side: &Side, group: &str, number: usize, version: i16, is_known: bool) -> RequestKind {
-    let protocol = |name: &str| {
-        JoinGroupRequestProtocol::default()
-            .with_name(text(name))
-            .with_metadata(subscription(group.trim_end_matches(char::is_alphanumeric), number))
-    };
-    let member_id = if is_known { side.member(&member_name(group, number)).id } else { text("") };
-    let request = JoinGroupRequest::default()
-        .with_group_id(group_id(group))
-        .with_session_timeout_ms(30_000)
-        .with_member_id(member_id)
-        .with_protocol_type(text("consumer"))
-        .with_protocols(vec![protocol("range"), protocol("roundrobin")]);
-    RequestKind::JoinGroup(if version >= 1 { request.with_rebalance_timeout_ms(3_000) } else { request })
-}
-
-/// New members get an id first, then all members join, and the leader hands out assignments.
-pub(crate) fn rebalance(world: &mut World) {
-    let group = any_group(world);
-    let version = world.version((0, 9));
-    if version >= 4 {
-        for number in 0..2 {
-            // Who has no id yet is told one, and does not count before it comes with it.
-            if world.sides.iter().any(|side| side.member(&member_name(&group, number)).id.is_empty()) {
-                let build = |side: &Side| join(side, &group, number, version, false);
-                let learn = |side: &mut Side, response: &ResponseKind| learn_member(side, &group, number, response);
-                world.ask_and_learn(ApiKey::JoinGroup, version, build, learn);
-            }
-        }
-    }
-    join_both(world, &group, version);
-    let version = world.version((0, 5));
-    both(world, ApiKey::SyncGroup, version, &|side, number| {
-        let known = side.member(&member_name(&group, number));
-        let of = |other: usize| {
-            SyncGroupRequestAssignment::default()
-                .with_member_id(side.member(&member_name(&group, other)).id)
-                .with_assignment(format!("share of {other}").into())
-        };
-        let request = SyncGroupRequest::default()
-            .with_group_id(group_id(&group))
-            .with_member_id(known.id)
-            .with_generation_id(known.generation)
-            .with_assignments((0..2).map(of).collect());
-        RequestKind::SyncGroup(if version >= 5 {
-            request.with_protocol_type(Some(text("consumer"))).with_protocol_name(Some(text("range")))
-        } else {
-            request
-        })
-    });
-}
-
-/// Both join. Who is told of a generation without the other joins once more, for the other waits for it.
-fn join_both(world: &mut World, group: &str, version: i16) {
-    let key = ApiKey::JoinGroup;
-    let mut answers = Vec::new();
-    for side in &mut world.sides {
-        for number in 0..2 {
-            let request = join(side, group, number, version, true);
-            side.connections[1 + number].send(key, version, &request);
-            side.connections[1 + number].has_answer(ALONE);
-        }
-        let has_answer: Vec<bool> = (0..2).map(|number| side.connections[1 + number].has_answer(ALONE)).collect();
-        if let Some(number) = (0..2).find(|number| has_answer[*number] && !has_answer[1 - number])
-            && let Some(ResponseKind::JoinGroup(joined)) = side.connections[1 + number].receive(key, version)
-        {
-            side.set_member(&member_name(group, number), &joined.member_id, joined.generation_id);
-            let request = join(side, group, number, version, true);
-            side.connections[1 + number].send(key, version, &request);
-        }
-        answers.push([0, 1].map(|number| side.connections[1 + number].receive(key, version)));
-    }
-    for number in 0..2 {
-        for (side, answers) in world.sides.iter_mut().zip(&answers) {
-            answers[number].iter().for_each(|response| learn_member(side, group, number, response));
-        }
-    }
-    let [kafka, ours] = &mut answers[..] else { return };
-    for (number, (kafka, ours)) in kafka.iter_mut().zip(ours).enumerate() {
-        let responses = [kafka.take(), ours.take()];
-        world.compare(key, version, &format!("member {number} joins {group}"), &responses);
-        // The script goes on alike on both sides.
-        let name = member_name(group, number);
-        if world.sides.iter().any(|side| side.member(&name).id.is_empty()) {
-            world.sides.iter_mut().for_each(|side| side.set_member(&name, &text(""), -1));
-        }
-    }
-}
-
-/// So long who joins waits for others that do not come.
-const ALONE: Duration = Duration::from_millis(60);
-
-/// Sends the requests of both members before it reads the answers.
-fn both(world: &mut World, key: ApiKey, version: i16, build: &dyn Fn(&Side, usize) -> RequestKind) {
-    for side in &mut world.sides {
-        for number in 0..2 {
-            let request = build(side, number);
-            side.connections[1 + number].send(key, version, &request);
-        }
-    }
-    for number in 0..2 {
-        let responses = world.sides.each_mut().map(|side| side.connections[1 + number].receive(key, version));
-        let asked = Node::of(&build(&world.sides[0], number)).brief();
-        world.compare(key, version, &asked, &responses);
-    }
-}
-
-fn learn_member(side: &mut Side, group: &str, number: usize, response: &ResponseKind) {
-    let ResponseKind::JoinGroup(joined) = response else { return };
-    match joined.error_code {
-        0 | 79 => side.set_member(&member_name(group, number), &joined.member_id, joined.generation_id),
-        _ => side.set_member(&member_name(group, number), &text(""), -1),
-    }
-}
 
 pub(crate) fn heartbeat(world: &mut World) {
     let version = world.version((0, 4));
     let group = any_group(world);
     let number = world.below(2) as usize;
     let more = world.pick(&[0, 0, 0, 1]);
+    heartbeat_of(world, version, &group, number, more);
+}
+
+/// The member names a generation that is so many ahead.
+fn heartbeat_of(world: &mut World, version: i16, group: &str, number: usize, more: i32) {
     world.ask(ApiKey::Heartbeat, version, |side| {
-        let known = side.member(&member_name(&group, number));
+        let known = side.member(&member_name(group, number));
         RequestKind::Heartbeat(
             HeartbeatRequest::default()
-                .with_group_id(group_id(&group))
+                .with_group_id(group_id(group))
                 .with_member_id(known.id)
                 .with_generation_id(known.generation + more),
         )
@@ -165,24 +37,55 @@ pub(crate) fn leave(world: &mut World) {
     let version = world.version((0, 5));
     let group = any_group(world);
     let number = world.below(2) as usize;
+    leave_of(world, version, &group, number);
+}
+
+fn leave_of(world: &mut World, version: i16, group: &str, number: usize) {
     world.ask(ApiKey::LeaveGroup, version, |side| {
-        let id = side.member(&member_name(&group, number)).id;
-        let request = LeaveGroupRequest::default().with_group_id(group_id(&group));
+        let id = side.member(&member_name(group, number)).id;
+        let request = LeaveGroupRequest::default().with_group_id(group_id(group));
         RequestKind::LeaveGroup(if version >= 3 {
             request.with_members(vec![MemberIdentity::default().with_member_id(id)])
         } else {
             request.with_member_id(id)
         })
     });
-    world.sides.iter_mut().for_each(|side| side.set_member(&member_name(&group, number), &text(""), -1));
+    world.sides.iter_mut().for_each(|side| side.set_member(&member_name(group, number), &text(""), -1));
 }
 
 pub(crate) fn describe(world: &mut World) {
     let version = world.version((0, 6));
-    let request = DescribeGroupsRequest::default().with_groups(vec![group_id(&any_group(world))]);
-    let request = if version >= 3 { request.with_include_authorized_operations(world.chance(30)) } else { request };
+    let group = any_group(world);
+    let authorized = version >= 3 && world.chance(30);
+    describe_of(world, version, &group, authorized);
+}
+
+fn describe_of(world: &mut World, version: i16, group: &str, authorized: bool) {
+    let request = DescribeGroupsRequest::default()
+        .with_groups(vec![group_id(group)])
+        .with_include_authorized_operations(authorized);
     world.ask(ApiKey::DescribeGroups, version, |_| RequestKind::DescribeGroups(request.clone()));
 }
+
+/// Who is not heard of goes: out of a rebalance when its time is over, out of a group when the member's session is.
+pub(crate) fn expire(world: &mut World) {
+    let group = short_lived_group(world);
+    for (leaves, silence_ms) in [(true, SHORT.rebalance_ms), (false, SHORT.session_ms)] {
+        rebalance_of(world, &group, 5, 5);
+        if leaves {
+            leave_of(world, 5, &group, 0);
+        }
+        heartbeat_of(world, 4, &group, 1, 0);
+        describe_of(world, 5, &group, false);
+        std::thread::sleep(Duration::from_millis(silence_ms.unsigned_abs().into()) + EXPIRY);
+        heartbeat_of(world, 4, &group, 1, 0);
+        describe_of(world, 5, &group, false);
+        world.sides.iter_mut().for_each(|side| side.members.retain(|name, _| !name.starts_with(&group)));
+    }
+}
+
+/// What has expired is gone so much later.
+const EXPIRY: Duration = Duration::from_millis(800);
 
 pub(crate) fn list(world: &mut World) {
     let version = world.version((0, 5));

@@ -17,13 +17,18 @@ pub(crate) fn commit(world: &mut World) {
     let (number, more) = (world.below(2), world.pick(&[0, 0, 0, 1]));
     let is_member = world.chance(60);
     let group_of_nobody = format!("{}alone", world.prefix);
-    let group = if is_member { group } else { world.pick(&[group, group_of_nobody.clone(), group_of_nobody]) };
+    let mut group =
+        if is_member { group } else { world.pick(&[group, group_of_nobody.clone(), group_of_nobody.clone()]) };
     let mut partition = OffsetCommitRequestPartition::default()
         .with_partition_index(any_partition(world))
         .with_committed_offset(world.below(50) as i64)
         .with_committed_metadata(world.pick(&[None, Some("note"), Some("")]).map(text));
     if world.chance(4) {
         partition = partition.with_committed_metadata(Some(text("x".repeat(5_000))));
+        // In Kafka a commit makes its group even if it is refused.
+        if world.sides[0].member(&format!("{group}-m{number}")).id.is_empty() {
+            group.clone_from(&group_of_nobody);
+        }
     }
     if version >= 6 {
         partition = partition.with_committed_leader_epoch(world.pick(&[-1, 0]));
