@@ -25,9 +25,8 @@ pub(crate) struct Broker {
     pub(crate) log: Arc<EmbeddedLog>,
     pub(crate) options: BrokerOptions,
     pub(crate) groups: Groups,
-    /// Memory for requests, for responses to fetches, for answers to everything else, and for fetches that wait.
+    /// Memory for requests, for answers, and for fetches that wait.
     pub(crate) requests: Budget,
-    pub(crate) responses: Budget,
     pub(crate) answers: Budget,
     pub(crate) waits: Budget,
 }
@@ -44,7 +43,6 @@ impl Broker {
             log,
             groups: Groups::new(&options),
             requests: Budget::new(options.requests_bytes_max),
-            responses: Budget::new(options.responses_bytes_max),
             answers: Budget::new(options.answers_bytes_max),
             waits: Budget::new(options.waits_bytes_max),
             options,

@@ -95,11 +95,6 @@ impl Share {
         self.budget.is_some()
     }
 
-    /// How much it is, not counting what goes on without.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
-    }
-
     fn add(&mut self, grant: Grant, budget: &Budget) {
         match grant {
             Grant::Bytes(bytes) => self.bytes += bytes,
@@ -208,11 +203,6 @@ impl Budget {
         if let Ok(grant) = (&mut waiting.grant).await {
             share.add(grant, self);
         }
-    }
-
-    /// Whether `share` is as much as `grow` would make it.
-    pub(crate) fn covers(&self, share: &Share, bytes: usize) -> bool {
-        share.is_overdraft || share.bytes >= bytes.min(self.bytes)
     }
 
     /// Whether so much memory is free.

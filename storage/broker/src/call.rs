@@ -11,10 +11,11 @@ use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
 use crate::api::Api;
 use crate::broker::Broker;
-use crate::budget::{Budget, Share};
+use crate::budget::Share;
+use crate::parts::Parts;
 
 /// So much of an answer is not counted against the memory that all connections share.
-pub(crate) const SMALL_BYTES: usize = 16 << 10;
+const SMALL_BYTES: usize = 16 << 10;
 
 /// The connection is to be closed: the request cannot be understood, so neither could an answer, or there is no memory for one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,9 +24,9 @@ pub(crate) struct Hangup;
 /// An answer as a frame; empty if the client wants none.
 #[derive(Debug, Default)]
 pub(crate) struct Reply {
-    pub(crate) frame: BytesMut,
-    /// Its share of the memory for responses, until it is sent.
-    pub(crate) held: Option<(Budget, Share)>,
+    pub(crate) frame: Parts,
+    /// Its share of the memory for answers, until it is sent.
+    pub(crate) held: Share,
 }
 
 /// An answer that may take its time.
@@ -65,19 +66,24 @@ impl Call {
 
     /// The answer in the layout of a version that may not be the request's.
     pub(crate) fn reply_in<R: Encodable>(&self, response: &R, version: i16) -> Result<Reply, Hangup> {
-        let size = response.compute_size(version).map_err(|_| Hangup)?;
+        let mut held = Share::default();
+        self.hold(&mut held, response.compute_size(version).map_err(|_| Hangup)?)?;
+        Ok(Reply { frame: self.frame(response, version)?.into(), held })
+    }
+
+    /// Makes `held` the share of an answer that takes so much memory.
+    pub(crate) fn hold(&self, held: &mut Share, bytes: usize) -> Result<(), Hangup> {
+        if bytes <= SMALL_BYTES {
+            *held = Share::default();
+            return Ok(());
+        }
         let answers = &self.broker.answers;
-        let held = if size > SMALL_BYTES {
+        if !answers.try_resize(held, bytes) {
             // It cannot wait: what it is made from is memory, too.
-            let share = answers.try_take(size).ok_or_else(|| {
-                answers.refuse();
-                Hangup
-            })?;
-            Some((answers.clone(), share))
-        } else {
-            None
-        };
-        Ok(Reply { frame: self.frame(response, version)?, held })
+            answers.refuse();
+            return Err(Hangup);
+        }
+        Ok(())
     }
 
     /// The answer as a frame that somebody else counts.

@@ -16,9 +16,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use crate::BrokerOptions;
 use crate::api::{self, Api};
 use crate::broker::Broker;
+use crate::budget::Budget;
 use crate::call::{Call, Peer, Pending, Reply};
 use crate::frame::FrameReader;
+use crate::outlet::Outlet;
 use crate::pace::Pace;
+use crate::parts::Part;
 use crate::text::detached;
 
 /// So many appends of one connection may wait for the disk together; every other request waits for those before it and
@@ -36,11 +39,12 @@ struct Due {
 /// Serves a client until it goes, does not read, or says something that cannot be understood.
 pub(crate) async fn serve(
     broker: Arc<Broker>,
-    (read_half, write_half): (impl AsyncRead + Unpin, impl AsyncWrite + Unpin),
+    (read_half, write_half): (impl AsyncRead + Unpin, impl Outlet),
     peer: Peer,
 ) -> io::Result<()> {
     let (sender, receiver) = mpsc::channel(PIPELINE_MAX as usize);
-    let mut writing = pin!(write_answers(write_half, receiver, broker.options.idle_max));
+    let (answers, stalled_max) = (broker.answers.clone(), broker.options.idle_max);
+    let mut writing = pin!(write_answers(write_half, receiver, answers, stalled_max));
     let mut reading = pin!(read_requests(broker, read_half, peer, sender));
     let is_written = poll_fn(|context| match writing.as_mut().poll(context) {
         Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
@@ -160,19 +164,30 @@ fn skip_tags(frame: &mut bytes::Bytes) -> Option<()> {
 }
 
 async fn write_answers(
-    mut stream: impl AsyncWrite + Unpin,
+    mut outlet: impl Outlet,
     mut due: mpsc::Receiver<Due>,
+    answers: Budget,
     stalled_max: Duration,
 ) -> io::Result<()> {
     while let Some(Due { answer, _turn }) = due.recv().await {
-        let Ok(Reply { frame, held }) = answer.await else { return Ok(()) };
-        let budget = held.as_ref().map(|(budget, _)| budget);
-        for mut piece in frame.chunks(PIECE_BYTES) {
-            let mut pace = Pace::new(budget, stalled_max);
-            while !piece.is_empty() {
-                if pace.part(stream.write_buf(&mut piece)).await? == 0 {
-                    return Err(io::ErrorKind::WriteZero.into());
+        let Ok(Reply { mut frame, held }) = answer.await else { return Ok(()) };
+        let budget = held.is_some().then_some(&answers);
+        let (mut pace, mut moved) = (Pace::new(budget, stalled_max), 0);
+        while let Some(part) = frame.next() {
+            let sent = match part {
+                Part::Memory(bytes) => pace.part(outlet.write_buf(bytes)).await?,
+                Part::File(extent) => {
+                    let sent = pace.part(outlet.send(extent)).await?;
+                    extent.advance(sent);
+                    sent
                 }
+            };
+            if sent == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            moved += sent;
+            if moved >= PIECE_BYTES {
+                (pace, moved) = (Pace::new(budget, stalled_max), 0);
             }
         }
     }

@@ -24,9 +24,7 @@ pub struct BrokerOptions {
     pub requests_bytes_max: usize,
     /// `fetch.max.bytes` of one response.
     pub response_bytes_max: usize,
-    /// What the responses to fetches may take together; beyond that each brings little, and waits until it may.
-    pub responses_bytes_max: usize,
-    /// What answers to all other requests may take together; beyond that a connection that asks for a large one is closed.
+    /// What answers may take together; beyond that a connection that asks for a large one is closed.
     pub answers_bytes_max: usize,
     /// What fetches may take together while they wait for records; beyond that those of many partitions do not wait.
     pub waits_bytes_max: usize,
@@ -72,7 +70,6 @@ impl Default for BrokerOptions {
             request_bytes_max: 100 << 20,
             requests_bytes_max: 256 << 20,
             response_bytes_max: 16 << 20,
-            responses_bytes_max: 128 << 20,
             answers_bytes_max: 64 << 20,
             waits_bytes_max: 64 << 20,
             session_timeout_ms: 6_000..=1_800_000,

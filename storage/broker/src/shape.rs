@@ -4,6 +4,8 @@
 //! gigabytes. A walk over the shape checks every count and length against the bytes that are there, and bounds
 //! what the decoded form may take; what passes is safe to decode.
 
+use bytes::{BufMut, BytesMut};
+
 pub(crate) mod requests;
 
 /// A decoded item takes some hundred bytes, so this is some tens of megabytes at most.
@@ -109,6 +111,15 @@ impl Shape {
         };
         walk.fields(self.fields).is_some()
     }
+}
+
+/// Writes an unsigned varint.
+pub(crate) fn put_varint(bytes: &mut BytesMut, mut value: u32) {
+    while value >= 0x80 {
+        bytes.put_u8(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.put_u8(value as u8);
 }
 
 /// Takes an unsigned number of variable length off the front.

@@ -37,9 +37,10 @@ impl AbortedTransaction {
 
 /// Whole record batches and where the partition stands.
 #[derive(Debug, Clone, Default)]
-pub struct Fetched {
-    /// Whole batches, verbatim, with their CRCs checked. The first may start before the offset asked for.
-    pub bytes: Bytes,
+pub struct Fetched<B = Bytes> {
+    /// Whole batches, verbatim. The first may start before the offset asked for. In memory their CRCs were checked; of those
+    /// that are only located, in an [`Extent`](crate::Extent), some headers were looked at.
+    pub bytes: B,
     /// The offset after the last durable record.
     pub high_watermark: i64,
     /// The offset of the first record of an open transaction, else the high watermark.

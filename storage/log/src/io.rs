@@ -5,6 +5,7 @@ mod memory;
 
 use std::fmt::Debug;
 use std::io::Result;
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -97,6 +98,10 @@ pub trait File: Send + Sync + Debug {
     /// # Errors
     /// Whatever the system says; after an error nothing may be assumed about unsynced bytes.
     fn sync(&self) -> Result<()>;
+    /// The file for the system's own calls, if it is one of the system's.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
     /// Whether the file is empty.
     ///
     /// # Errors

@@ -28,6 +28,7 @@ mod checkpoint;
 mod codec;
 mod embedded;
 mod error;
+mod extent;
 mod fetch;
 mod gate;
 mod group;
@@ -48,6 +49,7 @@ mod watch;
 
 pub use embedded::{Appended, EmbeddedLog, Flusher, LogOptions, TransactionInfo, TransactionState, TransactionVersion};
 pub use error::{Error, ErrorKind, Result};
+pub use extent::Extent;
 pub use fetch::{AbortedTransaction, Fetched, Isolation};
 pub use group::{CommittedOffset, ENGINE_PREFIX, GroupOffset, OverdueOffset};
 pub use io::{Disk, File, Io, Memory};

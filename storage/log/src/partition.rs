@@ -2,6 +2,7 @@
 
 mod compact;
 mod cover;
+mod locate;
 mod placed;
 mod read;
 mod restore;

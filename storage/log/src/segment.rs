@@ -248,6 +248,14 @@ impl Segment {
         after.checked_sub(1).and_then(|at| self.index.get(at)).map_or(0, |entry| entry.position)
     }
 
+    /// The last batch in the index that lies at this position or before it, and starts before this offset: its position and
+    /// its first offset.
+    pub(crate) fn last_within(&self, position: u64, offset: i64) -> (u64, i64) {
+        let after = self.index.partition_point(|entry| entry.position <= position && entry.base_offset < offset);
+        let entry = after.checked_sub(1).and_then(|at| self.index.get(at));
+        entry.map_or((0, self.base_offset), |entry| (entry.position, entry.base_offset))
+    }
+
     /// Where to look for the first record of this time or later; `None` if all are older.
     pub(crate) fn look_for_time(&self, timestamp_ms: i64) -> Option<Look> {
         if self.max_timestamp_ms < timestamp_ms {

@@ -1,5 +1,6 @@
 //! `Fetch`: the log's batches as they are, now or as soon as there are any.
 
+mod frame;
 mod read;
 
 use std::sync::Arc;
@@ -61,41 +62,30 @@ async fn answer(call: Call, body: Bytes) -> Result<Reply, Hangup> {
     let mut waiting = None;
     let mut is_last = wait.is_zero() || wanted.is_empty();
     let mut pause = Duration::ZERO;
-    let (read, share) = loop {
-        let (read, share) = reading.read(deadline).await;
+    let read = loop {
+        let read = reading.read()?;
         if read.is_enough || is_last {
-            break (read, share);
+            break read;
         }
         if waiting.is_some() {
-            // Who waits keeps nothing of what was read.
-            drop((read, share));
+            // Who waits keeps nothing of what was found.
+            drop(read);
             is_last = timeout_at(deadline, grown.notified()).await.is_err();
         } else if let Some(room) = room_to_wait(&call, wanted.len()) {
             // Read again before waiting: the partitions may have grown before they were watched.
             waiting = Some((room, watch(&call, &wanted, &grown)));
         } else {
             pause = if read.has_records() { Duration::ZERO } else { wait.min(PAUSE_MAX) };
-            break (read, share);
+            break read;
         }
     };
-    let reply = reply(&call, &read.response(asked), share)?;
+    let reply = read.reply(&call, asked)?;
     drop(wanted);
     if !pause.is_zero() {
         // Who cannot wait for records would ask again at once.
         sleep(pause).await;
     }
     Ok(reply)
-}
-
-/// The answer in its share of the memory for responses, or, if it has none, as any other answer.
-fn reply(call: &Call, response: &FetchResponse, share: Option<Share>) -> Result<Reply, Hangup> {
-    let Some(mut share) = share else { return call.reply(response) };
-    let frame = call.frame(response, call.version)?;
-    let responses = &call.broker.responses;
-    if frame.len() < share.bytes() {
-        responses.try_resize(&mut share, frame.len());
-    }
-    Ok(Reply { frame, held: Some((responses.clone(), share)) })
 }
 
 /// Memory in which to wait for records of so many partitions; `None` if there is none, as few take it for granted.

@@ -9,7 +9,11 @@ use millstream_broker::{BrokerOptions, Listener};
 use millstream_log::{EmbeddedLog, LogOptions};
 
 pub(crate) fn start(options: BrokerOptions) -> (Arc<EmbeddedLog>, Listener, SocketAddr) {
-    let log = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
+    start_over(LogOptions::in_memory(), options)
+}
+
+pub(crate) fn start_over(log: LogOptions, options: BrokerOptions) -> (Arc<EmbeddedLog>, Listener, SocketAddr) {
+    let log = Arc::new(EmbeddedLog::open(log).unwrap());
     let options = BrokerOptions { listeners: vec!["127.0.0.1:0".to_owned()], ..options };
     let listener = Listener::start(Arc::clone(&log), options).unwrap();
     let address = listener.addresses()[0];

@@ -11,8 +11,8 @@ use crate::incoming::Incoming;
 use crate::partition::{Partition, Placement};
 use crate::topic::INTERNAL_TOPICS;
 use crate::{
-    Error, Fetched, GroupOffset, Isolation, Log, PartitionOffsets, Producer, ProducerInfo, Result, Ticket, TimedOffset,
-    TopicInfo, TopicPartition, TopicSpec, TransactionInfo, TransactionVersion, Watch, WriteBatch,
+    Error, Extent, Fetched, GroupOffset, Isolation, Log, PartitionOffsets, Producer, ProducerInfo, Result, Ticket,
+    TimedOffset, TopicInfo, TopicPartition, TopicSpec, TransactionInfo, TransactionVersion, Watch, WriteBatch,
 };
 
 /// An append that is on its way to the disk.
@@ -155,6 +155,21 @@ impl EmbeddedLog {
     /// [`Error::UnknownTopic`], [`Error::UnknownPartition`].
     pub fn partition_offsets(&self, partition: &TopicPartition) -> Result<PartitionOffsets> {
         Ok(self.inner.partition(partition)?.all_offsets())
+    }
+
+    /// Finds what [`Log::fetch`] would read, and leaves it where it is: for who sends it on as it is. Nobody has looked
+    /// at the records, which the CRCs of their batches are for.
+    ///
+    /// # Errors
+    /// As [`Log::fetch`].
+    pub fn locate(
+        &self,
+        from: &TopicPartition,
+        offset: i64,
+        bytes_max: usize,
+        isolation: Isolation,
+    ) -> Result<Fetched<Option<Extent>>> {
+        self.inner.partition(from)?.locate(offset, bytes_max, isolation)
     }
 
     /// The first record, in the order of offsets, whose time is `timestamp_ms` or later; `None` if there is none.

@@ -7,6 +7,7 @@ mod crash;
 mod crash_under_load;
 mod earlier_versions;
 mod idempotence;
+mod locate;
 mod settings;
 mod times;
 mod transaction_versions;

@@ -1,33 +1,26 @@
 //! Reads what a fetch asks for, within its bounds.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::fetch_request::FetchTopic;
-use kafka_protocol::messages::fetch_response::{
-    AbortedTransaction, FetchResponse, FetchableTopicResponse, PartitionData,
-};
+use kafka_protocol::messages::fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{BrokerId, FetchRequest, ProducerId, TopicName};
-use millstream_log::{Isolation, Log};
-use tokio::time::{Instant, timeout_at};
+use millstream_log::{Extent, Isolation};
 use uuid::Uuid;
 
 use super::Wanted;
+use super::frame::FrameWriter;
 use crate::api::leader_epoch::check_epoch;
 use crate::api::list_offsets::isolation;
 use crate::budget::Share;
-use crate::call::{Call, SMALL_BYTES};
+use crate::call::{Call, Hangup, Reply};
 use crate::code::code_of;
 use crate::text::detached;
 
-/// What a response may hold when the memory for responses is used up.
-const SCARCE_BYTES: usize = 64 << 10;
-/// How long a fetch waits for so little of it, be its own time over or not: clients give up after 30 s.
-const SCARCE_MAX: Duration = Duration::from_secs(5);
-/// What the answer takes for a topic besides its name, for a partition besides its records, and for an aborted transaction.
+/// What the answer takes for a topic besides its name; for a partition besides its records, until it is a frame and there;
+/// and for an aborted transaction.
 const TOPIC_BYTES: usize = 128;
-const PARTITION_BYTES: usize = 256;
+const PARTITION_BYTES: usize = size_of::<Found>() + 64;
 const ABORTED_BYTES: usize = 64;
 
 /// How to read.
@@ -37,15 +30,31 @@ pub(super) struct Reading<'a> {
     isolation: Isolation,
     bytes_min: usize,
     bytes_max: usize,
-    /// What the answer takes besides records, if that is to be counted.
+    /// What the answer takes besides records.
     frame_bytes: usize,
 }
 
-/// What was read: the answer for each partition in the order of the request.
+/// What a partition has to say: its answer but for the records, and where these are.
+struct Found {
+    data: PartitionData,
+    extent: Option<Extent>,
+    /// Whether there is more than that.
+    has_more: bool,
+}
+
+impl From<PartitionData> for Found {
+    fn from(data: PartitionData) -> Self {
+        Self { data, extent: None, has_more: false }
+    }
+}
+
+/// What was found: the answer for each partition in the order of the request.
 pub(super) struct Read {
-    partitions: Vec<PartitionData>,
+    partitions: Vec<Found>,
     bytes: usize,
     aborted: usize,
+    /// The memory that all this takes.
+    held: Share,
     /// Whether there is nothing to wait for: enough records or an error.
     pub(super) is_enough: bool,
 }
@@ -62,68 +71,44 @@ impl<'a> Reading<'a> {
             isolation: isolation(request.isolation_level),
             bytes_min: positive(request.min_bytes),
             bytes_max: positive(request.max_bytes).min(asked).min(broker.options.response_bytes_max),
-            frame_bytes: Some(frame_bytes).filter(|bytes| *bytes > SMALL_BYTES).unwrap_or(0),
+            frame_bytes,
         }
     }
 
-    /// Reads, with a share of the memory for responses that is as large as what the answer takes; without records and without
-    /// a share if there is no such memory in time.
-    pub(super) async fn read(&self, deadline: Instant) -> (Read, Option<Share>) {
-        let deadline = deadline.max(Instant::now() + SCARCE_MAX);
-        match timeout_at(deadline, self.read_in_share()).await {
-            Ok((read, share)) => (read, Some(share)),
-            Err(_) => (Read { is_enough: true, ..self.read_up_to(None) }, None),
-        }
+    /// Finds what there is. Records stay where they are; what the answer takes besides is counted as that of any other.
+    pub(super) fn read(&self) -> Result<Read, Hangup> {
+        let mut held = Share::default();
+        self.call.hold(&mut held, self.frame_bytes)?;
+        let read = self.partitions();
+        self.call.hold(&mut held, self.frame_bytes + read.aborted * ABORTED_BYTES)?;
+        Ok(Read { held, ..read })
     }
 
-    async fn read_in_share(&self) -> (Read, Share) {
-        let responses = &self.call.broker.responses;
-        let mut bytes_max = self.bytes_max;
-        let mut share = Share::default();
-        if !responses.try_resize(&mut share, bytes_max + self.frame_bytes) {
-            // Little is soon to be had: a reader that is slow to take its response has to go.
-            bytes_max = bytes_max.min(SCARCE_BYTES);
-            let bytes = bytes_max + self.frame_bytes;
-            responses.grow(&mut share, bytes, bytes).await;
-        }
-        loop {
-            let read = self.read_up_to(Some(bytes_max));
-            let bytes = read.bytes + read.aborted * ABORTED_BYTES + self.frame_bytes;
-            if responses.try_resize(&mut share, bytes) || responses.covers(&share, bytes) {
-                return (read, share);
-            }
-            // A batch comes whole, however large it is, once there is memory for it.
-            drop(read);
-            responses.grow(&mut share, bytes, bytes).await;
-        }
-    }
-
-    /// `bytes_max` is `None` if no records may come.
-    fn read_up_to(&self, bytes_max: Option<usize>) -> Read {
+    fn partitions(&self) -> Read {
         let partitions = Vec::with_capacity(self.wanted.len());
-        let mut read = Read { partitions, bytes: 0, aborted: 0, is_enough: false };
+        let mut read = Read { partitions, bytes: 0, aborted: 0, is_enough: false, held: Share::default() };
         // A partition that has more than may come counts as if all that may had come: nothing is to be waited for.
         let mut there = 0_usize;
         for wanted in self.wanted {
-            let left = bytes_max.map(|bytes_max| bytes_max.saturating_sub(read.bytes));
+            let left = self.bytes_max.saturating_sub(read.bytes);
             // The first batch comes whole, be it larger than all bounds (KIP-74); once they are reached no other does.
-            let left = left.map(|left| if read.bytes == 0 { left.max(1) } else { left }).filter(|left| *left > 0);
+            let left = Some(if read.bytes == 0 { left.max(1) } else { left }).filter(|left| *left > 0);
             let bytes_max = positive(wanted.bytes_max).min(left.unwrap_or(0));
-            let (data, has_more) = self.partition(wanted, left.map(|_| bytes_max));
-            read.is_enough |= data.error_code != 0;
-            let bytes = data.records.as_ref().map_or(0, Bytes::len);
+            let found = self.partition(wanted, left.map(|_| bytes_max));
+            read.is_enough |= found.data.error_code != 0;
+            let bytes = found.extent.as_ref().map_or(0, Extent::len);
             read.bytes += bytes;
-            read.aborted += data.aborted_transactions.as_ref().map_or(0, Vec::len);
-            there = there.saturating_add(if has_more { bytes.max(bytes_max) } else { bytes });
-            read.partitions.push(data);
+            read.aborted += found.data.aborted_transactions.as_ref().map_or(0, Vec::len);
+            there = there.saturating_add(if found.has_more { bytes.max(bytes_max) } else { bytes });
+            read.partitions.push(found);
         }
         // As Kafka does: who wants more than may come gets what may.
-        read.is_enough |= there >= self.bytes_min.min(bytes_max.unwrap_or(0));
+        read.is_enough |= there >= self.bytes_min.min(self.bytes_max);
         read
     }
 
-    /// What a partition has, and whether it has more than that. `bytes_max` is `None` if only its offsets may come.
-    fn partition(&self, wanted: &Wanted, bytes_max: Option<usize>) -> (PartitionData, bool) {
+    /// What a partition has. `bytes_max` is `None` if only its offsets may come.
+    fn partition(&self, wanted: &Wanted, bytes_max: Option<usize>) -> Found {
         let data = PartitionData::default()
             .with_partition_index(wanted.index)
             .with_high_watermark(-1)
@@ -134,20 +119,20 @@ impl<'a> Reading<'a> {
             .with_records(Some(Bytes::new()));
         // As Kafka does: of a partition that there is not, the list is empty, otherwise there is none.
         let unknown =
-            |code: i16| (data.clone().with_error_code(code).with_aborted_transactions(Some(Vec::new())), false);
+            |code: i16| Found::from(data.clone().with_error_code(code).with_aborted_transactions(Some(Vec::new())));
         let Some(partition) = &wanted.partition else { return unknown(ResponseError::UnknownTopicId.code()) };
         let log = &*self.call.broker.log;
         match check_epoch(log, partition, wanted.leader_epoch) {
             Err(error @ ResponseError::UnknownTopicOrPartition) => return unknown(error.code()),
-            Err(error) => return (data.with_error_code(error.code()), false),
+            Err(error) => return data.with_error_code(error.code()).into(),
             Ok(()) => {}
         }
-        let mut fetched = match log.fetch(partition, wanted.offset, bytes_max.unwrap_or(0), self.isolation) {
+        let mut fetched = match log.locate(partition, wanted.offset, bytes_max.unwrap_or(0), self.isolation) {
             Ok(fetched) => fetched,
-            Err(error) => return (data.with_error_code(code_of(&error)), false),
+            Err(error) => return data.with_error_code(code_of(&error)).into(),
         };
         if bytes_max.is_none() {
-            fetched.bytes = Bytes::new();
+            fetched.bytes = None;
             fetched.aborted.clear();
         }
         let aborted = fetched.aborted.iter().map(|aborted| {
@@ -159,14 +144,13 @@ impl<'a> Reading<'a> {
             Isolation::ReadCommitted => fetched.last_stable_offset,
             _ => fetched.high_watermark,
         };
-        let has_more = !fetched.bytes.is_empty() && fetched.next_offset < end;
+        let has_more = fetched.bytes.is_some() && fetched.next_offset < end;
         let data = data
             .with_high_watermark(fetched.high_watermark)
             .with_last_stable_offset(fetched.last_stable_offset)
             .with_log_start_offset(fetched.log_start_offset)
-            .with_aborted_transactions((self.isolation == Isolation::ReadCommitted).then(|| aborted.collect()))
-            .with_records(Some(fetched.bytes));
-        (data, has_more)
+            .with_aborted_transactions((self.isolation == Isolation::ReadCommitted).then(|| aborted.collect()));
+        Found { data, extent: fetched.bytes, has_more }
     }
 }
 
@@ -193,13 +177,22 @@ impl Read {
         self.bytes > 0
     }
 
-    pub(super) fn response(self, asked: Vec<Asked>) -> FetchResponse {
-        let mut partitions = self.partitions.into_iter();
-        let topics = asked.into_iter().map(|asked| {
-            let of_topic = partitions.by_ref().take(asked.partitions).collect();
-            FetchableTopicResponse::default().with_topic(asked.topic).with_topic_id(asked.id).with_partitions(of_topic)
-        });
-        FetchResponse::default().with_responses(topics.collect())
+    /// The answer, in the memory that it holds.
+    pub(super) fn reply(self, call: &Call, asked: Vec<Asked>) -> Result<Reply, Hangup> {
+        let mut frame = FrameWriter::new(call, asked.len())?;
+        let (mut partitions, mut held) = (self.partitions.into_iter(), self.held);
+        for asked in asked {
+            let topic = FetchableTopicResponse::default().with_topic(asked.topic).with_topic_id(asked.id);
+            frame.topic(&topic, asked.partitions)?;
+            for found in partitions.by_ref().take(asked.partitions) {
+                frame.partition(&found.data, found.extent)?;
+            }
+            frame.close();
+        }
+        frame.close();
+        let (frame, in_memory) = frame.finish()?;
+        call.hold(&mut held, in_memory)?;
+        Ok(Reply { frame, held })
     }
 }
 
