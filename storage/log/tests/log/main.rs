@@ -4,6 +4,7 @@
 mod basics;
 mod compaction;
 mod crash;
+mod crash_under_load;
 mod earlier_versions;
 mod idempotence;
 mod locate;

@@ -17,7 +17,7 @@ use crate::call::{Call, Hangup, Reply};
 use crate::code::code_of;
 use crate::text::detached;
 
-/// What the answer takes for a topic besides its name, for a partition besides its records, until it is a frame and there,
+/// What the answer takes for a topic besides its name; for a partition besides its records, until it is a frame and there;
 /// and for an aborted transaction.
 const TOPIC_BYTES: usize = 128;
 const PARTITION_BYTES: usize = size_of::<Found>() + 64;

@@ -2,7 +2,7 @@
 
 use kafka_protocol::messages::FetchRequest;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use millstream_log::Log;
+use millstream_log::{Log, TopicSpec};
 use uuid::Uuid;
 
 use super::*;
@@ -37,30 +37,19 @@ fn an_answer_without_records_is_counted_to_the_last_byte() {
         ("many partitions that there are not", 12, vec![topic("none", PARTITIONS)]),
         ("long names", 12, (0..100).map(|number| topic(&number.to_string().repeat(500), 1)).collect()),
         ("ids of no topic", 13, (1..1_000).map(|id| of_id(id, 1)).collect()),
-        ("topics without partitions", 13, (1..2_000).map(|id| of_id(id, 0)).collect()),
+        ("topics without partitions", 13, (1..2_000).map(|id| of_id(id, 0)).collect::<Vec<_>>()),
     ];
+    let all = broker.options.answers_bytes_max;
     for (what, version, topics) in fetches {
-        let answer = run(call(&broker, api, version), fetch(version, topics));
-        let reply = runtime.block_on(answer).unwrap_or_else(|_| panic!("{what}: no answer"));
-        let Reply { frame, held } = reply;
-        let (bytes, all) = (frame.collect().len(), broker.options.answers_bytes_max);
-        assert!(bytes > 20_000, "{what}: only {bytes} bytes");
+        let answer = || runtime.block_on(run(call(&broker, api, version), fetch(version, topics.clone())));
+        let Reply { frame, held } = answer().unwrap_or_else(|_| panic!("{what}: no answer"));
+        let bytes = frame.collect().len();
         assert!(broker.answers.has(all - bytes) && !broker.answers.has(all - bytes + 1), "{what}");
+        assert!(bytes > 20_000, "{what}: only {bytes} bytes");
         drop(held);
         assert!(broker.answers.has(all), "{what}: it is not given back");
+        // While it is made it takes more, and there must be memory for that, too.
+        let _others = broker.answers.try_take(all - bytes).unwrap();
+        assert!(answer().is_err(), "{what}: there is no memory for what it is made from");
     }
-}
-
-#[test]
-fn an_answer_of_many_partitions_that_has_no_memory_is_refused_and_records_need_none() {
-    let (runtime, broker) = (runtime(), broker_with_partitions());
-    let mut batch = BatchBuilder::new();
-    batch.push(0, None, Some(&vec![b'v'; 500_000]));
-    broker.log.append(&TopicPartition::new("t", 0), batch.finish().unwrap()).unwrap().wait().unwrap();
-    let api = find(ApiKey::Fetch as i16).unwrap();
-    let _all = broker.answers.try_take(broker.options.answers_bytes_max).unwrap();
-    let refused = runtime.block_on(run(call(&broker, api, 12), fetch(12, vec![topic("t", PARTITIONS)])));
-    assert!(refused.is_err() && broker.answers.is_short());
-    let reply = runtime.block_on(run(call(&broker, api, 12), fetch(12, vec![topic("t", 1)])));
-    assert!(reply.unwrap().frame.collect().len() > 500_000);
 }
