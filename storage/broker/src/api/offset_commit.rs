@@ -28,6 +28,8 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
     let allowed = allowed.map_err(|error| match error {
         // A client of that version does not know that members have epochs.
         ResponseError::StaleMemberEpoch if call.version < MEMBER_EPOCH_SINCE => ResponseError::UnsupportedVersion,
+        // A group that has offsets is there, though nobody is in it.
+        ResponseError::GroupIdNotFound if !log.group_offsets(&group).is_empty() => ResponseError::UnknownMemberId,
         ResponseError::GroupIdNotFound if call.version < MEMBER_EPOCH_SINCE => ResponseError::IllegalGeneration,
         error => error,
     });

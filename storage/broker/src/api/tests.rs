@@ -20,6 +20,7 @@ use crate::BrokerOptions;
 use crate::broker::Broker;
 use crate::call::Peer;
 
+mod commits;
 mod creation;
 mod tools;
 
