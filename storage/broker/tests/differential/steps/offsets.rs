@@ -25,8 +25,9 @@ pub(crate) fn commit(world: &mut World) {
         .with_committed_metadata(world.pick(&[None, Some("note"), Some("")]).map(text));
     if world.chance(4) {
         partition = partition.with_committed_metadata(Some(text("x".repeat(5_000))));
-        // In Kafka a commit makes its group even if it is refused.
-        if world.sides[0].member(&format!("{group}-m{number}")).id.is_empty() {
+        // In Kafka a commit without a generation makes its group even if it is refused.
+        let known = world.sides[0].member(&format!("{group}-m{number}"));
+        if known.id.is_empty() && (!is_member || known.generation + more < 0) {
             group.clone_from(&group_of_nobody);
         }
     }
