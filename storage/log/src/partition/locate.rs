@@ -27,7 +27,7 @@ pub(super) fn locate(place: &Place, wanted: Wanted) -> Result<Option<(Extent, i6
         }
         from += header.size_bytes as u64;
     };
-    let end = place.size_bytes.min(from + wanted.bytes_max as u64);
+    let end = place.size_bytes.min(from.saturating_add(wanted.bytes_max as u64));
     let (mut to, mut next_offset) = (from + first.size_bytes as u64, first.next_offset());
     if place.far.0 > to {
         (to, next_offset) = place.far;

@@ -143,7 +143,7 @@ impl Partition {
             file: Arc::clone(&segment.file),
             path: segment.path.clone(),
             position,
-            far: segment.last_within(position + wanted.bytes_max as u64, wanted.limit),
+            far: segment.last_within(position.saturating_add(wanted.bytes_max as u64), wanted.limit),
             size_bytes: segment.size_bytes,
             next_segment: state.segments.get(at + 1).map(|segment| segment.base_offset),
         })
