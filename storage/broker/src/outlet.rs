@@ -8,7 +8,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt, WriteHalf};
 use tokio::net::tcp::OwnedWriteHalf;
 
 /// What is sent of a file at a time.
-const FILE_BYTES: usize = 256 << 10;
+const FILE_BYTES: usize = 1 << 20;
 /// What is copied of it where the system cannot send it by itself.
 const COPY_BYTES: usize = 64 << 10;
 
