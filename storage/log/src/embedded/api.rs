@@ -49,22 +49,16 @@ impl Inner {
     pub(super) fn place<'a>(&self, to: &TopicPartition, batch: impl Into<Incoming<'a>>) -> Result<InQueue> {
         self.gate.check()?;
         let partition = self.partition(to)?;
-        let placed =
-            partition.append(
-                &*self.options.io,
-                self.journaled_bytes_max(),
-                batch.into(),
-                |placement| match placement {
-                    Placement::New(placed) => InQueue {
-                        base_offset: placed.base_offset,
-                        sequence: self.queue.push(&partition, placed),
-                        is_new: true,
-                    },
-                    Placement::Duplicate(base_offset) => {
-                        InQueue { base_offset, sequence: self.queue.sequence(), is_new: false }
-                    }
-                },
-            );
+        let (io, journaled_bytes_max) = (&*self.options.io, self.journaled_bytes_max());
+        let in_queue = |placement| match placement {
+            Placement::New(placed) => {
+                InQueue { base_offset: placed.base_offset, sequence: self.queue.push(&partition, placed), is_new: true }
+            }
+            Placement::Duplicate(base_offset) => {
+                InQueue { base_offset, sequence: self.queue.sequence(), is_new: false }
+            }
+        };
+        let placed = partition.append(io, journaled_bytes_max, batch.into(), in_queue);
         if let Err(error @ Error::Io { .. }) = &placed {
             // A partial write may lie in the segment: nothing may follow it before a recovery.
             self.gate.fail(error);
