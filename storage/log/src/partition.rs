@@ -20,7 +20,7 @@ use crate::producer_state::{Check, ProducerInfo, ProducerStates};
 use crate::record::{BatchHeader, ControlType, HEADER_BYTES, set_place, split_batch};
 use crate::segment::{Segment, Unsynced};
 use crate::watch::Watchers;
-use crate::{Error, Io, Result, TopicConfig, TopicPartition};
+use crate::{Error, Io, Result, TopicConfig, TopicPartition, TransactionVersion};
 
 pub(crate) use compact::Compacted;
 use cover::Cover;
@@ -218,6 +218,11 @@ impl Partition {
             producers: state.producers.clone(),
         };
         (checkpoint, is_new)
+    }
+
+    /// Takes note of a transactional batch that came for it, whatever becomes of the batch.
+    pub(crate) fn note_attempt(&self, header: &BatchHeader, version: TransactionVersion) {
+        self.state().producers.note_attempt(header, version);
     }
 
     /// What is known of its producers, by id.

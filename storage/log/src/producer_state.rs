@@ -1,13 +1,15 @@
 //! What a partition knows of its producers: sequence numbers and open transactions.
 
+mod attempts;
 mod recent;
 
 use std::collections::BTreeMap;
 
 use crate::codec::{Decoder, Encode};
 use crate::record::{BatchHeader, NO_PRODUCER_ID};
-use crate::{AbortedTransaction, Error, Producer, Result, TopicPartition};
+use crate::{AbortedTransaction, Error, Producer, Result, TopicPartition, TransactionVersion};
 
+use attempts::Attempts;
 use recent::{Recent, is_before};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,32 +55,50 @@ pub struct ProducerInfo {
 pub(crate) struct ProducerStates {
     producers: BTreeMap<i64, State>,
     aborted: Vec<AbortedTransaction>,
+    attempts: Attempts,
 }
 
 impl ProducerStates {
-    /// Decides whether a batch may be appended. A producer that is not known may start anywhere: what was
-    /// known of it may have expired.
+    /// Takes note of a transactional batch that is about to be looked at, and may be refused.
+    pub(crate) fn note_attempt(&mut self, header: &BatchHeader, version: TransactionVersion) {
+        let state = self.producers.get(&header.producer_id);
+        let is_open = state.is_some_and(|state| state.epoch == header.producer_epoch && state.open_since.is_some());
+        if !is_open && header.base_sequence >= 0 {
+            self.attempts.note(header, version);
+        }
+    }
+
+    /// Decides whether a batch may be appended. A producer that is not known may start anywhere, unless it has tried
+    /// to start elsewhere: what was known of it may have expired.
     pub(crate) fn check(&self, header: &BatchHeader, partition: &TopicPartition) -> Result<Check> {
-        let Some(state) = self.producers.get(&header.producer_id) else { return Ok(Check::Next) };
+        let state = self.producers.get(&header.producer_id);
         let (id, found) = (header.producer_id, header.base_sequence);
-        if header.producer_epoch < state.epoch {
+        if state.is_some_and(|state| header.producer_epoch < state.epoch) {
             return Err(Error::Fenced { id, epoch: header.producer_epoch });
         }
         if header.is_control() || found < 0 {
             return Ok(Check::Next);
         }
-        let is_known = header.producer_epoch == state.epoch;
-        if is_known && let Some(base_offset) = state.recent.find(header) {
+        let of_epoch = state.filter(|state| header.producer_epoch == state.epoch).map(|state| &state.recent);
+        if let Some(base_offset) = of_epoch.and_then(|recent| recent.find(header)) {
             return Ok(Check::Duplicate(base_offset));
         }
-        let expected = if is_known { state.recent.expected() } else { 0 };
-        let partition = partition.clone();
+        let out_of_order =
+            |expected| Err(Error::OutOfOrderSequence { id, partition: partition.clone(), found, expected });
+        let has_sent = state.is_some_and(|state| state.recent.last_sequence().is_some());
+        if let Some(expected) = self.attempts.expected(header, has_sent) {
+            return out_of_order(expected);
+        }
+        if state.is_none() {
+            return Ok(Check::Next);
+        }
+        let expected = of_epoch.map_or(0, Recent::expected);
         if found == expected {
             Ok(Check::Next)
-        } else if is_known && is_before(found, expected) {
-            Err(Error::DuplicateSequence { id, partition, found, expected })
+        } else if of_epoch.is_some() && is_before(found, expected) {
+            Err(Error::DuplicateSequence { id, partition: partition.clone(), found, expected })
         } else {
-            Err(Error::OutOfOrderSequence { id, partition, found, expected })
+            out_of_order(expected)
         }
     }
 
@@ -86,6 +106,9 @@ impl ProducerStates {
     pub(crate) fn note(&mut self, header: &BatchHeader, commits: Option<bool>, now_ms: i64) {
         if header.producer_id == NO_PRODUCER_ID {
             return;
+        }
+        if header.is_transactional() {
+            self.attempts.forget(header.producer_id);
         }
         self.make_room(header.producer_id);
         let state = self.producers.entry(header.producer_id).or_insert_with(|| State {
@@ -276,6 +299,41 @@ mod tests {
         states.note(&data_of(1, 2, 0), None, 0);
         assert!(matches!(states.check(&data(4, 1), &partition), Err(Error::Fenced { .. })));
         assert_eq!(states.check(&data_of(1, 4, 0), &partition).unwrap(), Check::Duplicate(2));
+    }
+
+    #[test]
+    fn what_follows_a_refused_batch_cannot_begin_its_transaction() {
+        use TransactionVersion::{One, Two};
+        let partition = TopicPartition::new("t", 0);
+        let is_refused = |states: &ProducerStates, header: &BatchHeader| match states.check(header, &partition) {
+            Ok(checked) => checked != Check::Next,
+            Err(error) => matches!(error, Error::OutOfOrderSequence { .. }),
+        };
+        let mut states = ProducerStates::default();
+        states.note_attempt(&data(0, 4), One);
+        assert!(!is_refused(&states, &data(0, 4)));
+        states.note_attempt(&data(0, 2), One);
+        states.note_attempt(&data(0, 6), One);
+        assert!(is_refused(&states, &data(0, 4)) && !is_refused(&states, &data(0, 2)));
+        // Another epoch has numbers of its own.
+        states.note_attempt(&data_of(1, 0, 8), One);
+        assert!(!is_refused(&states, &data_of(1, 0, 8)));
+
+        // Who is unknown begins at 0 in version 2, and where in version 1 is not known.
+        let mut states = ProducerStates::default();
+        states.note_attempt(&data(0, 2), Two);
+        assert!(is_refused(&states, &data(0, 2)) && !is_refused(&states, &data(0, 0)));
+        states.note(&data(0, 0), None, 0);
+        // While the transaction is open the numbers alone say what is next.
+        states.note_attempt(&data(0, 0), Two);
+        assert!(!is_refused(&states, &data(2, 2)));
+        // After it, what was sent again is not taken for the beginning of the next one.
+        states.note(&header(2, control_batch(ControlType::Commit, 7, 0, 0).unwrap()), Some(true), 0);
+        states.note_attempt(&data(0, 0), One);
+        assert!(is_refused(&states, &data(3, 2)));
+        // An end forgets it.
+        states.note(&header(3, control_batch(ControlType::Commit, 7, 0, 0).unwrap()), Some(true), 0);
+        assert!(!is_refused(&states, &data(4, 2)));
     }
 
     #[test]

@@ -106,7 +106,7 @@ fn start(call: &Call, wanted: &Wanted, topic: TopicProduceData, kept: &mut Kept)
                 refused.describe(call.version, &mut response, kept);
                 if let Some((log_start, _)) = name
                     .as_ref()
-                    .filter(|_| wanted.transactional_id.is_none() && refused.is_of_log())
+                    .filter(|_| refused.is_of_log(wanted.transactional_id.is_some()))
                     .and_then(|name| call.broker.log.offsets(&TopicPartition::new(Arc::clone(name), index)).ok())
                     && call.version >= LOG_START_SINCE
                 {

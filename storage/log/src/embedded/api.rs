@@ -87,12 +87,14 @@ impl Inner {
         version: TransactionVersion,
     ) -> Result<Appended> {
         let header = check_batch(&batch)?;
-        let config = self.partition(to)?.config();
+        let partition = self.partition(to)?;
+        let config = partition.config();
         let now_ms = self.options.io.now_ms();
-        let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
         if header.is_transactional() {
-            // Of two faults Kafka names this one first. It is looked for again once nothing can come between.
-            locked(&self.coordinator).expect_open(producer, to, version)?;
+            partition.note_attempt(&header, version);
+            // Before anything is said of the records, as in Kafka: refused ones leave a transaction open, too.
+            let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
+            drop(self.join_transaction(&header, to, version)?);
         }
         check_records(&header, &batch, to, &config, now_ms)?;
         let batch = match batch {
@@ -107,17 +109,12 @@ impl Inner {
         let batch = convert(&header, batch, &config, now_ms)?;
         self.wait_for_room();
         let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
-        // Held until the batch is placed, or the transaction could end between the two.
-        let mut coordinator = header.is_transactional().then(|| locked(&self.coordinator));
-        if let Some(coordinator) = &coordinator {
-            coordinator.expect_open(producer, to, version)?;
-        }
+        // Once more, and held until the batch is placed, or the transaction could end between the two.
+        let _coordinator = match header.is_transactional() {
+            true => Some(self.join_transaction(&header, to, version)?),
+            false => None,
+        };
         let placed = self.place(to, batch)?;
-        if let Some(coordinator) = &mut coordinator
-            && placed.is_new
-        {
-            self.note_partitions(coordinator, producer, std::slice::from_ref(to))?;
-        }
         let ticket = Ticket::new(Arc::clone(&self.gate), placed.sequence, placed.base_offset);
         Ok(Appended { ticket, append_time_ms: (config.log_append_time && placed.is_new).then_some(now_ms) })
     }

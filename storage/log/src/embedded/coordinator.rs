@@ -10,7 +10,6 @@ use std::sync::PoisonError;
 
 use super::Inner;
 use super::producer_ids::ProducerIds;
-use super::transactions::TransactionVersion;
 use crate::codec::{Decoder, Encode};
 use crate::topic::STATE_TOPIC;
 use crate::{Error, Producer, Result, TopicPartition};
@@ -229,19 +228,6 @@ impl Coordinator {
         }
         let transactional_id = info.transactional_id.clone();
         Err(Error::NotInTransaction { transactional_id, partition: partition.clone() })
-    }
-
-    /// That a transactional batch of this producer may go to the partition.
-    pub(super) fn expect_open(
-        &self,
-        producer: Producer,
-        partition: &TopicPartition,
-        version: TransactionVersion,
-    ) -> Result<()> {
-        match version {
-            TransactionVersion::One => self.expect_added(producer, partition),
-            TransactionVersion::Two => self.expect(producer).map(drop),
-        }
     }
 
     /// Forgets that transactions are open in a topic that is gone.

@@ -5,7 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 use super::coordinator::{Coordinator, NOBODY, TransactionInfo, TransactionState};
 use super::{Inner, locked};
 use crate::group::{OFFSETS_TOPIC, transactional_offsets_batch};
-use crate::record::{BatchBuilder, ControlType, control_batch};
+use crate::record::{BatchBuilder, BatchHeader, ControlType, control_batch};
 use crate::topic::STATE_TOPIC;
 use crate::{Error, GroupOffset, Producer, Result, Ticket, TopicPartition};
 
@@ -162,6 +162,25 @@ impl Inner {
         }
         info.partitions.extend(partitions.iter().cloned());
         self.keep(coordinator, info)
+    }
+
+    /// What a transactional batch does before it may be appended: in version 2 its partition is added to its
+    /// producer's transaction by it, in version 1 that must have been done. The caller holds `unit`.
+    pub(super) fn join_transaction(
+        &self,
+        header: &BatchHeader,
+        partition: &TopicPartition,
+        version: TransactionVersion,
+    ) -> Result<MutexGuard<'_, Coordinator>> {
+        let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
+        let mut coordinator = locked(&self.coordinator);
+        match version {
+            TransactionVersion::One => coordinator.expect_added(producer, partition)?,
+            TransactionVersion::Two => {
+                self.note_partitions(&mut coordinator, producer, std::slice::from_ref(partition))?;
+            }
+        }
+        Ok(coordinator)
     }
 
     pub(super) fn add_partitions(&self, producer: Producer, partitions: &[TopicPartition]) -> Result<Ticket> {

@@ -27,15 +27,16 @@ impl Refused {
         Self { code, message, records: Vec::new(), reason: String::new() }
     }
 
-    /// Whether the batch is sound but not what the partition takes: such an answer says where the log begins.
-    pub(super) fn is_of_log(&self) -> bool {
+    /// Whether the batch is sound but not what the partition takes: such an answer says where the log begins. The epoch
+    /// of a transactional producer is for the coordinator to judge.
+    pub(super) fn is_of_log(&self, has_transactional_id: bool) -> bool {
         let errors = [
             ResponseError::OutOfOrderSequenceNumber,
             ResponseError::DuplicateSequenceNumber,
-            ResponseError::InvalidProducerEpoch,
             ResponseError::InvalidTimestamp,
         ];
-        !self.records.is_empty() || errors.iter().any(|error| error.code() == self.code)
+        let is_epoch = self.code == ResponseError::InvalidProducerEpoch.code() && !has_transactional_id;
+        is_epoch || !self.records.is_empty() || errors.iter().any(|error| error.code() == self.code)
     }
 }
 
