@@ -15,7 +15,7 @@ pub(crate) const REWRITTEN: &str = ".rewritten";
 pub(crate) const SLICE_BYTES: u64 = 512 << 10;
 
 /// A new index entry at most every so many bytes, as Kafka's `index.interval.bytes`.
-pub(crate) const INDEX_INTERVAL_BYTES: u64 = 4096;
+const INDEX_INTERVAL_BYTES: u64 = 4096;
 
 /// Where a batch starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,12 +9,11 @@ use bytes::Bytes;
 use super::Partition;
 use super::locate::locate;
 use crate::buffers::Buffers;
-use crate::record::{BatchHeader, crc_matches, split_batch};
-use crate::segment::INDEX_INTERVAL_BYTES;
+use crate::record::{crc_matches, split_batch};
 use crate::{Error, Extent, Fetched, File, Isolation, Result};
 
-/// The index leads to a batch that is at most so far before the one that is looked for.
-const SLACK_BYTES: usize = INDEX_INTERVAL_BYTES as usize;
+/// Less than that is copied out of its buffer.
+const SMALL_BYTES: usize = 4096;
 
 /// A place in a segment to read from.
 pub(super) struct Place {
@@ -150,68 +149,35 @@ impl Partition {
     }
 }
 
-/// Reads whole batches of one segment: from the one that holds `offset` to the last that starts before
-/// `limit`, up to `bytes_max` but at least one. Their CRCs are checked. With them comes the offset that follows.
+/// Reads the batches that are to be found in a segment and checks their CRCs. What comes before the damage can be read;
+/// the next fetch starts at the damage and reports it.
 fn read_batches(buffers: &Arc<Buffers>, place: &Place, wanted: Wanted) -> Result<Option<(Bytes, i64)>> {
-    let Wanted { offset, limit, bytes_max } = wanted;
-    let mut position = place.position;
-    let mut want = bytes_max.saturating_add(SLACK_BYTES);
-    loop {
-        let available = place.size_bytes.saturating_sub(position) as usize;
-        let read = |buffer: &mut [u8]| place.file.read_at(buffer, position);
-        let buffer = buffers.fill(want.min(available), read).map_err(Error::io("read", &place.path))?;
-        let damaged = |at: usize, reason: &str| Error::damaged(&place.path, position + at as u64, reason);
-        if buffer.len() < want.min(available) {
-            return Err(damaged(buffer.len(), "the file ends here, more had been written"));
-        }
-        let (mut from, mut to, mut next_offset) = (None, 0, offset);
-        let mut needed = None;
-        while let Some(rest) = buffer.get(to..) {
-            match split_batch(rest) {
-                // What comes before the damage can be read; the next fetch starts at the damage and reports it.
-                Err(_) if from.is_some() => break,
-                Err(error) => return Err(damaged(to, &error.to_string())),
-                Ok(Some((header, _, _))) if header.base_offset >= limit => break,
-                Ok(Some((header, batch, _))) => {
-                    if from.is_some_and(|from| to + header.size_bytes - from > bytes_max) {
-                        break;
-                    }
-                    if header.last_offset() >= offset {
-                        if !crc_matches(&header, batch) {
-                            if from.is_some() {
-                                break;
-                            }
-                            return Err(damaged(to, "the CRC of a batch does not match"));
-                        }
-                        from.get_or_insert(to);
-                    }
-                    to += header.size_bytes;
-                    next_offset = header.next_offset();
-                }
-                Ok(None) => {
-                    needed = BatchHeader::parse(rest).ok().map(|header| header.size_bytes);
-                    break;
-                }
-            }
-        }
-        if let Some(from) = from {
-            let found = buffer.slice(from..to);
-            // What is small does not keep a buffer from others.
-            let bytes = if found.len() < SLACK_BYTES { Bytes::copy_from_slice(&found) } else { found };
-            return Ok(Some((bytes, next_offset)));
-        }
-        // Nothing yet: only earlier batches fitted, or the first one is larger than `want`, or the next
-        // one lies beyond the limit.
-        if needed.is_some_and(|needed| needed > available - to) {
-            return Err(damaged(to, "a batch is longer than its file"));
-        }
-        if to == 0 && needed.is_none() && (want >= available || buffer.len() >= crate::record::HEADER_BYTES) {
-            return Ok(None);
-        }
-        position += to as u64;
-        want = needed.unwrap_or(crate::record::HEADER_BYTES).max(bytes_max);
-        if place.size_bytes <= position {
-            return Ok(None);
-        }
+    let Some((extent, _)) = locate(place, wanted)? else { return Ok(None) };
+    let damaged = |at: usize, reason: &str| Error::damaged(&place.path, extent.position + at as u64, reason);
+    let read = |buffer: &mut [u8]| extent.file.read_at(buffer, extent.position);
+    let buffer = buffers.fill(extent.length, read).map_err(Error::io("read", &place.path))?;
+    if buffer.len() < extent.length {
+        return Err(damaged(buffer.len(), "the file ends here, more had been written"));
     }
+    let (mut whole, mut next_offset) = (0, wanted.offset);
+    while let Some(rest) = buffer.get(whole..).filter(|rest| !rest.is_empty()) {
+        let fault = match split_batch(rest) {
+            Ok(Some((header, batch, _))) if crc_matches(&header, batch) => {
+                whole += header.size_bytes;
+                next_offset = header.next_offset();
+                continue;
+            }
+            Ok(Some(_)) => "the CRC of a batch does not match".to_owned(),
+            Ok(None) => "a batch is longer than what was written".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        if whole == 0 {
+            return Err(damaged(0, &fault));
+        }
+        break;
+    }
+    let found = buffer.slice(..whole);
+    // What is small does not keep a buffer from others.
+    let bytes = if found.len() < SMALL_BYTES { Bytes::copy_from_slice(&found) } else { found };
+    Ok(Some((bytes, next_offset)))
 }
