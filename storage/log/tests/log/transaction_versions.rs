@@ -63,6 +63,31 @@ fn in_version_2_markers_have_the_next_epoch_and_late_batches_are_fenced() {
     assert_eq!(committed(&log, &partition), ["two"]);
 }
 
+/// Of two batches on their way the first one is refused. The second one, if it were taken, would leave no place for the
+/// first one to come again.
+#[test]
+fn in_version_2_a_refused_batch_is_in_the_transaction_and_holds_back_what_follows() {
+    let (log, partition) = log_with_topic();
+    let producer = log.init_producer("me").unwrap();
+    let large = transactional(producer, 0, &"v".repeat(2_000_000));
+    assert!(matches!(log.append(&partition, large), Err(Error::BatchTooLarge { .. })));
+    let info = log.transaction("me").unwrap();
+    assert_eq!((info.state, info.partitions.contains(&partition)), (TransactionState::Ongoing, true));
+    let second = || log.append(&partition, transactional(producer, 1, "second"));
+    assert!(matches!(second(), Err(Error::OutOfOrderSequence { expected: 0, .. })));
+    log.append(&partition, transactional(producer, 0, "first")).unwrap();
+    second().unwrap();
+    let (_, producer) = log.end_transaction_and_bump(producer, true).unwrap();
+    assert_eq!(committed(&log, &partition), ["first", "second"]);
+
+    // An abort has a marker in the partition, though there is nothing else of its transaction.
+    let before = log.partition_offsets(&partition).unwrap().high_watermark;
+    log.append(&partition, transactional(producer, 0, &"v".repeat(2_000_000))).unwrap_err();
+    log.end_transaction_and_bump(producer, false).unwrap();
+    let after = log.partition_offsets(&partition).unwrap();
+    assert_eq!((after.high_watermark, after.last_stable), (before + 1, before + 1));
+}
+
 #[test]
 fn in_version_2_there_must_be_a_transaction_to_commit_but_not_to_abort() {
     let (log, partition) = log_with_topic();
