@@ -29,11 +29,8 @@ impl Attempts {
             self.by_producer.pop_first();
         }
         let (epoch, sequence) = (header.producer_epoch, header.base_sequence);
-        let attempt = self.by_producer.entry(header.producer_id).or_insert(Attempt {
-            epoch,
-            lowest_sequence: sequence,
-            version,
-        });
+        let attempt =
+            self.by_producer.entry(header.producer_id).or_insert(Attempt { epoch, lowest_sequence: sequence, version });
         if epoch > attempt.epoch {
             (attempt.epoch, attempt.lowest_sequence) = (epoch, sequence);
         } else if epoch == attempt.epoch {

@@ -138,12 +138,11 @@ impl TopicSetting {
             Access::Number { get, .. } => get(config).to_string(),
             Access::Ratio { get, .. } => (f64::from(get(config)) / 1e6).to_string(),
             Access::Choice { allowed, get, .. } => allowed.get(get(config)).copied().unwrap_or_default().to_owned(),
-            Access::Policy => match config.cleanup_policy {
-                CleanupPolicy::Delete => "delete",
-                CleanupPolicy::Compact => "compact",
-                CleanupPolicy::CompactAndDelete => "compact,delete",
+            Access::Policy => {
+                // Of two words the order is as it was given.
+                let given = config.given.get(self.name).filter(|given| policy(given) == Ok(config.cleanup_policy));
+                given.map_or_else(|| name_of(config.cleanup_policy).to_owned(), |given| words(given).join(","))
             }
-            .to_owned(),
             Access::Reported { default, .. } => {
                 config.given.get(self.name).map_or_else(|| (*default).to_owned(), Clone::clone)
             }
@@ -207,8 +206,20 @@ impl TopicSetting {
     }
 }
 
+fn words(value: &str) -> Vec<&str> {
+    value.split(',').map(str::trim).collect()
+}
+
+fn name_of(policy: CleanupPolicy) -> &'static str {
+    match policy {
+        CleanupPolicy::Delete => "delete",
+        CleanupPolicy::Compact => "compact",
+        CleanupPolicy::CompactAndDelete => "compact,delete",
+    }
+}
+
 fn policy(value: &str) -> Result<CleanupPolicy, String> {
-    let words: Vec<&str> = value.split(',').map(str::trim).collect();
+    let words = words(value);
     if let Some(wrong) = words.iter().find(|word| !matches!(**word, "delete" | "compact")) {
         return Err(format!("\"{wrong}\" is none of delete, compact"));
     }
@@ -289,6 +300,7 @@ mod tests {
         config.reset("preallocate").unwrap();
         for (name, value) in [
             ("cleanup.policy", "compact,delete"),
+            ("cleanup.policy", "delete,compact"),
             ("retention.ms", "-1"),
             ("min.cleanable.dirty.ratio", "0.01"),
             ("compression.type", "zstd"),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use kafka_protocol::ResponseError;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
@@ -9,10 +10,11 @@ use kafka_protocol::messages::create_topics_request::{
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_topic_partitions_request::TopicRequest;
+use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
     ApiKey, BrokerId, CreatePartitionsRequest, CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest,
-    DescribeTopicPartitionsRequest, MetadataRequest, RequestKind, ResponseKind,
+    DescribeTopicPartitionsRequest, ListOffsetsRequest, MetadataRequest, RequestKind, ResponseKind,
 };
 
 use super::{any_partition, any_topic, text, topic_name};
@@ -103,6 +105,31 @@ pub(crate) fn settle(world: &mut World, name: &str) {
             }
         }
         if seen[0] == seen[1] || begun.elapsed() > Duration::from_secs(3) {
+            return settle_leaders(world, name, seen[0].1);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Waits until Kafka has taken up the partitions that it has promised: before, it does not know their leaders' epoch.
+fn settle_leaders(world: &mut World, name: &str, partitions: usize) {
+    let partition = |index| {
+        ListOffsetsPartition::default()
+            .with_partition_index(index as i32)
+            .with_timestamp(-1)
+            .with_current_leader_epoch(0)
+    };
+    let topic = ListOffsetsTopic::default()
+        .with_name(topic_name(name))
+        .with_partitions((0..partitions).map(partition).collect());
+    let request = ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(vec![topic]);
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(3) {
+        let responses = world.ask_quietly(ApiKey::ListOffsets, 4, &|_| RequestKind::ListOffsets(request.clone()));
+        let Some(ResponseKind::ListOffsets(response)) = &responses[0] else { panic!("no offsets") };
+        let mut codes =
+            response.topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code);
+        if codes.all(|code| code != ResponseError::UnknownLeaderEpoch.code()) {
             return;
         }
         std::thread::sleep(Duration::from_millis(10));
