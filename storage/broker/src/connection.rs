@@ -6,35 +6,24 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::EmbeddedLog;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, split};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::io::{AsyncRead, AsyncWrite, split};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::BrokerOptions;
+use crate::answers::{self, Due};
 use crate::api::{self, Api};
 use crate::broker::Broker;
-use crate::budget::Budget;
-use crate::call::{Call, Peer, Pending, Reply};
+use crate::call::{Call, Peer};
 use crate::frame::FrameReader;
 use crate::outlet::Outlet;
-use crate::pace::Pace;
-use crate::parts::Part;
 use crate::text::detached;
 
 /// So many appends of one connection may wait for the disk together; every other request waits for those before it and
 /// is waited for, so that a connection never holds more than one answer of some size.
 const PIPELINE_MAX: u32 = 16;
-/// So much of an answer must be taken at a time.
-const PIECE_BYTES: usize = 256 << 10;
-
-/// An answer that is due, and what is released once it is sent.
-struct Due {
-    answer: Pending,
-    _turn: OwnedSemaphorePermit,
-}
 
 /// Serves a client until it goes, does not read, or says something that cannot be understood.
 pub(crate) async fn serve(
@@ -43,8 +32,8 @@ pub(crate) async fn serve(
     peer: Peer,
 ) -> io::Result<()> {
     let (sender, receiver) = mpsc::channel(PIPELINE_MAX as usize);
-    let (answers, stalled_max) = (broker.answers.clone(), broker.options.idle_max);
-    let mut writing = pin!(write_answers(write_half, receiver, answers, stalled_max));
+    let (budget, stalled_max) = (broker.answers.clone(), broker.options.idle_max);
+    let mut writing = pin!(answers::send_all(write_half, receiver, budget, stalled_max));
     let mut reading = pin!(read_requests(broker, read_half, peer, sender));
     let is_written = poll_fn(|context| match writing.as_mut().poll(context) {
         Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| true)),
@@ -99,7 +88,7 @@ async fn read_requests(
         let (Ok(turn), Some((call, body))) = (turn, open(&broker, peer, frame)) else { return Ok(()) };
         waits_for_others = call.api.waits_for_others;
         let answer = api::run(call, body);
-        if sender.send(Due { answer, _turn: turn }).await.is_err() {
+        if sender.send(Due { answer, turn }).await.is_err() {
             return Ok(());
         }
     }
@@ -161,35 +150,4 @@ fn skip_tags(frame: &mut bytes::Bytes) -> Option<()> {
     let skipped = frame.len() - rest.len();
     let _ = frame.split_to(skipped);
     Some(())
-}
-
-async fn write_answers(
-    mut outlet: impl Outlet,
-    mut due: mpsc::Receiver<Due>,
-    answers: Budget,
-    stalled_max: Duration,
-) -> io::Result<()> {
-    while let Some(Due { answer, _turn }) = due.recv().await {
-        let Ok(Reply { mut frame, held }) = answer.await else { return Ok(()) };
-        let budget = held.is_some().then_some(&answers);
-        let (mut pace, mut moved) = (Pace::new(budget, stalled_max), 0);
-        while let Some(part) = frame.next() {
-            let sent = match part {
-                Part::Memory(bytes) => pace.part(outlet.write_buf(bytes)).await?,
-                Part::File(extent) => {
-                    let sent = pace.part(outlet.send(extent)).await?;
-                    extent.advance(sent);
-                    sent
-                }
-            };
-            if sent == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            moved += sent;
-            if moved >= PIECE_BYTES {
-                (pace, moved) = (Pace::new(budget, stalled_max), 0);
-            }
-        }
-    }
-    Ok(())
 }

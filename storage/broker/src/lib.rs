@@ -17,6 +17,7 @@
 //! // Dropping the listener closes all connections.
 //! ```
 
+mod answers;
 mod api;
 mod broker;
 mod budget;

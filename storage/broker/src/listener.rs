@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use millstream_log::EmbeddedLog;
@@ -34,7 +35,7 @@ impl Listener {
     /// [`Error::Listen`] if an address cannot be listened on, [`Error::Threads`].
     pub fn start(log: Arc<EmbeddedLog>, options: BrokerOptions) -> Result<Self> {
         let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(workers())
             .thread_name("broker")
             .enable_all()
             .build()
@@ -73,6 +74,12 @@ impl Drop for Listener {
             runtime.shutdown_timeout(Duration::from_secs(5));
         }
     }
+}
+
+/// How many threads serve clients: half as many as there are cores, so that the journal and the queries have the others. A
+/// second one on two cores wakes and sleeps more than it serves.
+fn workers() -> usize {
+    thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

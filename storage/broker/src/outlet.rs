@@ -47,7 +47,7 @@ impl<S: AsyncWrite> Outlet for WriteHalf<S> {
     }
 }
 
-async fn copy(stream: &mut (impl AsyncWrite + Unpin), extent: &Extent) -> io::Result<usize> {
+pub(crate) async fn copy(stream: &mut (impl AsyncWrite + Unpin), extent: &Extent) -> io::Result<usize> {
     let mut bytes = vec![0; extent.len().min(COPY_BYTES)];
     let read = extent.read(&mut bytes)?;
     stream.write(bytes.get(..read).unwrap_or_default()).await

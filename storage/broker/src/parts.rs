@@ -39,6 +39,16 @@ impl Parts {
         self.parts.front_mut()
     }
 
+    /// Its bytes, if they are in memory and no more than so many; none if there are none.
+    pub(crate) fn small(&self, bytes_max: usize) -> Option<&[u8]> {
+        let mut parts = self.parts.iter();
+        match (parts.next(), parts.next()) {
+            (None, _) => Some(&[]),
+            (Some(Part::Memory(bytes)), None) if bytes.len() <= bytes_max => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// All of it in memory.
     #[cfg(test)]
     pub(crate) fn collect(self) -> Bytes {

@@ -1,8 +1,9 @@
 //! Waiting until appends are on disk.
 
 use std::fmt;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::signal::Signal;
 use crate::{Error, Result};
 
 type Callback = Box<dyn FnOnce(Result<()>) + Send>;
@@ -14,7 +15,7 @@ type Callback = Box<dyn FnOnce(Result<()>) + Send>;
 #[derive(Default)]
 pub(crate) struct Gate {
     state: Mutex<State>,
-    raised: Condvar,
+    raised: Signal,
 }
 
 #[derive(Default)]
@@ -97,7 +98,7 @@ impl Gate {
             if let Some(outcome) = state.outcome(sequence) {
                 return outcome;
             }
-            state = self.raised.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.raised.wait(state);
         }
     }
 

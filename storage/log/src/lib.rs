@@ -42,6 +42,7 @@ mod producer_state;
 mod range;
 pub mod record;
 mod segment;
+mod signal;
 mod sync_time;
 mod ticket;
 mod topic;

@@ -1,12 +1,13 @@
 //! The queue before the journal.
 
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use super::locked;
 use crate::journal::JournalWriter;
 use crate::partition::{Partition, Placed};
+use crate::signal::Signal;
 
 /// How often the clock is looked at where nothing else happens.
 pub(super) const CLOCK_TICK: Duration = Duration::from_secs(1);
@@ -17,9 +18,9 @@ pub(super) struct JournalQueue {
     /// Filled by appends, emptied by the journal's writer.
     pub(super) state: Mutex<QueueState>,
     /// Wakes the journal's writer.
-    filled: Condvar,
+    filled: Signal,
     /// Wakes appends that wait for the disk.
-    emptied: Condvar,
+    emptied: Signal,
     /// The journal's thread, which must never wait for itself.
     pub(super) thread: OnceLock<ThreadId>,
     /// Held while a frame is written.
@@ -57,8 +58,8 @@ impl JournalQueue {
     pub(super) fn new(writer: JournalWriter) -> Self {
         Self {
             state: Mutex::default(),
-            filled: Condvar::new(),
-            emptied: Condvar::new(),
+            filled: Signal::default(),
+            emptied: Signal::default(),
             thread: OnceLock::new(),
             writer: Mutex::new(writer),
         }
@@ -83,8 +84,7 @@ impl JournalQueue {
         let mut state = locked(&self.state);
         while state.waiting_bytes > bytes_max && self.thread.get() != Some(&thread::current().id()) && !has_stopped() {
             // A failure of the log is noticed by looking again.
-            let waited = self.emptied.wait_timeout(state, CLOCK_TICK);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = self.emptied.wait_timeout(state, CLOCK_TICK);
         }
     }
 
@@ -121,11 +121,8 @@ impl JournalQueue {
             let wait_ms = state.unsynced.map(|unsynced| unsynced.due_ms - now_ms());
             state = match wait_ms {
                 Some(..=0) => return Due::Sync,
-                Some(ms) => {
-                    let waited = self.filled.wait_timeout(state, Duration::from_millis(ms.unsigned_abs()));
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.filled.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(ms) => self.filled.wait_timeout(state, Duration::from_millis(ms.unsigned_abs())),
+                None => self.filled.wait(state),
             };
         }
     }
