@@ -139,7 +139,7 @@ impl Partition {
     /// Gives up the records before an offset; their segments go with the next checkpoint.
     pub(crate) fn delete_records(&self, before: i64) -> Result<()> {
         if !self.config().is_deleted() {
-            let reason = "of a compacted topic no records are deleted but those with a newer one".to_owned();
+            let reason = "its cleanup.policy is without delete, so its records are not deleted on request".to_owned();
             return Err(Error::InvalidTopic { topic: self.name.topic.to_string(), reason });
         }
         let (end, mut state) = (self.high_watermark.load(Ordering::Acquire), self.state());

@@ -32,10 +32,11 @@ impl Engine {
             let partitions = if source.partitions == 1 { "partition" } else { "partitions" };
             detail("topic", format!("{} ({} {partitions})", source.topic, source.partitions));
             if let Some(topic) = self.log.topic(&source.topic)? {
-                let retention = match (topic.config.is_compacted(), topic.config.retention_ms) {
-                    (true, _) => "the newest record of each key".to_owned(),
-                    (_, ..0) => "for ever".to_owned(),
-                    (_, ms) => format!("{ms} ms"),
+                let config = &topic.config;
+                let retention = match config.retention_ms {
+                    _ if config.is_compacted() => "the newest record of each key".to_owned(),
+                    0.. if config.is_deleted() => format!("{} ms", config.retention_ms),
+                    _ => "for ever".to_owned(),
                 };
                 detail("retention", retention);
             }

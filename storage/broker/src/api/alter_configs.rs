@@ -108,7 +108,11 @@ fn apply_one(config: &mut TopicConfig, name: &str, operation: i8, value: Option<
         let value = value.unwrap_or("null").to_owned();
         Err(Error::InvalidSetting { name: name.to_owned(), value, reason: reason.to_owned() })
     };
-    let setting = TopicSetting::find(name).ok_or_else(|| Error::UnknownSetting(name.to_owned()))?;
+    let setting = match TopicSetting::find(name) {
+        // It is not set, then; Kafka does not ask whether it could be.
+        None if operation == DELETE => return Ok(()),
+        found => found.ok_or_else(|| Error::UnknownSetting(name.to_owned()))?,
+    };
     match (operation, value) {
         (DELETE, _) => config.reset(name),
         (SET, Some(value)) => config.set(name, value),
@@ -118,9 +122,11 @@ fn apply_one(config: &mut TopicConfig, name: &str, operation: i8, value: Option<
                 text.split(',').map(|word| word.trim().to_owned()).filter(|word| !word.is_empty()).collect()
             };
             let (mut words, named) = (split(&now), split(value));
-            words.retain(|word| !named.contains(word));
             if operation == APPEND {
-                words.extend(named);
+                let new: Vec<_> = named.into_iter().filter(|word| !words.contains(word)).collect();
+                words.extend(new);
+            } else {
+                words.retain(|word| !named.contains(word));
             }
             config.set(name, &words.join(","))
         }

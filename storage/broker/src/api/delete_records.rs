@@ -34,17 +34,12 @@ pub(super) fn answer(call: &Call, request: DeleteRecordsRequest) -> DeleteRecord
 fn delete(call: &Call, partition: &TopicPartition, offset: i64) -> Result<i64, i16> {
     let log = &call.broker.log;
     let code = |error: Error| match error {
-        // A compacted topic keeps its records by key.
+        // Its policy is not to delete records, or not by their age.
         Error::InvalidTopic { .. } => ResponseError::PolicyViolation.code(),
         error => code_of(&error),
     };
     let offsets = log.partition_offsets(partition).map_err(code)?;
     let before = if offset == UP_TO_THE_END { offsets.high_watermark } else { offset };
-    if before < 0 {
-        return Err(ResponseError::OffsetOutOfRange.code());
-    }
-    if before > offsets.log_start {
-        log.delete_records(partition, before).map_err(code)?;
-    }
+    log.delete_records(partition, before).map_err(code)?;
     Ok(log.partition_offsets(partition).map_err(code)?.log_start)
 }

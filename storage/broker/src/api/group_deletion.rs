@@ -70,6 +70,9 @@ pub(super) fn offsets(call: &Call, request: OffsetDeleteRequest) -> OffsetDelete
         topics.push(OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(parts));
     }
     let deleted = block_in_place(|| log.delete_group_offsets(&group, &partitions));
+    if !is_known && log.group_offsets(&group).is_empty() {
+        call.broker.groups.change(|groups, _| groups.remember(&group, log.now_ms()));
+    }
     let error_code = deleted.map_or_else(|error| code_of(&error), |()| NONE);
     OffsetDeleteResponse::default().with_error_code(error_code).with_topics(topics)
 }

@@ -28,6 +28,7 @@ mod commits;
 mod creation;
 mod fetch_frames;
 mod names;
+mod policies;
 mod tools;
 
 fn runtime() -> Runtime {

@@ -98,6 +98,13 @@ impl<W: Waits> Coordinator<W> {
         Ok(())
     }
 
+    /// Remembers a group of which nothing else is left for as long as others that nobody is in, unless memory is short.
+    pub(crate) fn remember(&mut self, group: &StrBytes, now_ms: i64) {
+        if self.consumer_group(group).is_none() {
+            let _ = self.open(group, now_ms);
+        }
+    }
+
     /// Forgets all groups without members but this one: memory is short.
     fn forget_unused(&mut self, except: &StrBytes) {
         self.groups.retain(|name, group| name == except || !group.is_unused());

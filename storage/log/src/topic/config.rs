@@ -14,6 +14,8 @@ pub enum CleanupPolicy {
     Compact,
     /// Both.
     CompactAndDelete,
+    /// Neither: everything is kept.
+    Keep,
 }
 
 /// A topic's settings, by Kafka's names; [`super::TopicSetting::all`] reads and writes them as text.
@@ -94,13 +96,13 @@ impl TopicConfig {
     /// Whether `cleanup.policy` contains `compact`.
     #[must_use]
     pub fn is_compacted(&self) -> bool {
-        self.cleanup_policy != CleanupPolicy::Delete
+        matches!(self.cleanup_policy, CleanupPolicy::Compact | CleanupPolicy::CompactAndDelete)
     }
 
     /// Whether `cleanup.policy` contains `delete`.
     #[must_use]
     pub fn is_deleted(&self) -> bool {
-        self.cleanup_policy != CleanupPolicy::Compact
+        matches!(self.cleanup_policy, CleanupPolicy::Delete | CleanupPolicy::CompactAndDelete)
     }
 
     /// The level of the codec that batches are compressed anew with, where it has some.

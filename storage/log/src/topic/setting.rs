@@ -207,7 +207,7 @@ impl TopicSetting {
 }
 
 fn words(value: &str) -> Vec<&str> {
-    value.split(',').map(str::trim).collect()
+    if value.trim().is_empty() { Vec::new() } else { value.split(',').map(str::trim).collect() }
 }
 
 fn name_of(policy: CleanupPolicy) -> &'static str {
@@ -215,6 +215,7 @@ fn name_of(policy: CleanupPolicy) -> &'static str {
         CleanupPolicy::Delete => "delete",
         CleanupPolicy::Compact => "compact",
         CleanupPolicy::CompactAndDelete => "compact,delete",
+        CleanupPolicy::Keep => "",
     }
 }
 
@@ -226,7 +227,8 @@ fn policy(value: &str) -> Result<CleanupPolicy, String> {
     Ok(match (words.contains(&"compact"), words.contains(&"delete")) {
         (true, true) => CleanupPolicy::CompactAndDelete,
         (true, false) => CleanupPolicy::Compact,
-        _ => CleanupPolicy::Delete,
+        (false, true) => CleanupPolicy::Delete,
+        (false, false) => CleanupPolicy::Keep,
     })
 }
 
@@ -301,6 +303,7 @@ mod tests {
         for (name, value) in [
             ("cleanup.policy", "compact,delete"),
             ("cleanup.policy", "delete,compact"),
+            ("cleanup.policy", ""),
             ("retention.ms", "-1"),
             ("min.cleanable.dirty.ratio", "0.01"),
             ("compression.type", "zstd"),

@@ -1,10 +1,13 @@
 //! In whose name offsets may be committed.
 
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
-use kafka_protocol::messages::{GroupId, OffsetCommitRequest, ProducerId, TransactionalId, TxnOffsetCommitRequest};
+use kafka_protocol::messages::{
+    GroupId, OffsetCommitRequest, OffsetDeleteRequest, ProducerId, TransactionalId, TxnOffsetCommitRequest,
+};
 use millstream_log::{GroupOffset, Log, Producer, TopicPartition, TopicSpec, WriteBatch};
 
 use super::*;
@@ -43,6 +46,25 @@ fn a_group_with_offsets_is_there_though_nobody_is_in_it() {
         assert_eq!(commit(version, "empty", 0), ResponseError::UnknownMemberId.code(), "{version}");
         assert_eq!(commit(version, "empty", -1), 0, "{version}: a client without a group");
     }
+}
+
+#[test]
+fn a_group_is_still_there_when_its_last_offset_has_been_deleted() {
+    let (runtime, broker) = (runtime(), broker_with_offsets());
+    let delete = |group: &str| {
+        let topic = OffsetDeleteRequestTopic::default()
+            .with_name(TopicName(text("t")))
+            .with_partitions(vec![OffsetDeleteRequestPartition::default()]);
+        let request = OffsetDeleteRequest::default().with_group_id(GroupId(text(group))).with_topics(vec![topic]);
+        let api = find(ApiKey::OffsetDelete as i16).unwrap();
+        let answer = exchange(&runtime, &broker, api, 0, encoded(&request, 0));
+        let ResponseKind::OffsetDelete(response) = answer else { panic!() };
+        response.error_code
+    };
+    assert_eq!(delete("empty"), 0);
+    assert!(broker.log.group_offsets("empty").is_empty());
+    assert_eq!(delete("empty"), 0);
+    assert_eq!(delete("unknown"), ResponseError::GroupIdNotFound.code());
 }
 
 #[test]

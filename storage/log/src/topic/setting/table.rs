@@ -44,7 +44,7 @@ pub(super) static SETTINGS: [TopicSetting; 33] = [
     TopicSetting {
         name: "cleanup.policy",
         ty: SettingType::List,
-        effect: "`delete` deletes old segments, `compact` keeps the newest record of each key, `compact,delete` does both",
+        effect: "`delete` deletes old segments, `compact` keeps the newest record of each key, `compact,delete` does both, and without either everything is kept",
         access: Access::Policy,
     },
     TopicSetting {
