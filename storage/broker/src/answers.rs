@@ -38,7 +38,7 @@ pub(crate) async fn send_all(
     let mut sender = Sender { outlet, budget, stalled_max };
     let (mut small, mut turns) = (BytesMut::new(), Vec::new());
     loop {
-        // While small answers are held back, only what is there already is waited for.
+        // While small answers are held back, nothing is waited for: what is not there yet comes after them.
         let next = queue.next_unless_late(!turns.is_empty()).await;
         let next = match next {
             Next::There(Ok(reply), turn) => match reply.frame.small(SMALL_BYTES) {

@@ -12,6 +12,7 @@ pub(crate) fn code_of(error: &Error) -> i16 {
         Error::UnknownTopic(_) | Error::UnknownPartition(_) => ResponseError::UnknownTopicOrPartition,
         Error::TopicExists(_) => ResponseError::TopicAlreadyExists,
         Error::InvalidTopic { .. } => ResponseError::InvalidTopicException,
+        Error::NotDeletable { .. } => ResponseError::PolicyViolation,
         Error::OffsetOutOfRange { .. } => ResponseError::OffsetOutOfRange,
         Error::UnknownSetting(_) | Error::InvalidSetting { .. } => ResponseError::InvalidConfig,
         Error::InvalidPartitions { .. } => ResponseError::InvalidPartitions,

@@ -2,10 +2,16 @@
 
 use std::future::Future;
 use std::io;
+#[cfg(target_os = "linux")]
+use std::{io::IoSliceMut, os::fd::BorrowedFd};
 
 use millstream_log::Extent;
+#[cfg(target_os = "linux")]
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use tokio::io::{AsyncWrite, AsyncWriteExt, WriteHalf};
 use tokio::net::tcp::OwnedWriteHalf;
+#[cfg(target_os = "linux")]
+use tokio::task::block_in_place;
 
 /// What is sent of a file at a time.
 const FILE_BYTES: usize = 1 << 20;
@@ -28,6 +34,7 @@ impl Outlet for OwnedWriteHalf {
         let stream: &TcpStream = (*self).as_ref();
         let length = extent.len().min(FILE_BYTES);
         let send = || Ok(rustix::fs::sendfile(stream, file, Some(&mut { position }), length)?);
+        let send = || if is_in_memory(file, position, length) { send() } else { block_in_place(send) };
         match stream.async_io(Interest::WRITABLE, send).await {
             // The file has been cut, and the client has been told that more comes.
             Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -39,6 +46,19 @@ impl Outlet for OwnedWriteHalf {
     async fn send(&mut self, extent: &Extent) -> io::Result<usize> {
         copy(self, extent).await
     }
+}
+
+/// Whether the system need not read this part of a file from the disk, as far as its beginning and its end tell: who
+/// waits for a disk is not to keep the thread from others.
+#[cfg(target_os = "linux")]
+fn is_in_memory(file: BorrowedFd<'_>, position: u64, length: usize) -> bool {
+    let is_there = |at: u64| {
+        let mut byte = [0];
+        let read = preadv2(file, &mut [IoSliceMut::new(&mut byte)], at, ReadWriteFlags::NOWAIT);
+        // Whatever else is wrong is for who sends it to find.
+        read != Err(Errno::AGAIN)
+    };
+    is_there(position) && is_there(position + (length as u64).saturating_sub(1))
 }
 
 impl<S: AsyncWrite> Outlet for WriteHalf<S> {

@@ -91,6 +91,12 @@ pub enum Error {
         /// The offset the next record will get.
         end: i64,
     },
+    /// Records are to be deleted of a topic whose `cleanup.policy` is without `delete`.
+    #[error("records of {partition} are not deleted on request: the cleanup.policy of its topic is without delete")]
+    NotDeletable {
+        /// Where they were to be deleted.
+        partition: TopicPartition,
+    },
     /// Bytes handed in or read are no valid record batch.
     #[error("not a valid record batch: {0}")]
     CorruptBatch(String),
@@ -247,6 +253,7 @@ impl Error {
             | Self::InvalidTransactionTimeout { .. }
             | Self::InvalidTransactionState { .. }
             | Self::NotInTransaction { .. }
+            | Self::NotDeletable { .. }
             | Self::OffsetOutOfRange { .. } => ErrorKind::Request,
             Self::CorruptBatch(_)
             | Self::BatchTooLarge { .. }

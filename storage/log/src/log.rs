@@ -102,7 +102,7 @@ pub trait Log: Send + Sync {
     ///
     /// # Errors
     /// [`crate::Error::OffsetOutOfRange`] if the partition does not reach that far,
-    /// [`crate::Error::InvalidTopic`] if it is compacted, [`crate::Error::UnknownTopic`].
+    /// [`crate::Error::NotDeletable`], [`crate::Error::UnknownTopic`].
     fn delete_records(&self, partition: &TopicPartition, before: i64) -> Result<()>;
 
     /// Calls `callback` after the partition has grown, until the result is dropped. The callback must

@@ -139,8 +139,7 @@ impl Partition {
     /// Gives up the records before an offset; their segments go with the next checkpoint.
     pub(crate) fn delete_records(&self, before: i64) -> Result<()> {
         if !self.config().is_deleted() {
-            let reason = "its cleanup.policy is without delete, so its records are not deleted on request".to_owned();
-            return Err(Error::InvalidTopic { topic: self.name.topic.to_string(), reason });
+            return Err(Error::NotDeletable { partition: self.name.clone() });
         }
         let (end, mut state) = (self.high_watermark.load(Ordering::Acquire), self.state());
         if before < 0 || before > end {
@@ -221,8 +220,8 @@ impl Partition {
     }
 
     /// Takes note of a transactional batch that came for it, whatever becomes of the batch.
-    pub(crate) fn note_attempt(&self, header: &BatchHeader, version: TransactionVersion) {
-        self.state().producers.note_attempt(header, version);
+    pub(crate) fn note_attempt(&self, header: &BatchHeader, version: TransactionVersion, now_ms: i64) {
+        self.state().producers.note_attempt(header, version, now_ms);
     }
 
     /// What is known of its producers, by id.
@@ -240,12 +239,13 @@ impl Partition {
     pub(crate) fn expire(&self, io: &dyn Io, now_ms: i64) -> Result<Vec<PathBuf>> {
         let Ok(_nobody_rewrites) = self.rewriting.try_lock() else { return Ok(Vec::new()) };
         let config = self.config();
-        let oldest_ms = if config.retention_ms >= 0 { now_ms.saturating_sub(config.retention_ms) } else { i64::MIN };
+        // What was given up goes whatever the policy is.
+        let is_deleted = config.is_deleted();
+        let has_age = is_deleted && config.retention_ms >= 0;
+        let oldest_ms = if has_age { now_ms.saturating_sub(config.retention_ms) } else { i64::MIN };
+        let has_size = is_deleted && config.retention_bytes >= 0;
         let mut state = self.state();
         let mut expired = Vec::new();
-        if !config.is_deleted() {
-            return Ok(expired);
-        }
         let too_old = |segment: &Segment| segment.max_timestamp_ms < oldest_ms;
         // The active segment goes, too, when all is too old: another one takes its place.
         if state.segments.iter().all(too_old) && state.segments.last().is_some_and(|active| active.size_bytes > 0) {
@@ -255,7 +255,7 @@ impl Partition {
         let mut size: u64 = state.segments.iter().map(|segment| segment.size_bytes).sum();
         let stable_offset = state.stable_offset();
         while let [oldest, next, ..] = state.segments.as_slice() {
-            let too_much = config.retention_bytes >= 0 && size - oldest.size_bytes >= config.retention_bytes as u64;
+            let too_much = has_size && size - oldest.size_bytes >= config.retention_bytes as u64;
             let given_up = next.base_offset <= state.log_start_offset;
             if !(too_old(oldest) || too_much || given_up) || next.base_offset > stable_offset {
                 break;

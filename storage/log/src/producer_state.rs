@@ -59,12 +59,15 @@ pub(crate) struct ProducerStates {
 }
 
 impl ProducerStates {
-    /// Takes note of a transactional batch that is about to be looked at, and may be refused.
-    pub(crate) fn note_attempt(&mut self, header: &BatchHeader, version: TransactionVersion) {
+    /// Takes note of a transactional batch that is about to be looked at, and may be refused. One of an epoch that is
+    /// over says nothing of those of its successor (Kafka 4.1 lets it hold them back).
+    pub(crate) fn note_attempt(&mut self, header: &BatchHeader, version: TransactionVersion, now_ms: i64) {
+        let epoch = header.producer_epoch;
         let state = self.producers.get(&header.producer_id);
-        let is_open = state.is_some_and(|state| state.epoch == header.producer_epoch && state.open_since.is_some());
-        if !is_open && header.base_sequence >= 0 {
-            self.attempts.note(header, version);
+        let is_over = state.is_some_and(|state| epoch < state.epoch);
+        let is_open = state.is_some_and(|state| epoch == state.epoch && state.open_since.is_some());
+        if !is_over && !is_open && header.base_sequence >= 0 {
+            self.attempts.note(header, version, now_ms);
         }
     }
 
@@ -160,6 +163,7 @@ impl ProducerStates {
     /// Forgets the producers that have written nothing since this time, unless their transaction is open.
     pub(crate) fn expire(&mut self, before_ms: i64) {
         self.producers.retain(|_, state| state.open_since.is_some() || state.last_used_ms > before_ms);
+        self.attempts.expire(before_ms);
     }
 
     /// All that is known of the producers, by id.
@@ -310,26 +314,35 @@ mod tests {
             Err(error) => matches!(error, Error::OutOfOrderSequence { .. }),
         };
         let mut states = ProducerStates::default();
-        states.note_attempt(&data(0, 4), One);
+        states.note_attempt(&data(0, 4), One, 0);
         assert!(!is_refused(&states, &data(0, 4)));
-        states.note_attempt(&data(0, 2), One);
-        states.note_attempt(&data(0, 6), One);
+        states.note_attempt(&data(0, 2), One, 0);
+        states.note_attempt(&data(0, 6), One, 0);
         assert!(is_refused(&states, &data(0, 4)) && !is_refused(&states, &data(0, 2)));
-        // Another epoch has numbers of its own.
-        states.note_attempt(&data_of(1, 0, 8), One);
+        // Another epoch has numbers of its own, and one that is over holds nobody back.
+        states.note_attempt(&data_of(1, 0, 8), One, 0);
         assert!(!is_refused(&states, &data_of(1, 0, 8)));
+        states.note(&data_of(1, 0, 8), None, 0);
+        states.note_attempt(&data(0, 0), One, 0);
+        assert!(!is_refused(&states, &data_of(1, 2, 10)));
+
+        // Nobody who is away for long is waited for.
+        let mut states = ProducerStates::default();
+        states.note_attempt(&data(0, 2), One, 0);
+        states.expire(0);
+        assert!(!is_refused(&states, &data(0, 4)));
 
         // Who is unknown begins at 0 in version 2, and where in version 1 is not known.
         let mut states = ProducerStates::default();
-        states.note_attempt(&data(0, 2), Two);
+        states.note_attempt(&data(0, 2), Two, 0);
         assert!(is_refused(&states, &data(0, 2)) && !is_refused(&states, &data(0, 0)));
         states.note(&data(0, 0), None, 0);
         // While the transaction is open the numbers alone say what is next.
-        states.note_attempt(&data(0, 0), Two);
+        states.note_attempt(&data(0, 0), Two, 0);
         assert!(!is_refused(&states, &data(2, 2)));
         // After it, what was sent again is not taken for the beginning of the next one.
         states.note(&header(2, control_batch(ControlType::Commit, 7, 0, 0).unwrap()), Some(true), 0);
-        states.note_attempt(&data(0, 0), One);
+        states.note_attempt(&data(0, 0), One, 0);
         assert!(is_refused(&states, &data(3, 2)));
         // An end forgets it.
         states.note(&header(3, control_batch(ControlType::Commit, 7, 0, 0).unwrap()), Some(true), 0);

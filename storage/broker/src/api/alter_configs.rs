@@ -123,8 +123,11 @@ fn apply_one(config: &mut TopicConfig, name: &str, operation: i8, value: Option<
             };
             let (mut words, named) = (split(&now), split(value));
             if operation == APPEND {
-                let new: Vec<_> = named.into_iter().filter(|word| !words.contains(word)).collect();
-                words.extend(new);
+                for word in named {
+                    if !words.contains(&word) {
+                        words.push(word);
+                    }
+                }
             } else {
                 words.retain(|word| !named.contains(word));
             }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use kafka_protocol::ResponseError;
 use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
 use kafka_protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse};
-use millstream_log::{Error, Log, TopicPartition};
+use millstream_log::{Log, TopicPartition};
 use tokio::task::block_in_place;
 
 use crate::call::Call;
@@ -33,13 +32,10 @@ pub(super) fn answer(call: &Call, request: DeleteRecordsRequest) -> DeleteRecord
 
 fn delete(call: &Call, partition: &TopicPartition, offset: i64) -> Result<i64, i16> {
     let log = &call.broker.log;
-    let code = |error: Error| match error {
-        // Its policy is not to delete records, or not by their age.
-        Error::InvalidTopic { .. } => ResponseError::PolicyViolation.code(),
-        error => code_of(&error),
-    };
-    let offsets = log.partition_offsets(partition).map_err(code)?;
-    let before = if offset == UP_TO_THE_END { offsets.high_watermark } else { offset };
-    log.delete_records(partition, before).map_err(code)?;
-    Ok(log.partition_offsets(partition).map_err(code)?.log_start)
+    let deleted = log.partition_offsets(partition).and_then(|offsets| {
+        let before = if offset == UP_TO_THE_END { offsets.high_watermark } else { offset };
+        log.delete_records(partition, before)?;
+        Ok(log.partition_offsets(partition)?.log_start)
+    });
+    deleted.map_err(|error| code_of(&error))
 }

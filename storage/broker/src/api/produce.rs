@@ -13,6 +13,7 @@ use kafka_protocol::messages::produce_response::{
 };
 use kafka_protocol::messages::{TopicName, TransactionalId};
 use millstream_log::{Appended, Error, Log, Producer, Ticket, TopicPartition, TransactionVersion};
+use tokio::task::block_in_place;
 
 use super::transaction_room::check_partitions;
 use super::transactions;
@@ -152,7 +153,9 @@ fn append(
     if header.is_transactional() && version == TransactionVersion::Two {
         check_partitions(call, header.producer_id, std::slice::from_ref(partition))?;
     }
-    let appended = log.append_by(partition, &*batch, version);
+    let append = || log.append_by(partition, &*batch, version);
+    // Who waits for the disk does so without keeping the thread from others.
+    let appended = if log.has_room() { append() } else { block_in_place(append) };
     match appended {
         Ok(appended) => Ok((appended, log_start)),
         // That version knows an error for it.

@@ -98,7 +98,7 @@ impl<W: Waits> Coordinator<W> {
         Ok(())
     }
 
-    /// Remembers a group of which nothing else is left for as long as others that nobody is in, unless memory is short.
+    /// Remembers a group of which nothing else is left for as long as any that nobody is in, if there is memory for it.
     pub(crate) fn remember(&mut self, group: &StrBytes, now_ms: i64) {
         if self.consumer_group(group).is_none() {
             let _ = self.open(group, now_ms);

@@ -5,8 +5,7 @@ use crate::record::{BatchHeader, BatchReader, Rewrite, crc_matches, rewrite};
 use crate::{Error, Result, TopicConfig, TopicPartition};
 
 /// Refuses batches that could not be read back.
-pub(super) fn check_batch(batch: &[u8]) -> Result<BatchHeader> {
-    let header = BatchHeader::parse(batch)?;
+pub(super) fn check_batch(header: &BatchHeader, batch: &[u8]) -> Result<()> {
     if header.is_control() {
         return Err(Error::corrupt("it is a transaction marker, which only the log itself writes"));
     }
@@ -14,10 +13,10 @@ pub(super) fn check_batch(batch: &[u8]) -> Result<BatchHeader> {
         return Err(Error::corrupt("its count of records does not fit its offsets"));
     }
     header.compression()?;
-    if !batch.get(..header.size_bytes).is_some_and(|whole| crc_matches(&header, whole)) {
+    if !batch.get(..header.size_bytes).is_some_and(|whole| crc_matches(header, whole)) {
         return Err(Error::corrupt("its CRC does not match"));
     }
-    Ok(header)
+    Ok(())
 }
 
 /// Refuses a producer's batch that breaks a rule of its topic: its size, the age of its records, and keys where the

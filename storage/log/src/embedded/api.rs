@@ -9,6 +9,7 @@ use super::{EmbeddedLog, Inner, locked};
 use crate::group::{OFFSETS_TOPIC, offsets_batch};
 use crate::incoming::Incoming;
 use crate::partition::{Partition, Placement};
+use crate::record::BatchHeader;
 use crate::topic::INTERNAL_TOPICS;
 use crate::{
     Error, Extent, Fetched, GroupOffset, Isolation, Log, PartitionOffsets, Producer, ProducerInfo, Result, Ticket,
@@ -86,16 +87,16 @@ impl Inner {
         batch: Incoming<'_>,
         version: TransactionVersion,
     ) -> Result<Appended> {
-        let header = check_batch(&batch)?;
+        let header = BatchHeader::parse(&batch)?;
         let partition = self.partition(to)?;
         let config = partition.config();
         let now_ms = self.options.io.now_ms();
         if header.is_transactional() {
-            partition.note_attempt(&header, version);
             // Before anything is said of the records, as in Kafka: refused ones leave a transaction open, too.
             let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
-            drop(self.join_transaction(&header, to, version)?);
+            drop(self.join_transaction(&header, &partition, version)?);
         }
+        check_batch(&header, &batch)?;
         check_records(&header, &batch, to, &config, now_ms)?;
         let batch = match batch {
             // The one copy, which a batch that only goes into its segment does without.
@@ -111,7 +112,7 @@ impl Inner {
         let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         // Once more, and held until the batch is placed, or the transaction could end between the two.
         let _coordinator = match header.is_transactional() {
-            true => Some(self.join_transaction(&header, to, version)?),
+            true => Some(self.join_transaction(&header, &partition, version)?),
             false => None,
         };
         let placed = self.place(to, batch)?;
@@ -240,6 +241,12 @@ impl EmbeddedLog {
         let appended = self.inner.append_batch(to, batch.into().into(), version)?;
         self.inner.flush_if_inline()?;
         Ok(appended)
+    }
+
+    /// Whether an append would not have to wait because too much is on its way to the disk.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.inner.queue.has_room(self.inner.options.queue_bytes_max)
     }
 
     /// Announces that offsets of groups will be added to the producer's transaction, which begins by that.
@@ -410,7 +417,8 @@ impl Log for EmbeddedLog {
         for (partition, bytes) in batch.batches {
             check_public(&partition.topic)?;
             let config = inner.partition(&partition)?.config();
-            let header = check_batch(&bytes)?;
+            let header = BatchHeader::parse(&bytes)?;
+            check_batch(&header, &bytes)?;
             if header.is_transactional() {
                 return Err(Error::corrupt("an atomic write takes no transactional batch"));
             }

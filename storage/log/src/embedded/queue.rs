@@ -88,6 +88,11 @@ impl JournalQueue {
         }
     }
 
+    /// Whether no more than so many bytes are on their way to the disk.
+    pub(super) fn has_room(&self, bytes_max: u64) -> bool {
+        locked(&self.state).waiting_bytes <= bytes_max
+    }
+
     /// So many bytes are no longer on their way.
     pub(super) fn note_written(&self, batches: &[(Arc<Partition>, Placed)]) {
         let bytes: u64 = batches.iter().map(|(_, placed)| placed.size_bytes).sum();

@@ -5,6 +5,7 @@ use std::sync::{MutexGuard, PoisonError};
 use super::coordinator::{Coordinator, NOBODY, TransactionInfo, TransactionState};
 use super::{Inner, locked};
 use crate::group::{OFFSETS_TOPIC, transactional_offsets_batch};
+use crate::partition::Partition;
 use crate::record::{BatchBuilder, BatchHeader, ControlType, control_batch};
 use crate::topic::STATE_TOPIC;
 use crate::{Error, GroupOffset, Producer, Result, Ticket, TopicPartition};
@@ -169,15 +170,17 @@ impl Inner {
     pub(super) fn join_transaction(
         &self,
         header: &BatchHeader,
-        partition: &TopicPartition,
+        partition: &Partition,
         version: TransactionVersion,
     ) -> Result<MutexGuard<'_, Coordinator>> {
         let producer = Producer { id: header.producer_id, epoch: header.producer_epoch };
         let mut coordinator = locked(&self.coordinator);
+        coordinator.expect(producer)?;
+        partition.note_attempt(header, version, self.options.io.now_ms());
         match version {
-            TransactionVersion::One => coordinator.expect_added(producer, partition)?,
+            TransactionVersion::One => coordinator.expect_added(producer, &partition.name)?,
             TransactionVersion::Two => {
-                self.note_partitions(&mut coordinator, producer, std::slice::from_ref(partition))?;
+                self.note_partitions(&mut coordinator, producer, std::slice::from_ref(&partition.name))?;
             }
         }
         Ok(coordinator)

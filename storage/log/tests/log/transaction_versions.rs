@@ -69,8 +69,9 @@ fn in_version_2_markers_have_the_next_epoch_and_late_batches_are_fenced() {
 fn in_version_2_a_refused_batch_is_in_the_transaction_and_holds_back_what_follows() {
     let (log, partition) = log_with_topic();
     let producer = log.init_producer("me").unwrap();
-    let large = transactional(producer, 0, &"v".repeat(2_000_000));
-    assert!(matches!(log.append(&partition, large), Err(Error::BatchTooLarge { .. })));
+    let mut damaged = transactional(producer, 0, "first");
+    *damaged.last_mut().unwrap() ^= 1;
+    assert!(matches!(log.append(&partition, damaged), Err(Error::CorruptBatch(_))));
     let info = log.transaction("me").unwrap();
     assert_eq!((info.state, info.partitions.contains(&partition)), (TransactionState::Ongoing, true));
     let second = || log.append(&partition, transactional(producer, 1, "second"));
@@ -79,6 +80,13 @@ fn in_version_2_a_refused_batch_is_in_the_transaction_and_holds_back_what_follow
     second().unwrap();
     let (_, producer) = log.end_transaction_and_bump(producer, true).unwrap();
     assert_eq!(committed(&log, &partition), ["first", "second"]);
+
+    // What comes late from the transaction before holds nobody back.
+    let late = Producer { epoch: producer.epoch - 1, ..producer };
+    log.append(&partition, transactional(producer, 0, "third")).unwrap();
+    assert!(matches!(log.append(&partition, transactional(late, 0, "first")), Err(Error::Fenced { .. })));
+    log.append(&partition, transactional(producer, 1, "fourth")).unwrap();
+    let (_, producer) = log.end_transaction_and_bump(producer, true).unwrap();
 
     // An abort has a marker in the partition, though there is nothing else of its transaction.
     let before = log.partition_offsets(&partition).unwrap().high_watermark;

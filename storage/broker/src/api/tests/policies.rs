@@ -47,7 +47,7 @@ fn a_policy_keeps_its_order_and_may_be_empty_and_only_with_delete_are_records_de
         (SUBTRACT, "delete", "compact", false),
         (APPEND, "delete", "compact,delete", true),
         (SUBTRACT, "compact,delete", "", false),
-        (APPEND, "compact", "compact", false),
+        (APPEND, "compact,compact", "compact", false),
         (DELETE, "", "delete", true),
     ] {
         assert_eq!(alter("cleanup.policy", operation, words), 0, "{words}");
