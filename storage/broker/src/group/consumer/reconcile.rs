@@ -43,9 +43,7 @@ impl ConsumerMember {
             MemberState::Stable if self.epoch == target_epoch && self.assigned.iter().all(is_subscribed) => {
                 return false;
             }
-            MemberState::Unrevoked if still_owns(&self.revoking) && self.assigned.iter().all(is_subscribed) => {
-                return false;
-            }
+            MemberState::Unrevoked if still_owns(&self.revoking) => return false,
             _ => {}
         }
         let target: Partitions = self.target.iter().filter(|partition| is_subscribed(partition)).cloned().collect();
