@@ -21,7 +21,7 @@ pub(crate) enum Accepts {
     Common(&'static str),
     /// Two numbers that are no further from each other than that.
     Near(i64),
-    /// Kafka's list may go on where ours ends.
+    /// Kafka's list may have more than ours.
     Longer,
     /// Just these: Kafka's, ours.
     Just(&'static str, &'static str),
@@ -179,7 +179,7 @@ pub(crate) fn accepted(api: &str, path: &str, kafka: &str, ours: &str) -> Option
         let fits = match difference.rule {
             Accepts::Just(theirs, own) => is_like(theirs, kafka) && is_like(own, ours),
             Accepts::Near(distance) => is_near(distance, kafka, ours),
-            Accepts::Longer => is_beginning(ours, kafka),
+            Accepts::Longer => is_within(ours, kafka),
             _ => false,
         };
         fits && matches(difference, api, path)
@@ -194,10 +194,15 @@ fn is_near(distance: i64, kafka: &str, ours: &str) -> bool {
     }
 }
 
-/// Whether one list is how the other one begins.
-fn is_beginning(short: &str, long: &str) -> bool {
-    let rest = short.strip_suffix(']').and_then(|items| long.strip_prefix(items));
-    rest.is_some_and(|rest| short == "[]" || rest.starts_with([',', ']']))
+/// Whether one list, of flat items, has all of the other one's in their order.
+fn is_within(few: &str, many: &str) -> bool {
+    let items = |list: &str| -> Option<Vec<String>> {
+        let items = list.strip_prefix('[')?.strip_suffix(']')?.split("}, ");
+        Some(items.map(|item| item.trim_end_matches('}').to_owned()).filter(|item| !item.is_empty()).collect())
+    };
+    let (Some(few), Some(many)) = (items(few), items(many)) else { return false };
+    let mut rest = many.iter();
+    few.iter().all(|item| rest.any(|other| other == item))
 }
 
 /// `*` at the end stands for anything.
@@ -209,7 +214,8 @@ fn is_like(pattern: &str, text: &str) -> bool {
 }
 
 #[test]
-fn only_a_list_that_begins_alike_may_be_longer() {
-    assert!(is_beginning("[]", "[{a}]") && is_beginning("[{a}]", "[{a}, {b}]") && is_beginning("[{a}]", "[{a}]"));
-    assert!(!is_beginning("[{b}]", "[{a}, {b}]") && !is_beginning("[{a}, {b}]", "[{a}]") && !is_beginning("-1", "[]"));
+fn only_a_list_that_has_the_others_items_may_be_longer() {
+    assert!(is_within("[]", "[{a}]") && is_within("[{a}]", "[{a}, {b}]") && is_within("[{b}]", "[{a}, {b}]"));
+    assert!(!is_within("[{c}]", "[{a}, {b}]") && !is_within("[{a}, {b}]", "[{a}]") && !is_within("-1", "[]"));
+    assert!(!is_within("[{b}, {a}]", "[{a}, {b}]") && !is_within("[{a}]", "[]"));
 }
