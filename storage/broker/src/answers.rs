@@ -35,28 +35,13 @@ pub(crate) async fn send_all(
     stalled_max: Duration,
 ) -> io::Result<()> {
     let mut queue = Queue { due, first: None };
-    let mut sender = Sender { outlet, budget, stalled_max };
-    let (mut small, mut turns) = (BytesMut::new(), Vec::new());
+    let mut sender = Sender { outlet, budget, stalled_max, small: BytesMut::new(), turns: Vec::new() };
     loop {
         // While small answers are held back, nothing is waited for: what is not there yet comes after them.
-        let next = queue.next_unless_late(!turns.is_empty()).await;
-        let next = match next {
-            Next::There(Ok(reply), turn) => match reply.frame.small(SMALL_BYTES) {
-                Some(bytes) => {
-                    small.extend_from_slice(bytes);
-                    turns.push(turn);
-                    continue;
-                }
-                None => Next::There(Ok(reply), turn),
-            },
-            next => next,
-        };
-        sender.send(std::mem::take(&mut small).into(), false).await?;
-        turns.clear();
-        match next {
-            Next::There(Ok(Reply { frame, held }), _turn) => sender.send(frame, held.is_some()).await?,
-            Next::There(Err(Hangup), _) | Next::End => return Ok(()),
-            Next::Late => {}
+        match queue.next_unless_late(!sender.turns.is_empty()).await {
+            Next::There(Ok(reply), turn) => sender.take(reply, turn).await?,
+            Next::Late => sender.flush().await?,
+            Next::There(Err(Hangup), _) | Next::End => return sender.flush().await,
         }
     }
 }
@@ -99,9 +84,31 @@ struct Sender<O> {
     outlet: O,
     budget: Budget,
     stalled_max: Duration,
+    /// Small answers that are held back, and what is released once they are sent.
+    small: BytesMut,
+    turns: Vec<OwnedSemaphorePermit>,
 }
 
 impl<O: Outlet> Sender<O> {
+    /// Holds a small answer back, and sends another one behind those that were.
+    async fn take(&mut self, reply: Reply, turn: OwnedSemaphorePermit) -> io::Result<()> {
+        if let Some(bytes) = reply.frame.small(SMALL_BYTES) {
+            self.small.extend_from_slice(bytes);
+            self.turns.push(turn);
+            return Ok(());
+        }
+        self.flush().await?;
+        let Reply { frame, held } = reply;
+        self.send(frame, held.is_some()).await
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        let small = std::mem::take(&mut self.small);
+        self.send(small.into(), false).await?;
+        self.turns.clear();
+        Ok(())
+    }
+
     /// Sends a frame, whose memory may be a share of the budget.
     async fn send(&mut self, mut frame: Parts, is_held: bool) -> io::Result<()> {
         let budget = is_held.then_some(&self.budget);

@@ -111,10 +111,8 @@ impl Inner {
         self.wait_for_room();
         let _unit = self.unit.read().unwrap_or_else(PoisonError::into_inner);
         // Once more, and held until the batch is placed, or the transaction could end between the two.
-        let _coordinator = match header.is_transactional() {
-            true => Some(self.join_transaction(&header, &partition, version)?),
-            false => None,
-        };
+        let join = || self.join_transaction(&header, &partition, version);
+        let _coordinator = header.is_transactional().then(join).transpose()?;
         let placed = self.place(to, batch)?;
         let ticket = Ticket::new(Arc::clone(&self.gate), placed.sequence, placed.base_offset);
         Ok(Appended { ticket, append_time_ms: (config.log_append_time && placed.is_new).then_some(now_ms) })

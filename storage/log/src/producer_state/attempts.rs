@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::TransactionVersion;
 use crate::record::BatchHeader;
 
-/// Of more producers than that, the one is forgotten that tried first.
+/// Of more producers than that, the one is forgotten that has not tried for longest.
 const PRODUCERS_MAX: usize = 1_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -216,27 +216,33 @@ fn a_power_failure_while_compacting_loses_nothing() {
     }
 }
 
+/// Whatever becomes of their topic's policy meanwhile.
 #[test]
 fn records_that_are_given_up_go_with_the_next_checkpoint() {
-    let disk = Memory::new();
-    let log = EmbeddedLog::open(small(&disk)).unwrap();
-    let mut spec = TopicSpec::new("c", 1).kept_for_ever();
-    spec.config.segment_bytes = 700;
-    log.create_topic(&spec).unwrap();
-    for number in 0..500 {
-        put(&log, number).unwrap();
+    for policy in ["delete", ""] {
+        let disk = Memory::new();
+        let log = EmbeddedLog::open(small(&disk)).unwrap();
+        let mut spec = TopicSpec::new("c", 1).kept_for_ever();
+        spec.config.segment_bytes = 700;
+        log.create_topic(&spec).unwrap();
+        for number in 0..500 {
+            put(&log, number).unwrap();
+        }
+        let segments =
+            |disk: &Memory| disk.files().iter().filter(|(path, _)| path.to_string_lossy().contains("/c-0.")).count();
+        let before = segments(&disk);
+        log.delete_records(&partition(), 400).unwrap();
+        assert!(matches!(log.delete_records(&partition(), 501), Err(Error::OffsetOutOfRange { .. })));
+        log.alter_topic("c", |config| config.set("cleanup.policy", policy)).unwrap();
+        assert_eq!(log.offsets(&partition()).unwrap(), (400, 500));
+        drop(log);
+        let log = EmbeddedLog::open(small(&disk)).unwrap();
+        assert_eq!(log.offsets(&partition()).unwrap(), (400, 500));
+        assert_eq!(records(&log).first().map(|(offset, _, _)| *offset), Some(400));
+        assert!(segments(&disk) < before / 3, "{} of {before} segments are left", segments(&disk));
+        let deleted = log.delete_records(&partition(), 450);
+        assert_eq!(matches!(deleted, Err(Error::NotDeletable { .. })), policy.is_empty(), "{deleted:?}");
     }
-    let segments =
-        |disk: &Memory| disk.files().iter().filter(|(path, _)| path.to_string_lossy().contains("/c-0.")).count();
-    let before = segments(&disk);
-    log.delete_records(&partition(), 400).unwrap();
-    assert!(matches!(log.delete_records(&partition(), 501), Err(Error::OffsetOutOfRange { .. })));
-    assert_eq!(log.offsets(&partition()).unwrap(), (400, 500));
-    drop(log);
-    let log = EmbeddedLog::open(small(&disk)).unwrap();
-    assert_eq!(log.offsets(&partition()).unwrap(), (400, 500));
-    assert_eq!(records(&log).first().map(|(offset, _, _)| *offset), Some(400));
-    assert!(segments(&disk) < before / 3, "{} of {before} segments are left", segments(&disk));
 }
 
 #[test]

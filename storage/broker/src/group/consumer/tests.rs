@@ -90,6 +90,21 @@ fn a_partition_is_given_up_before_it_is_given_away() {
     assert_eq!(run.group.state_name(), "Stable");
 }
 
+#[test]
+fn who_is_to_give_something_up_keeps_the_rest_until_then_whatever_it_subscribes_to() {
+    let mut run = Run::new(&[("t", 4), ("u", 1)]);
+    run.join("a", &["t"]);
+    run.join("b", &["t"]);
+    assert_eq!(run.beat(&alive("a", 1, None)).unwrap().assignment, Some(parts("t", 0..2)));
+    let other_topics = Heartbeat { topic_names: Some(vec![Arc::from("u")]), ..alive("a", 1, None) };
+    let told = run.beat(&other_topics).unwrap();
+    assert_eq!((told.epoch, told.assignment), (1, None));
+    let told = run.beat(&alive("a", 1, Some(parts("t", 0..2)))).unwrap();
+    assert_eq!((told.epoch, told.assignment), (1, Some(Partitions::new())));
+    let told = run.beat(&alive("a", 1, Some(Partitions::new()))).unwrap();
+    assert_eq!((told.epoch, told.assignment), (3, Some(parts("u", 0..1))));
+}
+
 /// As in Kafka, where what a member gives up is free only once that is recorded.
 #[test]
 fn what_a_member_has_given_up_comes_back_to_it_a_step_later() {
