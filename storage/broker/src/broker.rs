@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::{EmbeddedLog, Log, Result, Ticket, TopicInfo, TopicSpec};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::block_in_place;
 
 use crate::BrokerOptions;
@@ -25,6 +25,8 @@ pub(crate) struct Broker {
     pub(crate) log: Arc<EmbeddedLog>,
     pub(crate) options: BrokerOptions,
     pub(crate) groups: Groups,
+    /// Told of whatever was enqueued in the log and is to be flushed.
+    pub(crate) appended: Notify,
     /// Memory for requests, for answers, and for fetches that wait.
     pub(crate) requests: Budget,
     pub(crate) answers: Budget,
@@ -42,6 +44,7 @@ impl Broker {
         Self {
             log,
             groups: Groups::new(&options),
+            appended: Notify::new(),
             requests: Budget::new(options.requests_bytes_max),
             answers: Budget::new(options.answers_bytes_max),
             waits: Budget::new(options.waits_bytes_max),

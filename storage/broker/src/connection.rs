@@ -52,7 +52,14 @@ pub async fn serve_stream(
     stream: impl AsyncRead + AsyncWrite,
 ) -> io::Result<()> {
     let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 9092));
-    serve(Arc::new(Broker::new(log, options)), split(stream), Peer { remote: local, local }).await
+    let broker = Arc::new(Broker::new(Arc::clone(&log), options));
+    let mut serving = pin!(serve(broker, split(stream), Peer { remote: local, local }));
+    poll_fn(|context| {
+        let served = serving.as_mut().poll(context);
+        log.flush();
+        served
+    })
+    .await
 }
 
 /// Takes up requests until the client says no more; fails if it has gone while it waited for others.

@@ -25,6 +25,7 @@ mod call;
 mod code;
 mod connection;
 mod error;
+mod flush;
 mod frame;
 mod group;
 mod groups;

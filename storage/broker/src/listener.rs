@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::broker::Broker;
 use crate::call::Peer;
-use crate::{BrokerOptions, Error, Result, connection, groups, retention};
+use crate::{BrokerOptions, Error, Result, connection, flush, groups, retention};
 
 /// So many connections may come at once before they are accepted, as far as the system allows; beyond that clients
 /// have to try again, which takes them a second.
@@ -50,6 +50,7 @@ impl Listener {
         }
         let addresses = sockets.iter().filter_map(|socket| socket.local_addr().ok()).collect();
         let broker = Arc::new(Broker::new(log, options));
+        runtime.spawn(flush::drive(Arc::clone(&broker)));
         runtime.spawn(groups::drive(Arc::clone(&broker)));
         runtime.spawn(retention::drive(Arc::clone(&broker)));
         let places = Arc::new(Semaphore::new(broker.options.connections_max));

@@ -1,7 +1,7 @@
 //! How long the disk takes to make little durable.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use std::time::Duration;
 const LITTLE_BYTES: u64 = 256 << 10;
 /// A disk that takes longer is one of those behind a network, which take about 2 ms.
 const SHORT: Duration = Duration::from_millis(1);
+/// Waiting so long costs less than another thread that waits instead.
+const MOMENT: Duration = Duration::from_micros(300);
 /// Of so many syncs the shortest counts, since any may have been held up by something else.
 const SAMPLES: usize = 8;
 /// After so many syncs of more nothing is known any more, and it is tried again.
@@ -18,7 +20,8 @@ const KNOWN_FOR: u32 = 100;
 #[derive(Debug, Default)]
 pub(crate) struct SyncTime {
     state: Mutex<State>,
-    is_long: AtomicBool,
+    /// The shortest in microseconds; 0 while none is known.
+    shortest_us: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -41,13 +44,25 @@ impl SyncTime {
                 state.samples.clear();
             }
         }
-        let is_long = state.samples.iter().min().is_some_and(|shortest| *shortest >= SHORT);
-        self.is_long.store(is_long, Ordering::Relaxed);
+        let shortest_us = state.samples.iter().min().map_or(0, |shortest| (shortest.as_micros() as u64).max(1));
+        self.shortest_us.store(shortest_us, Ordering::Relaxed);
     }
 
-    /// Whether two syncs, one after the other, are no long wait.
+    fn shortest(&self) -> Option<Duration> {
+        match self.shortest_us.load(Ordering::Relaxed) {
+            0 => None,
+            us => Some(Duration::from_micros(us)),
+        }
+    }
+
+    /// Whether two syncs, one after the other, are no long wait; they are taken for short until more is known.
     pub(crate) fn is_short(&self) -> bool {
-        !self.is_long.load(Ordering::Relaxed)
+        self.shortest().is_none_or(|shortest| shortest < SHORT)
+    }
+
+    /// Whether a sync is known to be so short that any thread may wait for it.
+    pub(crate) fn is_momentary(&self) -> bool {
+        self.shortest().is_some_and(|shortest| shortest < MOMENT)
     }
 }
 
@@ -78,5 +93,19 @@ mod tests {
         }
         time.note(1_000, SLOW);
         assert!(!time.is_short());
+    }
+
+    #[test]
+    fn a_disk_is_not_waited_for_before_it_is_known_to_be_fast() {
+        let time = SyncTime::default();
+        assert!(time.is_short() && !time.is_momentary());
+        time.note(1_000, MOMENT);
+        assert!(time.is_short() && !time.is_momentary());
+        time.note(1_000, Duration::ZERO);
+        assert!(time.is_short() && time.is_momentary());
+        for _ in 0..=KNOWN_FOR {
+            time.note(1_000_000, SLOW);
+        }
+        assert!(time.is_short() && !time.is_momentary());
     }
 }

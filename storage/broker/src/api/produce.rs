@@ -153,9 +153,10 @@ fn append(
     if header.is_transactional() && version == TransactionVersion::Two {
         check_partitions(call, header.producer_id, std::slice::from_ref(partition))?;
     }
-    let append = || log.append_by(partition, &*batch, version);
+    let append = || log.enqueue(partition, &*batch, version);
     // Who waits for the disk does so without keeping the thread from others.
     let appended = if log.has_room() { append() } else { block_in_place(append) };
+    call.broker.appended.notify_one();
     match appended {
         Ok(appended) => Ok((appended, log_start)),
         // That version knows an error for it.

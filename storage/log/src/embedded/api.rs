@@ -48,6 +48,11 @@ impl Inner {
 
     /// Puts a batch into its segment and the queue; the caller holds `unit`.
     pub(super) fn place<'a>(&self, to: &TopicPartition, batch: impl Into<Incoming<'a>>) -> Result<InQueue> {
+        self.place_silently(to, batch).inspect(|_| self.queue.wake_thread())
+    }
+
+    /// The same, without telling the journal's thread.
+    fn place_silently<'a>(&self, to: &TopicPartition, batch: impl Into<Incoming<'a>>) -> Result<InQueue> {
         self.gate.check()?;
         let partition = self.partition(to)?;
         let (io, journaled_bytes_max) = (&*self.options.io, self.journaled_bytes_max());
@@ -81,7 +86,8 @@ impl Inner {
         Ok(())
     }
 
-    pub(super) fn append_batch(
+    /// Appends a batch without telling the journal's thread.
+    fn append_batch(
         &self,
         to: &TopicPartition,
         batch: Incoming<'_>,
@@ -113,7 +119,7 @@ impl Inner {
         // Once more, and held until the batch is placed, or the transaction could end between the two.
         let join = || self.join_transaction(&header, &partition, version);
         let _coordinator = header.is_transactional().then(join).transpose()?;
-        let placed = self.place(to, batch)?;
+        let placed = self.place_silently(to, batch)?;
         let ticket = Ticket::new(Arc::clone(&self.gate), placed.sequence, placed.base_offset);
         Ok(Appended { ticket, append_time_ms: (config.log_append_time && placed.is_new).then_some(now_ms) })
     }
@@ -235,10 +241,36 @@ impl EmbeddedLog {
         batch: impl Into<Cow<'a, [u8]>>,
         version: TransactionVersion,
     ) -> Result<Appended> {
-        check_public(&to.topic)?;
-        let appended = self.inner.append_batch(to, batch.into().into(), version)?;
+        let appended = self.enqueue(to, batch, version)?;
+        self.inner.queue.wake_thread();
         self.inner.flush_if_inline()?;
         Ok(appended)
+    }
+
+    /// Appends a batch as [`EmbeddedLog::append_by`] does, but leaves it to the caller to call [`EmbeddedLog::flush`] soon:
+    /// for who may have more to append, which then goes to the disk together.
+    ///
+    /// # Errors
+    /// As [`EmbeddedLog::append_by`].
+    pub fn enqueue<'a>(
+        &self,
+        to: &TopicPartition,
+        batch: impl Into<Cow<'a, [u8]>>,
+        version: TransactionVersion,
+    ) -> Result<Appended> {
+        check_public(&to.topic)?;
+        let appended = self.inner.append_batch(to, batch.into().into(), version)?;
+        if !self.inner.is_little() {
+            self.inner.queue.wake_thread();
+        }
+        Ok(appended)
+    }
+
+    /// Sends what was enqueued to the disk. If that takes a moment, as little does on a fast disk, this thread does it
+    /// and waits for it, else the journal's thread does. Whatever becomes of it, the tickets say.
+    pub fn flush(&self) {
+        // A failure has stopped the log, which the tickets say, too.
+        let _ = self.inner.flush_soon();
     }
 
     /// Whether an append would not have to wait because too much is on its way to the disk.

@@ -12,6 +12,9 @@ use crate::journal::JournalWriter;
 use crate::partition::{Partition, Placed};
 use crate::{Error, Result, Ticket};
 
+/// So little is written as fast as nothing.
+const MOMENTARY_BYTES_MAX: u64 = 128 << 10;
+
 /// Starts the journal's writer and the checkpoint's thread.
 pub(super) fn start(inner: &Arc<Inner>) -> Result<Vec<JoinHandle<()>>> {
     let spawn = |name: &str, body: fn(&Inner)| {
@@ -21,7 +24,6 @@ pub(super) fn start(inner: &Arc<Inner>) -> Result<Vec<JoinHandle<()>>> {
     };
     let journal = spawn("journal", |inner| {
         let _closing = Closing(inner);
-        let _ = inner.queue.thread.set(thread::current().id());
         loop {
             let done = match inner.queue.wait(|| inner.options.io.now_ms()) {
                 Due::Write => inner.flush(),
@@ -66,17 +68,42 @@ impl Inner {
         if self.options.flusher == Flusher::Inline { self.flush() } else { Ok(()) }
     }
 
-    /// Writes everything queued as one frame, then lets readers see it. An error stops the log.
-    pub(super) fn flush(&self) -> Result<()> {
-        let outcome = self.try_flush();
-        if let Err(error) = &outcome {
-            self.gate.fail(error);
+    /// Makes the queue durable: on this thread if nobody waits long for that, else on the journal's. Two changes of threads
+    /// for each sync cost more than what little there is to write.
+    pub(super) fn flush_soon(&self) -> Result<()> {
+        if self.options.flusher == Flusher::Inline {
+            return self.flush();
         }
-        outcome
+        match self.queue.try_writer().filter(|writer| self.is_momentary(writer)) {
+            Some(mut writer) => self.flush_with(&mut writer),
+            None => {
+                self.queue.wake_thread();
+                Ok(())
+            }
+        }
     }
 
-    fn try_flush(&self) -> Result<()> {
-        let mut writer = locked(&self.queue.writer);
+    fn is_momentary(&self, writer: &JournalWriter) -> bool {
+        // Who writes more retires the journal, too.
+        let is_full = writer.recovered_bytes() + MOMENTARY_BYTES_MAX >= self.options.journal_bytes_max;
+        self.is_little() && self.sync_time.is_momentary() && !is_full
+    }
+
+    /// Whether so little is on its way to the disk that its size hardly matters.
+    pub(super) fn is_little(&self) -> bool {
+        self.queue.has_room(MOMENTARY_BYTES_MAX)
+    }
+
+    /// Writes everything queued as one frame, then lets readers see it. An error stops the log.
+    pub(super) fn flush(&self) -> Result<()> {
+        self.flush_with(&mut self.queue.writer())
+    }
+
+    fn flush_with(&self, writer: &mut JournalWriter) -> Result<()> {
+        self.try_flush(writer).inspect_err(|error| self.gate.fail(error))
+    }
+
+    fn try_flush(&self, writer: &mut JournalWriter) -> Result<()> {
         let (batches, sequence) = {
             let _unit = self.unit.write().unwrap_or_else(PoisonError::into_inner);
             // Looked at under the lock: a unit that failed half-way has stopped the log by now.
@@ -86,7 +113,7 @@ impl Inner {
         if batches.is_empty() {
             return Ok(());
         }
-        self.write_frame(&mut writer, &batches)?;
+        self.write_frame(writer, &batches)?;
         for (partition, placed) in &batches {
             partition.publish(placed.end_offset, placed.stable_offset);
         }
@@ -101,7 +128,7 @@ impl Inner {
         let unsynced = batches.iter().filter(|(_, placed)| placed.segment().is_none());
         self.checkpointer.note(unsynced.map(|(_, placed)| placed.size_bytes).sum());
         if writer.recovered_bytes() >= self.options.journal_bytes_max {
-            self.retire(&mut writer)?;
+            self.retire(writer)?;
         }
         Ok(())
     }
@@ -131,6 +158,7 @@ impl Inner {
         if let Some(slack) = slack {
             let now_ms = self.options.io.now_ms();
             let mut state = locked(&self.queue.state);
+            let due_before_ms = state.unsynced.map_or(i64::MAX, |unsynced| unsynced.due_ms);
             let unsynced =
                 state.unsynced.get_or_insert(Unflushed { batches: 0, batches_max: i64::MAX, due_ms: i64::MAX });
             unsynced.batches += slack.len() as i64;
@@ -139,6 +167,10 @@ impl Inner {
                 unsynced.due_ms = unsynced.due_ms.min(now_ms.saturating_add(slack.ms));
             }
             if unsynced.batches < unsynced.batches_max && unsynced.due_ms > now_ms {
+                if unsynced.due_ms < due_before_ms {
+                    // It syncs in time what others write.
+                    self.queue.wake_thread();
+                }
                 return Ok(());
             }
         }
@@ -151,7 +183,7 @@ impl Inner {
 
     /// Makes durable what was acknowledged before it was.
     pub(super) fn sync_journal(&self) -> Result<()> {
-        let mut writer = locked(&self.queue.writer);
+        let mut writer = self.queue.writer();
         self.gate.check()?;
         writer.sync().inspect_err(|error| self.gate.fail(error))?;
         locked(&self.queue.state).unsynced = None;

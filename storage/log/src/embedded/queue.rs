@@ -1,7 +1,8 @@
 //! The queue before the journal.
 
-use std::sync::{Arc, Mutex, OnceLock};
-use std::thread::{self, ThreadId};
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use super::locked;
@@ -21,10 +22,44 @@ pub(super) struct JournalQueue {
     filled: Signal,
     /// Wakes appends that wait for the disk.
     emptied: Signal,
-    /// The journal's thread, which must never wait for itself.
-    pub(super) thread: OnceLock<ThreadId>,
     /// Held while a frame is written.
-    pub(super) writer: Mutex<JournalWriter>,
+    writer: Mutex<JournalWriter>,
+}
+
+thread_local! {
+    /// Whether this thread holds a journal's writer.
+    static WRITES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The journal's writer, held by this thread, which must never wait for what only its holder can do: what is called back
+/// meanwhile may append.
+pub(super) struct HeldWriter<'a>(MutexGuard<'a, JournalWriter>);
+
+impl<'a> HeldWriter<'a> {
+    fn new(writer: MutexGuard<'a, JournalWriter>) -> Self {
+        WRITES.set(true);
+        Self(writer)
+    }
+}
+
+impl Drop for HeldWriter<'_> {
+    fn drop(&mut self) {
+        WRITES.set(false);
+    }
+}
+
+impl Deref for HeldWriter<'_> {
+    type Target = JournalWriter;
+
+    fn deref(&self) -> &JournalWriter {
+        &self.0
+    }
+}
+
+impl DerefMut for HeldWriter<'_> {
+    fn deref_mut(&mut self) -> &mut JournalWriter {
+        &mut self.0
+    }
 }
 
 #[derive(Debug, Default)]
@@ -60,29 +95,46 @@ impl JournalQueue {
             state: Mutex::default(),
             filled: Signal::default(),
             emptied: Signal::default(),
-            thread: OnceLock::new(),
             writer: Mutex::new(writer),
         }
     }
 
-    /// Queues a batch; its number is what its ticket waits for.
+    /// The writer, once nobody else holds it.
+    pub(super) fn writer(&self) -> HeldWriter<'_> {
+        HeldWriter::new(locked(&self.writer))
+    }
+
+    /// The writer, unless somebody else holds it.
+    pub(super) fn try_writer(&self) -> Option<HeldWriter<'_>> {
+        match self.writer.try_lock() {
+            Ok(writer) => Some(HeldWriter::new(writer)),
+            Err(TryLockError::Poisoned(writer)) => Some(HeldWriter::new(writer.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    /// Queues a batch; its number is what its ticket waits for. The journal's thread is to be told.
     pub(super) fn push(&self, partition: &Arc<Partition>, placed: Placed) -> u64 {
         let mut state = locked(&self.state);
         state.waiting_bytes += placed.size_bytes;
         state.batches.push((Arc::clone(partition), placed));
         state.sequence += 1;
-        let sequence = state.sequence;
-        drop(state);
+        state.sequence
+    }
+
+    /// Tells the journal's thread that it has something to do.
+    pub(super) fn wake_thread(&self) {
         self.filled.notify_one();
-        sequence
     }
 
     /// Waits while more than so many bytes are on their way to the disk. Refusing them instead would fail queries and
     /// producers for a disk that is merely slow, and keeping them would take all memory; whoever waits slows down what
-    /// makes the records. A callback on the journal's own thread does not wait.
+    /// makes the records.
     pub(super) fn wait_for_room(&self, bytes_max: u64, has_stopped: impl Fn() -> bool) {
         let mut state = locked(&self.state);
-        while state.waiting_bytes > bytes_max && self.thread.get() != Some(&thread::current().id()) && !has_stopped() {
+        while state.waiting_bytes > bytes_max && !WRITES.get() && !has_stopped() {
+            // Whoever has queued all this may not have said so yet.
+            self.wake_thread();
             // A failure of the log is noticed by looking again.
             state = self.emptied.wait_timeout(state, CLOCK_TICK);
         }

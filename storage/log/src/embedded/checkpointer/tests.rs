@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::super::locked;
 use crate::record::BatchBuilder;
 use crate::{EmbeddedLog, Isolation, Log, LogOptions, Memory, TopicPartition, TopicSpec};
 
@@ -43,7 +42,7 @@ fn fail(before: &[usize], wait_ms: i64, checkpoint: Checkpoint, after: &[usize])
     log.create_topic(&spec).unwrap();
     before.iter().for_each(|bytes| append(&log, *bytes));
     disk.advance_clock(wait_ms);
-    let mut writer = locked(&log.inner.queue.writer);
+    let mut writer = log.inner.queue.writer();
     let next = log.inner.create_journal(writer.number() + 1).unwrap();
     let capture = log.inner.capture(&mut writer, next).unwrap();
     drop(writer);
