@@ -1,6 +1,7 @@
 //! The one seam to files, clock and randomness.
 
 mod disk;
+mod gathering;
 mod memory;
 
 use std::fmt::Debug;
@@ -10,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use disk::Disk;
+pub(crate) use gathering::GatheringFile;
 pub use memory::Memory;
 
 /// Files, clock and randomness, so that the same code runs on a real disk, in memory and on a

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::io::GatheringFile;
 use crate::partition::Compacted;
 use crate::record::{BatchHeader, HEADER_BYTES, crc_matches};
 use crate::{Error, File, Io, Result};
@@ -140,10 +141,10 @@ impl Segment {
     }
 
     fn at_path(io: &dyn Io, path: PathBuf, base_offset: i64) -> Result<Self> {
-        let file = io.open(&path).map_err(Error::io("open", &path))?;
+        let file = GatheringFile::new(io.open(&path).map_err(Error::io("open", &path))?);
         Ok(Self {
             base_offset,
-            file,
+            file: Arc::new(file),
             path,
             size_bytes: 0,
             next_offset: base_offset,

@@ -284,6 +284,8 @@ fn a_segment_that_somebody_cuts_is_damage_to_its_readers() {
     for value in ["first", "second"] {
         log.append(&partition, batch(&[value])).unwrap().wait().unwrap();
     }
+    // Whoever reads finds all of it in the file.
+    assert_eq!(read(&log, &partition, Isolation::ReadCommitted).len(), 2);
     let (path, length) = disk.files().into_iter().find(|(path, _)| path.to_string_lossy().contains("/a-0.")).unwrap();
     for cut in [length - 1, length / 2 + 10, 0] {
         disk.open(&path).unwrap().set_len(cut as u64).unwrap();

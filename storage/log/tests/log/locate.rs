@@ -77,6 +77,8 @@ fn a_fetch_ends_before_a_damaged_batch_wherever_it_is() {
     for _ in 0..100 {
         log.append(&topic, one.clone()).unwrap().wait().unwrap();
     }
+    // Whoever reads finds all of it in the file.
+    assert_eq!(log.fetch(&topic, 0, 1 << 20, Isolation::ReadCommitted).unwrap().next_offset, 100);
     let (path, _) = disk.files().into_iter().find(|(path, _)| path.to_string_lossy().contains("/t-0.")).unwrap();
     let file = disk.open(&path).unwrap();
     // A byte of a record, and of a header: its length.
