@@ -17,11 +17,9 @@
 //! frame after it is a torn tail that nobody was told of.
 //!
 //! A retired journal is kept as a spare and written over under its next number: a sync of a file whose
-//! blocks are there already need not wait for the file system's own journal. One that has become full is filled with
-//! zeros first, once: what is written in large pieces is in large pieces in the page cache, and stays so, which makes
-//! every later write and sync cheaper by a sixth (ext4 of Linux 6.18). So a file may hold zeros or frames of an earlier life
-//! behind its own; `journal` tells them apart, and since they hide where the file ends, the next journal's
-//! frames say `before`: how long this one had become.
+//! blocks are there already need not wait for the file system's own journal. So a file may hold frames
+//! of an earlier life behind its own; `journal` tells them apart, and since they hide where the file
+//! ends, the next journal's frames say `before`: how long this one had become.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -48,9 +46,6 @@ const APART_BYTES_MIN: usize = 32 << 10;
 /// How many retired journals wait to be written over: the next one is made ready while a checkpoint retires
 /// the last, so one is in use at a time and one comes back.
 const SPARES_MAX: usize = 2;
-
-/// A spare is filled in pieces of this size.
-const FILL_PIECE_BYTES: u64 = 1 << 20;
 
 /// What the journal holds of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,37 +107,18 @@ fn numbers(io: &dyn Io, dir: &Path, suffix: &str) -> Result<Vec<u64>> {
     Ok(names.iter().filter_map(|name| name.strip_suffix(suffix)?.parse().ok()).collect())
 }
 
-/// Takes the journals below `number` out of use, which are full at so many bytes, and keeps a few to be written over.
-pub(crate) fn recycle_before(io: &dyn Io, dir: &Path, number: u64, full_bytes: u64) -> Result<()> {
+/// Takes the journals below `number` out of use, keeping a few that are not too long to be written over.
+pub(crate) fn recycle_before(io: &dyn Io, dir: &Path, number: u64, bytes_max: u64) -> Result<()> {
     let mut spares = numbers(io, dir, ".spare")?.len();
     for retired in journal_numbers(io, dir)?.into_iter().filter(|&retired| retired < number) {
         let path = journal_path(dir, retired);
         let length = io.open(&path).and_then(|file| file.len()).map_err(Error::io("read", &path))?;
-        // Those that were filled are told from others by being a little longer than journals become.
-        let filled_bytes = full_bytes + full_bytes / 64;
-        let is_kept = spares < SPARES_MAX && length <= 2 * full_bytes;
-        // A disk that has no room for that has none for a spare.
-        if is_kept && (!(full_bytes..filled_bytes).contains(&length) || fill(io, &path, filled_bytes).is_ok()) {
+        if spares < SPARES_MAX && length <= bytes_max {
             io.rename(&path, &spare_path(dir, retired)).map_err(Error::io("rename", &path))?;
             spares += 1;
         } else {
             io.remove(&path).map_err(Error::io("remove", &path))?;
         }
-    }
-    Ok(())
-}
-
-/// Makes a file so many zeros.
-fn fill(io: &dyn Io, path: &Path, bytes: u64) -> std::io::Result<()> {
-    let file = io.open(path)?;
-    file.set_len(0)?;
-    let zeros = vec![0; bytes.min(FILL_PIECE_BYTES) as usize];
-    let mut position = 0;
-    while position < bytes {
-        file.write_at(&zeros, position)?;
-        // All at once would keep the disk from the journal that is in use.
-        file.sync()?;
-        position += zeros.len() as u64;
     }
     Ok(())
 }

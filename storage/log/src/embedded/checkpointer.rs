@@ -136,8 +136,8 @@ impl Inner {
         // A slice that was synced before may have failed: then its segments only seem to be on disk.
         self.gate.check()?;
         capture.checkpoint.write(io, &self.options.dir.join("checkpoint"))?;
-        let journals = self.options.dir.join("journal");
-        recycle_before(io, &journals, capture.checkpoint.journal, self.options.journal_bytes_max)?;
+        let spare_bytes_max = 2 * self.options.journal_bytes_max;
+        recycle_before(io, &self.options.dir.join("journal"), capture.checkpoint.journal, spare_bytes_max)?;
         for path in &capture.expired {
             io.remove(path).map_err(Error::io("remove", path))?;
         }

@@ -318,34 +318,4 @@ mod tests {
         recycle_before(&io, &dir(), 2, 10).unwrap();
         assert_eq!(io.list(&dir()).unwrap(), ["00000000000000000002.journal"]);
     }
-
-    #[test]
-    fn a_journal_that_has_become_full_is_filled_with_zeros_once() {
-        let io = Memory::new();
-        let mut writer = two_journals(&io);
-        let length = |name: &str| io.read(&dir().join(name)).unwrap().unwrap().len() as u64;
-        let full = length("00000000000000000001.journal");
-        recycle_before(&io, &dir(), 2, full).unwrap();
-        let filled = length("00000000000000000001.spare");
-        assert!(filled > full);
-        writer.retire_for(JournalWriter::create(&io, &dir(), 3).unwrap()).unwrap();
-        assert_eq!(entries(&io, 3), (Vec::new(), Extent { size_bytes: 0, before: None }));
-        writer.write([whole(7, &b"fourth"[..])].into_iter()).unwrap();
-        assert_eq!(entries(&io, 3).0, ["fourth"]);
-        writer.retire_for(JournalWriter::create(&io, &dir(), 4).unwrap()).unwrap();
-        let operations = io.operations();
-        recycle_before(&io, &dir(), 4, full).unwrap();
-        assert_eq!(io.operations() - operations, 2, "both are only renamed");
-        assert_eq!(length("00000000000000000003.spare"), filled);
-    }
-
-    #[test]
-    fn a_disk_without_room_for_a_spare_has_none() {
-        let io = Memory::new();
-        two_journals(&io);
-        let full = io.read(&journal_path(&dir(), 1)).unwrap().unwrap().len() as u64;
-        io.fail_once_after(1);
-        recycle_before(&io, &dir(), 2, full).unwrap();
-        assert_eq!(io.list(&dir()).unwrap(), ["00000000000000000002.journal"]);
-    }
 }
