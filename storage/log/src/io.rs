@@ -14,6 +14,9 @@ pub use disk::Disk;
 pub(crate) use gathering::GatheringFile;
 pub use memory::Memory;
 
+/// What goes past the page cache goes in blocks of this size, from memory that is aligned to it.
+pub(crate) const BLOCK_BYTES: usize = 4096;
+
 /// Files, clock and randomness, so that the same code runs on a real disk, in memory and on a
 /// simulated disk that fails.
 ///
@@ -27,6 +30,15 @@ pub trait Io: Send + Sync + Debug {
     /// # Errors
     /// Whatever the system says.
     fn open(&self, path: &Path) -> Result<Arc<dyn File>>;
+    /// Opens a file once more to write past the page cache, in whole blocks of 4 KiB from memory that is aligned to them;
+    /// `None` if the system cannot do that. A write that it cannot do after all fails with
+    /// [`std::io::ErrorKind::InvalidInput`].
+    ///
+    /// # Errors
+    /// Whatever the system says.
+    fn open_direct(&self, _path: &Path) -> Result<Option<Arc<dyn File>>> {
+        Ok(None)
+    }
     /// The whole content of a file, `None` if there is none of that name.
     ///
     /// # Errors

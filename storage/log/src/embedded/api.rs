@@ -87,12 +87,7 @@ impl Inner {
     }
 
     /// Appends a batch without telling the journal's thread.
-    fn append_batch(
-        &self,
-        to: &TopicPartition,
-        batch: Incoming<'_>,
-        version: TransactionVersion,
-    ) -> Result<Appended> {
+    fn append_batch(&self, to: &TopicPartition, batch: Incoming<'_>, version: TransactionVersion) -> Result<Appended> {
         let header = BatchHeader::parse(&batch)?;
         let partition = self.partition(to)?;
         let config = partition.config();

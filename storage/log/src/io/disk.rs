@@ -48,6 +48,21 @@ impl Io for Disk {
         Ok(Arc::new(DiskFile { file, sync_delay: self.sync_delay, has_failed: Mutex::default() }))
     }
 
+    #[cfg(target_os = "linux")]
+    fn open_direct(&self, path: &Path) -> Result<Option<Arc<dyn File>>> {
+        use std::os::unix::fs::OpenOptionsExt;
+
+        let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
+        match OpenOptions::new().write(true).custom_flags(flags).open(path) {
+            Ok(file) => {
+                Ok(Some(Arc::new(DiskFile { file, sync_delay: self.sync_delay, has_failed: Mutex::default() })))
+            }
+            // As of a file system that is in memory.
+            Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
         match fs::read(path) {
             Ok(content) => Ok(Some(content)),

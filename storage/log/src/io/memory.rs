@@ -1,13 +1,13 @@
 //! Files in memory: for fast tests, and as a disk that loses what was not synced.
 
 use std::collections::BTreeMap;
-use std::io::{Error, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{File, Io};
+use super::{BLOCK_BYTES, File, Io};
 
 /// The bytes in which a torn write is torn.
 const SECTOR_BYTES: usize = 512;
@@ -19,6 +19,8 @@ pub struct Memory {
     faults: Arc<Mutex<Faults>>,
     /// Whether to remember what a crash would lose; costs a copy of every write.
     crashes: bool,
+    /// Whether it has a page cache that writes can go past.
+    has_direct: bool,
     /// How far its clock is ahead.
     ahead_ms: Arc<AtomicI64>,
 }
@@ -111,6 +113,12 @@ impl Memory {
         Self { crashes: true, ..Self::default() }
     }
 
+    /// The same, with [`Io::open_direct`].
+    #[must_use]
+    pub fn with_direct(self) -> Self {
+        Self { has_direct: true, ..self }
+    }
+
     /// Lets all writes, syncs and renames fail after `count` more of them.
     pub fn fail_after(&self, count: u64) {
         locked(&self.faults).operations_left = Some(count);
@@ -138,7 +146,8 @@ impl Memory {
     /// says what survives. It is given the number of possibilities and returns one of them.
     #[must_use]
     pub fn crash(&self, mut choose: impl FnMut(usize) -> usize) -> Self {
-        let after = Self { ahead_ms: Arc::clone(&self.ahead_ms), ..Self::with_crashes() };
+        let ahead_ms = Arc::clone(&self.ahead_ms);
+        let after = Self { ahead_ms, has_direct: self.has_direct, ..Self::with_crashes() };
         let state = locked(&self.state);
         let mut names = BTreeMap::new();
         let unsynced_names = state
@@ -194,7 +203,7 @@ impl Memory {
     /// A copy that shares nothing with this one.
     #[must_use]
     pub fn deep_clone(&self) -> Self {
-        let copy = Self { crashes: self.crashes, ..Self::default() };
+        let copy = Self { crashes: self.crashes, has_direct: self.has_direct, ..Self::default() };
         let names: BTreeMap<_, _> = locked(&self.state)
             .names
             .iter()
@@ -222,6 +231,11 @@ impl Io for Memory {
         let mut state = locked(&self.state);
         let file = state.names.entry(path.to_owned()).or_insert_with(|| self.file(Content::default()));
         Ok(Arc::<MemoryFile>::clone(file))
+    }
+
+    fn open_direct(&self, path: &Path) -> Result<Option<Arc<dyn File>>> {
+        let file = self.open(path)?;
+        Ok(self.has_direct.then(|| Arc::new(DirectFile(file)) as Arc<dyn File>))
     }
 
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>> {
@@ -306,6 +320,36 @@ impl MemoryFile {
             content.unsynced.push(change);
         }
         Ok(())
+    }
+}
+
+/// Takes what a disk takes directly.
+#[derive(Debug)]
+struct DirectFile(Arc<dyn File>);
+
+impl File for DirectFile {
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<usize> {
+        self.0.read_at(buffer, position)
+    }
+
+    fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
+        let is_aligned = bytes.as_ptr().align_offset(BLOCK_BYTES) == 0;
+        if !is_aligned || !bytes.len().is_multiple_of(BLOCK_BYTES) || !position.is_multiple_of(BLOCK_BYTES as u64) {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        self.0.write_at(bytes, position)
+    }
+
+    fn len(&self) -> Result<u64> {
+        self.0.len()
+    }
+
+    fn set_len(&self, length: u64) -> Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.0.sync()
     }
 }
 

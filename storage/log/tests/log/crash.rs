@@ -58,14 +58,19 @@ fn write_until_failure(disk: &Memory) -> usize {
 
 #[test]
 fn after_a_power_failure_at_any_operation_all_that_was_acknowledged_is_there_and_whole() {
+    fail_at_any_operation(Memory::with_crashes);
+    fail_at_any_operation(|| Memory::with_crashes().with_direct());
+}
+
+fn fail_at_any_operation(new_disk: impl Fn() -> Memory) {
     let operations = {
-        let disk = Memory::with_crashes();
+        let disk = new_disk();
         assert_eq!(write_until_failure(&disk), 40);
         disk.operations()
     };
     for operation in 0..operations {
         for variant in 0..4 {
-            let disk = Memory::with_crashes();
+            let disk = new_disk();
             disk.fail_after(operation);
             let acknowledged = write_until_failure(&disk);
             let mut random = Seeded(operation * 31 + variant);
@@ -103,8 +108,12 @@ fn check(image: &Memory, acknowledged: usize, what: &str) {
 
 #[test]
 fn a_flipped_bit_is_reported_or_harmless_but_never_served() {
-    let disk = Memory::new();
-    let written = write_until_failure(&disk);
+    flip_any_bit(&Memory::new());
+    flip_any_bit(&Memory::new().with_direct());
+}
+
+fn flip_any_bit(disk: &Memory) {
+    let written = write_until_failure(disk);
     let partition = TopicPartition::new("a", 0);
     let expected = {
         let log = EmbeddedLog::open(small(&disk.deep_clone())).unwrap();
@@ -178,7 +187,7 @@ fn fail_once_on_any_thread(journaled_bytes_max: usize) {
     let partition = TopicPartition::new("a", 0);
     let mut stopped = 0;
     for operation in (20..300).step_by(9) {
-        let disk = Memory::with_crashes();
+        let disk = if operation % 2 == 0 { Memory::with_crashes() } else { Memory::with_crashes().with_direct() };
         let options = || LogOptions {
             flusher: Flusher::Thread,
             journal_bytes_max: 300_000,

@@ -6,6 +6,7 @@ mod compaction;
 mod crash;
 mod crash_under_load;
 mod earlier_versions;
+mod enqueue;
 mod idempotence;
 mod locate;
 mod settings;
