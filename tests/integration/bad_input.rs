@@ -289,14 +289,17 @@ fn a_journal_is_read_up_to_a_torn_end_and_refused_if_it_is_damaged() {
     let journal = files(&data, ".journal").remove(0);
     let whole = fs::read(&journal).unwrap();
 
-    flip_middle(&journal);
-    let damaged = fs::read(&journal).unwrap();
+    // What is between frames means nothing, so the middle may be no damage.
+    let mut damaged = whole.clone();
+    damaged[100] ^= 1;
+    fs::write(&journal, &damaged).unwrap();
     fails(&data, &["topics"], 3, &[support::text(&journal), "is damaged at byte", "help: "]);
     fails(&data, &["-e", "SHOW STREAMS"], 3, &[support::text(&journal), "is damaged at byte", "help: "]);
     assert_eq!(fs::read(&journal).unwrap(), damaged, "the journal was changed");
 
     // The last frame is gone as if the power had failed in the middle of its write.
-    fs::write(&journal, &whole[..whole.len() - 3]).unwrap();
+    let end = whole.iter().rposition(|&byte| byte != 0).unwrap();
+    fs::write(&journal, &whole[..end - 3]).unwrap();
     let rows = support::run(&data, &["-e", "SELECT id FROM orders"]);
     assert_eq!(rows, "{\"ID\":1}\n{\"ID\":2}\n{\"ID\":3}\n");
 }

@@ -228,7 +228,11 @@ fn v_switches_the_view() {
     shell.wait("changelog: what each row does\n op");
     // What was shown before is known: no row of a customer who was there is new.
     shell.wait_until("two changes", |shell| shell.text().matches("+U").count() > 1);
-    assert!(shell.text().contains(" -U") && !behind(&shell, "changelog").contains("+I"), "{}", shell.text());
+    let text = shell.text();
+    let (before, changes) = text.split_once("changelog").unwrap();
+    let is_new = |line: &&str| line.starts_with(" +I");
+    let mut new = changes.lines().filter(is_new).map(|line| line.split(' ').nth(3).unwrap());
+    assert!(changes.contains(" -U") && new.all(|customer| !before.contains(&format!("\n {customer} "))), "{text}");
     shell.press("v");
     shell.wait("tail: rows as they come\n CUSTOMER");
     shell.wait_until("rows", |shell| behind(shell, "tail: ").lines().count() > 4);
