@@ -17,6 +17,8 @@ use crate::{BrokerOptions, Error, Result, connection, flush, groups, retention};
 /// So many connections may come at once before they are accepted, as far as the system allows; beyond that clients
 /// have to try again, which takes them a second.
 const BACKLOG: u32 = 4_096;
+/// After so many steps of connections it is looked at what has come in: each may send a MiB, and the flush waits for that.
+const EVENT_INTERVAL: u32 = 16;
 /// How long to wait when the system has no more file handles to give.
 const EXHAUSTED_DELAY: Duration = Duration::from_millis(100);
 
@@ -37,6 +39,7 @@ impl Listener {
         let runtime = Builder::new_multi_thread()
             .worker_threads(workers())
             .thread_name("broker")
+            .event_interval(EVENT_INTERVAL)
             .enable_all()
             .build()
             .map_err(Error::Threads)?;

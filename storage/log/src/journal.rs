@@ -36,7 +36,8 @@ use crate::{Error, File, Io, Result};
 pub(crate) use frame::{CONTENT_BYTES_MAX, Content, Entry};
 use frame::{Frame, FrameBuilder, MAGIC, Says, length_of, parse_frame, split_entry};
 
-/// Larger frames go through the page cache, from which the system writes several pieces at a time.
+/// Larger frames go through the page cache, from which the system writes several pieces at a time, and so do those that
+/// need not be on the disk soon.
 const DIRECT_BYTES_MAX: usize = 256 << 10;
 
 /// How many retired journals wait to be written over: the next one is made ready while a checkpoint retires
@@ -92,8 +93,8 @@ pub(crate) struct JournalWriter {
     position: u64,
     /// How much of what is before that is on disk.
     synced: u64,
-    /// The bytes of batches of which there is only the header.
-    elsewhere_bytes: u64,
+    /// What a recovery would read: its frames, and the batches that they only refer to.
+    recovered_bytes: u64,
     frame: FrameBuilder,
 }
 
@@ -110,7 +111,7 @@ impl JournalWriter {
         // No frame is written before the name is durable, so that no number is ever used twice.
         io.sync_dir(dir).map_err(Error::io("sync", dir))?;
         let frame = FrameBuilder::default();
-        Ok(Self { file, direct, path, number, before: 0, position: 0, synced: 0, elsewhere_bytes: 0, frame })
+        Ok(Self { file, direct, path, number, before: 0, position: 0, synced: 0, recovered_bytes: 0, frame })
     }
 
     /// Retires this journal, of which everything is synced first: `next` is written from now on.
@@ -131,9 +132,9 @@ impl JournalWriter {
         self.position
     }
 
-    /// What a recovery would read: its frames, and the batches that they only refer to.
-    pub(crate) fn recovered_bytes(&self) -> u64 {
-        self.position + self.elsewhere_bytes
+    /// Whether a recovery would read so much, or half as much again lies in the file: small frames fill blocks.
+    pub(crate) fn is_full(&self, bytes: u64) -> bool {
+        self.recovered_bytes >= bytes || self.position >= bytes + bytes / 2
     }
 
     /// Makes everything written durable, and returns how many bytes that were. After an error the journal must not be
@@ -147,20 +148,21 @@ impl JournalWriter {
         Ok(unsynced)
     }
 
-    /// Writes one frame, which [`JournalWriter::sync`] makes durable. After an error the journal must not be used again.
-    pub(crate) fn write<'a>(&mut self, entries: impl Iterator<Item = Entry<'a>>) -> Result<()> {
+    /// Writes one frame, which [`JournalWriter::sync`] makes durable: soon, or whenever that is due. After an error the
+    /// journal must not be used again.
+    pub(crate) fn write<'a>(&mut self, entries: impl Iterator<Item = Entry<'a>>, soon: bool) -> Result<()> {
         let entries: Vec<Entry<'a>> = entries.collect();
         let starts_block = self.direct.is_some();
         let says = Says { number: self.number, before: self.before, synced: self.synced, starts_block };
         let mut end = if starts_block { self.position.next_multiple_of(BLOCK_BYTES as u64) } else { self.position };
         let length = length_of(&entries);
-        match self.direct.as_ref().filter(|_| length <= DIRECT_BYTES_MAX) {
+        match self.direct.as_ref().filter(|_| soon && length <= DIRECT_BYTES_MAX) {
             Some(direct) => {
                 match direct.write_at(self.frame.blocks(says, &entries), end) {
                     // It wants other blocks, or has not said before that it cannot do this.
                     Err(error) if error.kind() == ErrorKind::InvalidInput => {
                         self.direct = None;
-                        return self.write(entries.into_iter());
+                        return self.write(entries.into_iter(), soon);
                     }
                     written => written.map_err(Error::io("write", &self.path))?,
                 }
@@ -174,7 +176,8 @@ impl JournalWriter {
             }
         }
         self.position = end;
-        self.elsewhere_bytes += entries.iter().map(|entry| entry.content.elsewhere_bytes()).sum::<u64>();
+        self.recovered_bytes += length as u64;
+        self.recovered_bytes += entries.iter().map(|entry| entry.content.elsewhere_bytes()).sum::<u64>();
         Ok(())
     }
 }
@@ -273,8 +276,8 @@ mod tests {
                 .collect();
             let mut writer = JournalWriter::create(&disk, dir, 7).unwrap();
             let mut ends = Vec::new();
-            for frame in &frames {
-                writer.write(frame.iter().copied()).unwrap();
+            for (at, frame) in frames.iter().enumerate() {
+                writer.write(frame.iter().copied(), at != 1).unwrap();
                 ends.push(writer.size_bytes());
             }
             let is_direct = disk.open_direct(&journal_path(dir, 7)).unwrap().is_some();
@@ -302,7 +305,7 @@ mod tests {
         let batch = vec![1; BLOCK_BYTES - length_of(&[]) - 8 - 50];
         let write = |writer: &mut JournalWriter, batch: &[u8]| {
             let entry = Entry { partition: 1, starts_segment: false, content: Content::Batch(batch) };
-            writer.write([entry].into_iter()).unwrap();
+            writer.write([entry].into_iter(), true).unwrap();
             writer.size_bytes()
         };
         let mut writer = JournalWriter::create(&disk, dir, 1).unwrap();
@@ -358,7 +361,7 @@ mod tests {
                 writer.direct = Some(Arc::new(Refusing));
             }
             let entry = Entry { partition: 1, starts_segment: false, content: Content::Batch(batch) };
-            writer.write([entry].into_iter()).unwrap();
+            writer.write([entry].into_iter(), true).unwrap();
         }
         assert!(writer.direct.is_none());
         let mut found = Vec::new();

@@ -24,8 +24,8 @@ use crate::{Error, Io, Result, TopicConfig, TopicPartition, TransactionVersion};
 
 pub(crate) use compact::Compacted;
 use cover::Cover;
-use placed::{Kept, Slack};
-pub(crate) use placed::{Placed, Placement};
+use placed::Kept;
+pub(crate) use placed::{Placed, Placement, Slack};
 pub use times::{PartitionOffsets, TimedOffset};
 
 /// A partition of the embedded log.

@@ -255,7 +255,7 @@ impl EmbeddedLog {
     ) -> Result<Appended> {
         check_public(&to.topic)?;
         let appended = self.inner.append_batch(to, batch.into().into(), version)?;
-        if !self.inner.is_little() {
+        if !self.inner.has_little() {
             self.inner.queue.wake_thread();
         }
         Ok(appended)

@@ -145,7 +145,7 @@ impl Inner {
     }
 
     pub(super) fn run_checkpointer(&self) {
-        let mut number = self.queue.writer().number();
+        let mut number = self.queue.writer(&self.gate).number();
         let mut looked = Instant::now();
         let mut due = locked(&self.checkpointer.due);
         due.kept_house_ms = self.options.io.now_ms();
@@ -220,7 +220,7 @@ impl Inner {
 
     /// Writes a checkpoint before the journal is full, since that is when retention and compaction are done.
     fn retire_early(&self, next: JournalWriter) -> Result<()> {
-        let mut writer = self.queue.writer();
+        let mut writer = self.queue.writer(&self.gate);
         let capture = self.capture(&mut writer, next)?;
         drop(writer);
         self.complete(capture).map(|sealed| self.compactor.start(sealed))
@@ -243,7 +243,7 @@ impl Inner {
         }
         due.kept_house_ms = self.options.io.now_ms();
         drop(due);
-        self.retire_inline(&mut self.queue.writer())
+        self.retire_inline(&mut self.queue.writer(&self.gate))
     }
 
     /// Syncs the segments that were written to most. A checkpoint that is captured meanwhile counts them as
@@ -259,7 +259,7 @@ impl Inner {
     /// Flushes, and writes a checkpoint on this thread.
     pub(super) fn checkpoint_now(&self) -> Result<()> {
         self.flush()?;
-        let mut writer = self.queue.writer();
+        let mut writer = self.queue.writer(&self.gate);
         let next = locked(&self.checkpointer.due).next.take();
         let next = next.map_or_else(|| self.create_journal(writer.number() + 1), Ok)?;
         let capture = self.capture(&mut writer, next)?;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::queue::{Due, Unflushed};
 use super::{Flusher, Inner, locked};
 use crate::journal::JournalWriter;
-use crate::partition::{Partition, Placed};
+use crate::partition::{Partition, Placed, Slack};
 use crate::{Error, Result, Ticket};
 
 /// So little is written as fast as nothing.
@@ -53,8 +53,9 @@ impl Drop for Closing<'_> {
 }
 
 impl Inner {
-    /// A ticket for the batches up to a number.
+    /// A ticket for the batches up to a number, which others may have queued without saying so.
     pub(super) fn ticket(&self, sequence: u64) -> Ticket {
+        self.queue.wake_thread();
         Ticket::new(Arc::clone(&self.gate), sequence, ())
     }
 
@@ -74,7 +75,7 @@ impl Inner {
         if self.options.flusher == Flusher::Inline {
             return self.flush();
         }
-        match self.queue.try_writer().filter(|writer| self.is_momentary(writer)) {
+        match self.queue.try_writer(&self.gate).filter(|writer| self.is_momentary(writer)) {
             Some(mut writer) => self.flush_with(&mut writer),
             None => {
                 self.queue.wake_thread();
@@ -84,19 +85,19 @@ impl Inner {
     }
 
     fn is_momentary(&self, writer: &JournalWriter) -> bool {
-        // Who writes more retires the journal, too.
-        let is_full = writer.recovered_bytes() + MOMENTARY_BYTES_MAX >= self.options.journal_bytes_max;
-        self.is_little() && self.sync_time.is_momentary() && !is_full
+        // Whoever fills the journal retires it, which takes longer.
+        let is_full = writer.is_full(self.options.journal_bytes_max.saturating_sub(MOMENTARY_BYTES_MAX));
+        self.has_little() && self.sync_time.is_momentary() && !is_full
     }
 
-    /// Whether so little is on its way to the disk that its size hardly matters.
-    pub(super) fn is_little(&self) -> bool {
+    /// Whether so little is on its way to the disk that it makes no difference to how long that takes.
+    pub(super) fn has_little(&self) -> bool {
         self.queue.has_room(MOMENTARY_BYTES_MAX)
     }
 
     /// Writes everything queued as one frame, then lets readers see it. An error stops the log.
     pub(super) fn flush(&self) -> Result<()> {
-        self.flush_with(&mut self.queue.writer())
+        self.flush_with(&mut self.queue.writer(&self.gate))
     }
 
     fn flush_with(&self, writer: &mut JournalWriter) -> Result<()> {
@@ -127,7 +128,7 @@ impl Inner {
         // What the journal only refers to is synced already.
         let unsynced = batches.iter().filter(|(_, placed)| placed.segment().is_none());
         self.checkpointer.note(unsynced.map(|(_, placed)| placed.size_bytes).sum());
-        if writer.recovered_bytes() >= self.options.journal_bytes_max {
+        if writer.is_full(self.options.journal_bytes_max) {
             self.retire(writer)?;
         }
         Ok(())
@@ -136,12 +137,24 @@ impl Inner {
     /// Writes one frame and makes it durable, unless all its batches may wait for that. A failure stops the
     /// log while the writer is still held, so that nobody writes over the broken frame.
     pub(super) fn write_frame(&self, writer: &mut JournalWriter, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {
-        let entries = batches.iter().map(|(partition, placed)| placed.entry(partition.id));
-        let synced = self.sync_segments(batches);
-        let written = synced.and_then(|()| writer.write(entries)).inspect_err(|error| self.gate.fail(error));
-        let written = written.and_then(|()| self.sync_if_due(writer, batches));
+        let written = self.try_write_frame(writer, batches).inspect_err(|error| self.gate.fail(error));
         self.queue.note_written(batches);
         written
+    }
+
+    fn try_write_frame(&self, writer: &mut JournalWriter, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {
+        let entries = batches.iter().map(|(partition, placed)| placed.entry(partition.id));
+        let slack = batches.iter().map(|(_, placed)| placed.slack).collect::<Option<Vec<_>>>();
+        self.sync_segments(batches)?;
+        let started = Instant::now();
+        writer.write(entries, slack.is_none())?;
+        if slack.is_some_and(|slack| self.may_wait(&slack)) {
+            return Ok(());
+        }
+        let synced = writer.sync()?;
+        self.sync_time.note(synced, started.elapsed());
+        locked(&self.queue.state).unsynced = None;
+        Ok(())
     }
 
     /// Syncs the segments that the journal is about to refer to.
@@ -153,37 +166,27 @@ impl Inner {
         segments.into_iter().try_for_each(sync)
     }
 
-    fn sync_if_due(&self, writer: &mut JournalWriter, batches: &[(Arc<Partition>, Placed)]) -> Result<()> {
-        let slack = batches.iter().map(|(_, placed)| placed.slack).collect::<Option<Vec<_>>>();
-        if let Some(slack) = slack {
-            let now_ms = self.options.io.now_ms();
-            let mut state = locked(&self.queue.state);
-            let due_before_ms = state.unsynced.map_or(i64::MAX, |unsynced| unsynced.due_ms);
-            let unsynced =
-                state.unsynced.get_or_insert(Unflushed { batches: 0, batches_max: i64::MAX, due_ms: i64::MAX });
-            unsynced.batches += slack.len() as i64;
-            for slack in slack {
-                unsynced.batches_max = unsynced.batches_max.min(slack.batches);
-                unsynced.due_ms = unsynced.due_ms.min(now_ms.saturating_add(slack.ms));
-            }
-            if unsynced.batches < unsynced.batches_max && unsynced.due_ms > now_ms {
-                if unsynced.due_ms < due_before_ms {
-                    // It syncs in time what others write.
-                    self.queue.wake_thread();
-                }
-                return Ok(());
-            }
+    /// Whether batches of which each has some slack may wait for their sync, with those that wait already.
+    fn may_wait(&self, slack: &[Slack]) -> bool {
+        let now_ms = self.options.io.now_ms();
+        let mut state = locked(&self.queue.state);
+        let due_before_ms = state.unsynced.map_or(i64::MAX, |unsynced| unsynced.due_ms);
+        let unsynced = state.unsynced.get_or_insert(Unflushed { batches: 0, batches_max: i64::MAX, due_ms: i64::MAX });
+        unsynced.batches += slack.len() as i64;
+        for slack in slack {
+            unsynced.batches_max = unsynced.batches_max.min(slack.batches);
+            unsynced.due_ms = unsynced.due_ms.min(now_ms.saturating_add(slack.ms));
         }
-        let started = Instant::now();
-        let synced = writer.sync().inspect_err(|error| self.gate.fail(error))?;
-        self.sync_time.note(synced, started.elapsed());
-        locked(&self.queue.state).unsynced = None;
-        Ok(())
+        if unsynced.due_ms < due_before_ms {
+            // It syncs in time what others write.
+            self.queue.wake_thread();
+        }
+        unsynced.batches < unsynced.batches_max && unsynced.due_ms > now_ms
     }
 
     /// Makes durable what was acknowledged before it was.
     pub(super) fn sync_journal(&self) -> Result<()> {
-        let mut writer = self.queue.writer();
+        let mut writer = self.queue.writer(&self.gate);
         self.gate.check()?;
         writer.sync().inspect_err(|error| self.gate.fail(error))?;
         locked(&self.queue.state).unsynced = None;

@@ -3,9 +3,12 @@
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::thread;
 use std::time::Duration;
 
 use super::locked;
+use crate::Error;
+use crate::gate::Gate;
 use crate::journal::JournalWriter;
 use crate::partition::{Partition, Placed};
 use crate::signal::Signal;
@@ -27,24 +30,30 @@ pub(super) struct JournalQueue {
 }
 
 thread_local! {
-    /// Whether this thread holds a journal's writer.
-    static WRITES: Cell<bool> = const { Cell::new(false) };
+    /// How many journals' writers this thread holds.
+    static HELD: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The journal's writer, held by this thread, which must never wait for what only its holder can do: what is called back
-/// meanwhile may append.
-pub(super) struct HeldWriter<'a>(MutexGuard<'a, JournalWriter>);
+/// The journal's writer, held by this thread, which must never wait for what only its holder can do, as what is called
+/// back meanwhile might. A panic meanwhile stops the log: nobody knows what of the queue has been written.
+pub(super) struct HeldWriter<'a> {
+    writer: MutexGuard<'a, JournalWriter>,
+    gate: &'a Gate,
+}
 
 impl<'a> HeldWriter<'a> {
-    fn new(writer: MutexGuard<'a, JournalWriter>) -> Self {
-        WRITES.set(true);
-        Self(writer)
+    fn new(writer: MutexGuard<'a, JournalWriter>, gate: &'a Gate) -> Self {
+        HELD.set(HELD.get() + 1);
+        Self { writer, gate }
     }
 }
 
 impl Drop for HeldWriter<'_> {
     fn drop(&mut self) {
-        WRITES.set(false);
+        HELD.set(HELD.get() - 1);
+        if thread::panicking() {
+            self.gate.fail(&Error::corrupt("a thread that wrote the journal has panicked"));
+        }
     }
 }
 
@@ -52,13 +61,13 @@ impl Deref for HeldWriter<'_> {
     type Target = JournalWriter;
 
     fn deref(&self) -> &JournalWriter {
-        &self.0
+        &self.writer
     }
 }
 
 impl DerefMut for HeldWriter<'_> {
     fn deref_mut(&mut self) -> &mut JournalWriter {
-        &mut self.0
+        &mut self.writer
     }
 }
 
@@ -100,15 +109,15 @@ impl JournalQueue {
     }
 
     /// The writer, once nobody else holds it.
-    pub(super) fn writer(&self) -> HeldWriter<'_> {
-        HeldWriter::new(locked(&self.writer))
+    pub(super) fn writer<'a>(&'a self, gate: &'a Gate) -> HeldWriter<'a> {
+        HeldWriter::new(locked(&self.writer), gate)
     }
 
     /// The writer, unless somebody else holds it.
-    pub(super) fn try_writer(&self) -> Option<HeldWriter<'_>> {
+    pub(super) fn try_writer<'a>(&'a self, gate: &'a Gate) -> Option<HeldWriter<'a>> {
         match self.writer.try_lock() {
-            Ok(writer) => Some(HeldWriter::new(writer)),
-            Err(TryLockError::Poisoned(writer)) => Some(HeldWriter::new(writer.into_inner())),
+            Ok(writer) => Some(HeldWriter::new(writer, gate)),
+            Err(TryLockError::Poisoned(writer)) => Some(HeldWriter::new(writer.into_inner(), gate)),
             Err(TryLockError::WouldBlock) => None,
         }
     }
@@ -132,7 +141,7 @@ impl JournalQueue {
     /// makes the records.
     pub(super) fn wait_for_room(&self, bytes_max: u64, has_stopped: impl Fn() -> bool) {
         let mut state = locked(&self.state);
-        while state.waiting_bytes > bytes_max && !WRITES.get() && !has_stopped() {
+        while state.waiting_bytes > bytes_max && HELD.get() == 0 && !has_stopped() {
             // Whoever has queued all this may not have said so yet.
             self.wake_thread();
             // A failure of the log is noticed by looking again.

@@ -221,12 +221,12 @@ mod tests {
     /// Journals 1 and 2, the first of two frames and the second of one.
     fn two_journals(io: &Memory) -> JournalWriter {
         let mut writer = JournalWriter::create(io, &dir(), 1).unwrap();
-        writer.write([whole(7, &b"first"[..])].into_iter()).unwrap();
+        writer.write([whole(7, &b"first"[..])].into_iter(), true).unwrap();
         writer.sync().unwrap();
-        writer.write([whole(7, &b"second"[..])].into_iter()).unwrap();
+        writer.write([whole(7, &b"second"[..])].into_iter(), true).unwrap();
         writer.sync().unwrap();
         writer.retire_for(JournalWriter::create(io, &dir(), 2).unwrap()).unwrap();
-        writer.write([whole(7, &b"third"[..])].into_iter()).unwrap();
+        writer.write([whole(7, &b"third"[..])].into_iter(), true).unwrap();
         writer.sync().unwrap();
         writer
     }
@@ -282,7 +282,7 @@ mod tests {
         writer.retire_for(JournalWriter::create(&io, &dir(), 3).unwrap()).unwrap();
         assert_eq!(entries(&io, 3).0, Vec::<String>::new());
         assert!(io.read(&journal_path(&dir(), 3)).unwrap().is_some_and(|content| !content.is_empty()));
-        writer.write([whole(7, &b"fourth"[..])].into_iter()).unwrap();
+        writer.write([whole(7, &b"fourth"[..])].into_iter(), true).unwrap();
         assert_eq!(entries(&io, 3).0, ["fourth"]);
         assert_eq!(journals_since(&io, &options(&io), 2).unwrap(), [2, 3]);
         // A torn frame over old ones is the end, too.
@@ -305,7 +305,7 @@ mod tests {
             batch.resize(batch.len() + extra, 0);
             let mut writer = JournalWriter::create(&io, &dir(), next).unwrap();
             // The internal topics have the partitions 0 and 1.
-            writer.write([whole(2, &batch[..])].into_iter()).unwrap();
+            writer.write([whole(2, &batch[..])].into_iter(), true).unwrap();
             let refused = EmbeddedLog::open(options(&io));
             assert!(matches!(&refused, Err(Error::Damaged { .. })), "{refused:?}");
         }

@@ -1,7 +1,7 @@
 //! Appends that are written in larger pieces.
 
 use std::fmt;
-use std::io::Result;
+use std::io::{Error, Result};
 use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,9 +51,6 @@ impl Tail {
         }
         if self.bytes.is_empty() {
             self.position = position;
-        } else if self.bytes.capacity() < PIECE_BYTES {
-            // One that is alone takes no more memory than it must.
-            self.bytes.reserve_exact(PIECE_BYTES - self.bytes.len());
         }
         self.bytes.extend_from_slice(bytes);
         true
@@ -78,7 +75,9 @@ impl GatheringFile {
     /// Writes what was gathered; after an error it still is.
     fn write_out(&self, tail: &mut Tail) -> Result<()> {
         if !tail.bytes.is_empty() {
-            self.file.write_at(&tail.bytes, tail.position)?;
+            let failed =
+                |error: Error| Error::new(error.kind(), format!("what was appended cannot be written: {error}"));
+            self.file.write_at(&tail.bytes, tail.position).map_err(failed)?;
             tail.clear();
         }
         Ok(())

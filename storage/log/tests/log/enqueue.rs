@@ -144,3 +144,17 @@ fn the_journals_thread_syncs_by_the_clock_what_others_have_written() {
         }
     }
 }
+
+/// Nobody knows what of the queue has been written then.
+#[test]
+fn a_panic_of_whoever_flushes_stops_the_log() {
+    let log = Arc::new(open(fast()));
+    enqueue(&log, "x").on_complete(|_| panic!("a callback that has a mistake"));
+    let again = Arc::clone(&log);
+    let _ = thread::spawn(move || again.flush()).join();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while log.append(&partition(), batch(&["x"])).and_then(|ticket| ticket.wait()).is_ok() {
+        assert!(Instant::now() < deadline, "the log goes on");
+    }
+    assert!(matches!(log.append(&partition(), batch(&["x"])), Err(Error::Stopped(_))));
+}

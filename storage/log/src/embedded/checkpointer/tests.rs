@@ -42,7 +42,7 @@ fn fail(before: &[usize], wait_ms: i64, checkpoint: Checkpoint, after: &[usize])
     log.create_topic(&spec).unwrap();
     before.iter().for_each(|bytes| append(&log, *bytes));
     disk.advance_clock(wait_ms);
-    let mut writer = log.inner.queue.writer();
+    let mut writer = log.inner.queue.writer(&log.inner.gate);
     let next = log.inner.create_journal(writer.number() + 1).unwrap();
     let capture = log.inner.capture(&mut writer, next).unwrap();
     drop(writer);
