@@ -1,7 +1,7 @@
 //! The journal: one file that makes appends to any number of partitions durable by one fsync.
 //!
 //! ```text
-//! frame   magic "MSJ2" | body length u32 | CRC-32C u32 of the rest | entries u32
+//! frame   magic "MSJ2" | body length u32 | CRC-32C u32 of the rest | flags and entries u32
 //!         | journal u64 | before u64 | synced u64 | body
 //! body    entry*
 //! entry   partition id u32 | flags and length u32 | one record batch, or only its header
@@ -16,7 +16,7 @@
 //! the file was known to be on disk when the frame was written: a bad frame before it is damage, a bad
 //! frame after it is a torn tail that nobody was told of.
 //!
-//! Where the system can write past the page cache, frames that are not large are written so, which takes a third off
+//! Where the system can write past the page cache, frames that are not large are written so, which takes a quarter off
 //! what a sync costs. Each frame then begins at a block of 4 KiB; what is between it and the one before means nothing.
 //!
 //! A retired journal is kept as a spare and written over under its next number: a sync of a file whose
