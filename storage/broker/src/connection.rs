@@ -56,6 +56,7 @@ pub async fn serve_stream(
     let mut serving = pin!(serve(broker, split(stream), Peer { remote: local, local }));
     poll_fn(|context| {
         let served = serving.as_mut().poll(context);
+        // There is no listener, whose task does this.
         log.flush();
         served
     })

@@ -158,7 +158,7 @@ impl JournalWriter {
         let length = length_of(&entries);
         match self.direct.as_ref().filter(|_| soon && length <= DIRECT_BYTES_MAX) {
             Some(direct) => {
-                match direct.write_at(self.frame.blocks(says, &entries), end) {
+                match direct.write_at(self.frame.blocks(says, &entries, length), end) {
                     // It wants other blocks, or has not said before that it cannot do this.
                     Err(error) if error.kind() == ErrorKind::InvalidInput => {
                         self.direct = None;
@@ -169,7 +169,7 @@ impl JournalWriter {
                 end += length as u64;
             }
             None => {
-                for piece in self.frame.pieces(says, &entries) {
+                for piece in self.frame.pieces(says, &entries, length) {
                     self.file.write_at(piece, end).map_err(Error::io("write", &self.path))?;
                     end += piece.len() as u64;
                 }

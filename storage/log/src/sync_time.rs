@@ -11,7 +11,8 @@ const LITTLE_BYTES: u64 = 256 << 10;
 const SHORT: Duration = Duration::from_millis(1);
 /// Waiting so long costs hardly more than another thread that waits instead.
 const MOMENT: Duration = Duration::from_micros(300);
-/// Of so many syncs the shortest counts, since any may have been held up by something else.
+/// Of so many syncs the shortest tells what the disk can do, since any may have been held up by something else, and the
+/// middle one what is to be expected.
 const SAMPLES: usize = 8;
 /// After so many syncs of more nothing is known any more, and it is tried again.
 const KNOWN_FOR: u32 = 100;

@@ -31,6 +31,10 @@ impl Disk {
     pub fn with_sync_delay(delay: Duration) -> Self {
         Self { sync_delay: delay }
     }
+
+    fn file(&self, file: fs::File) -> Arc<dyn File> {
+        Arc::new(DiskFile { file, sync_delay: self.sync_delay, has_failed: Mutex::default() })
+    }
 }
 
 #[derive(Debug)]
@@ -45,7 +49,7 @@ struct DiskFile {
 impl Io for Disk {
     fn open(&self, path: &Path) -> Result<Arc<dyn File>> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        Ok(Arc::new(DiskFile { file, sync_delay: self.sync_delay, has_failed: Mutex::default() }))
+        Ok(self.file(file))
     }
 
     #[cfg(target_os = "linux")]
@@ -54,9 +58,7 @@ impl Io for Disk {
 
         let flags = rustix::fs::OFlags::DIRECT.bits().cast_signed();
         match OpenOptions::new().write(true).custom_flags(flags).open(path) {
-            Ok(file) => {
-                Ok(Some(Arc::new(DiskFile { file, sync_delay: self.sync_delay, has_failed: Mutex::default() })))
-            }
+            Ok(file) => Ok(Some(self.file(file))),
             // As of a file system that is in memory.
             Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(None),
             Err(error) => Err(error),

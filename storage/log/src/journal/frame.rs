@@ -6,7 +6,7 @@ use crate::io::BLOCK_BYTES;
 use crate::record::{BatchHeader, HEADER_BYTES};
 
 pub(super) const MAGIC: [u8; 4] = *b"MSJ2";
-const HEADER_BYTES_OF_FRAME: usize = 40;
+const FRAME_HEADER_BYTES: usize = 40;
 const CRC_AT: usize = 8;
 const CRC_COVERS_FROM: usize = 12;
 const ENTRY_HEADER_BYTES: usize = 8;
@@ -66,7 +66,7 @@ impl Entry<'_> {
 /// How long the frame of these entries is.
 pub(super) fn length_of(entries: &[Entry<'_>]) -> usize {
     let sizes = entries.iter().map(|entry| ENTRY_HEADER_BYTES + entry.content.bytes().len());
-    HEADER_BYTES_OF_FRAME + sizes.sum::<usize>()
+    FRAME_HEADER_BYTES + sizes.sum::<usize>()
 }
 
 /// What a frame says of its journal, the one before, and its place.
@@ -86,38 +86,44 @@ pub(super) struct FrameBuilder {
 }
 
 impl FrameBuilder {
-    /// The frame in pieces: what has been put together, and between it the large batches.
-    pub(super) fn pieces<'p>(&'p mut self, says: Says, entries: &[Entry<'p>]) -> impl Iterator<Item = &'p [u8]> {
+    /// The frame, of this [length](length_of), in pieces: what has been put together, and between it the large batches.
+    pub(super) fn pieces<'p>(
+        &'p mut self,
+        says: Says,
+        entries: &[Entry<'p>],
+        length: usize,
+    ) -> impl Iterator<Item = &'p [u8]> {
         self.bytes.clear();
-        let apart = self.put(0, says, entries, APART_BYTES_MIN);
+        let apart = self.put(says, entries, length, APART_BYTES_MIN);
         pieces(&self.bytes, 0, apart)
     }
 
     /// The frame in whole blocks, in memory that is aligned to them.
-    pub(super) fn blocks(&mut self, says: Says, entries: &[Entry<'_>]) -> &[u8] {
+    pub(super) fn blocks(&mut self, says: Says, entries: &[Entry<'_>], length: usize) -> &[u8] {
         self.bytes.clear();
-        let blocks_bytes = length_of(entries).next_multiple_of(BLOCK_BYTES);
+        let blocks_bytes = length.next_multiple_of(BLOCK_BYTES);
         self.bytes.reserve(blocks_bytes + BLOCK_BYTES);
         let start = self.bytes.as_ptr().align_offset(BLOCK_BYTES).min(BLOCK_BYTES);
         self.bytes.resize(start, 0);
-        self.put(start, says, entries, usize::MAX);
+        self.put(says, entries, length, usize::MAX);
         self.bytes.resize(start + blocks_bytes, 0);
         self.bytes.get(start..).unwrap_or_default()
     }
 
-    /// Puts the frame together, from a place on, but for batches of so many bytes: those come back, each with the place that
-    /// it belongs to.
+    /// Puts the frame together behind what is there, but for batches of so many bytes: those come back, each with the place
+    /// that it belongs to.
     fn put<'e>(
         &mut self,
-        start: usize,
         says: Says,
         entries: &[Entry<'e>],
+        length: usize,
         apart_bytes_min: usize,
     ) -> Vec<(usize, &'e [u8])> {
+        let start = self.bytes.len();
         let starts_block = if says.starts_block { STARTS_BLOCK } else { 0 };
         let bytes = &mut self.bytes;
         bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&((length_of(entries) - HEADER_BYTES_OF_FRAME) as u32).to_be_bytes());
+        bytes.extend_from_slice(&((length - FRAME_HEADER_BYTES) as u32).to_be_bytes());
         bytes.extend_from_slice(&[0; CRC_COVERS_FROM - CRC_AT]);
         bytes.extend_from_slice(&(entries.len() as u32 | starts_block).to_be_bytes());
         for field in [says.number, says.before, says.synced] {
@@ -163,13 +169,13 @@ pub(super) struct Frame<'a> {
 
 /// The frame of journal `number` at the front of `bytes`, `None` if there is no whole and undamaged one.
 pub(super) fn parse_frame(number: u64, bytes: &[u8]) -> Option<Frame<'_>> {
-    let header = bytes.get(..HEADER_BYTES_OF_FRAME)?;
+    let header = bytes.get(..FRAME_HEADER_BYTES)?;
     let u32_at = |at: usize| Some(u32::from_be_bytes(header.get(at..at + 4)?.try_into().ok()?));
     let u64_at = |at: usize| Some(u64::from_be_bytes(header.get(at..at + 8)?.try_into().ok()?));
     if !header.starts_with(&MAGIC) || u64_at(16)? != number {
         return None;
     }
-    let length = HEADER_BYTES_OF_FRAME.checked_add(u32_at(4)? as usize)?;
+    let length = FRAME_HEADER_BYTES.checked_add(u32_at(4)? as usize)?;
     let frame = bytes.get(..length)?;
     if crc_fast::crc32_iscsi(frame.get(CRC_COVERS_FROM..)?) != u32_at(CRC_AT)? {
         return None;
@@ -179,7 +185,7 @@ pub(super) fn parse_frame(number: u64, bytes: &[u8]) -> Option<Frame<'_>> {
         length,
         entries: field & !STARTS_BLOCK,
         says: Says { number, before: u64_at(24)?, synced: u64_at(32)?, starts_block: field & STARTS_BLOCK != 0 },
-        body: frame.get(HEADER_BYTES_OF_FRAME..)?,
+        body: frame.get(FRAME_HEADER_BYTES..)?,
     })
 }
 
