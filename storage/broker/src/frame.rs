@@ -14,15 +14,17 @@ use tokio::time::timeout;
 use crate::budget::{Budget, Share};
 use crate::pace::Pace;
 
-/// So much of a frame is not counted against the memory that all connections share.
-const SMALL_BYTES: usize = 16 << 10;
+/// So much of a frame is not counted against the memory that all connections share: a batch as clients make them by
+/// default, with what is around it.
+const SMALL_BYTES: usize = 17 << 10;
 /// Each piece of a frame must come within this time, and if there is no memory for it, somebody else's must be free.
 const PIECE_BYTES: usize = 1 << 20;
 const PIECE_MAX: Duration = Duration::from_secs(30);
 /// But who holds some waits only so long for more: many that do keep it from everybody.
 const HOLDING_MAX: Duration = Duration::from_secs(3);
-/// What is read at a time while the length is not known.
-const READ_BYTES: usize = 8 << 10;
+/// So much is there at most of what is not counted: a small frame, and what of the next one came with it, since each read
+/// takes the system a microsecond.
+const UNCOUNTED_BYTES_MAX: usize = 24 << 10;
 
 /// A frame's bytes and their share of the memory for requests, which goes with the last part of them.
 struct Counted {
@@ -74,19 +76,17 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame is longer than socket.request.max.bytes"));
         }
         self.buffer.advance(4);
-        self.fill_to(length.min(SMALL_BYTES), false).await?;
+        timeout(PIECE_MAX, self.fill_small(length)).await??;
         let key = self.buffer.first_chunk::<2>().filter(|_| length >= 2);
         Ok(Begun { length, key: key.map(|key| i16::from_be_bytes(*key)) })
     }
 
     /// Reads ahead as far as it is not counted, and returns once the peer has gone.
     pub(crate) async fn end(&mut self) -> io::Error {
-        while self.buffer.len() < SMALL_BYTES {
-            if let Err(error) = self.read_some().await {
-                return error;
-            }
+        match self.fill_small(SMALL_BYTES).await {
+            Ok(()) => pending().await,
+            Err(error) => error,
         }
-        pending().await
     }
 
     /// Whether all of the frame that has begun is there.
@@ -104,16 +104,25 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
         Ok(if share.is_some() { Bytes::from_owner(Counted { bytes, _share: share }) } else { bytes })
     }
 
-    /// Reads what there is. There is no buffer while there is nothing: most connections are idle.
+    /// Reads what there is, as far as it is not counted. There is no buffer while there is nothing: most connections are idle.
     async fn read_some(&mut self) -> io::Result<()> {
         poll_fn(|context| {
-            let mut space = [MaybeUninit::uninit(); READ_BYTES];
-            let mut read = ReadBuf::uninit(&mut space);
+            let mut space = [MaybeUninit::uninit(); UNCOUNTED_BYTES_MAX];
+            let room = UNCOUNTED_BYTES_MAX.saturating_sub(self.buffer.len());
+            let mut read = ReadBuf::uninit(space.get_mut(..room).unwrap_or_default());
             ready!(Pin::new(&mut self.stream).poll_read(context, &mut read))?;
             self.buffer.extend_from_slice(read.filled());
             Poll::Ready(at_least_one(read.filled().len()))
         })
         .await
+    }
+
+    /// Reads what is not counted of a frame.
+    async fn fill_small(&mut self, length: usize) -> io::Result<()> {
+        while self.buffer.len() < length.min(SMALL_BYTES) {
+            self.read_some().await?;
+        }
+        Ok(())
     }
 
     /// Reads a frame that has begun, of which what exceeds a small one is shared memory.
@@ -126,17 +135,17 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
             room = if self.budget.is_plenty() { room.max(PIECE_BYTES / 2) * 2 } else { room * 2 };
             let patience = if share.is_some() { HOLDING_MAX } else { PIECE_MAX };
             timeout(patience, self.budget.grow(&mut share, room.min(length) - SMALL_BYTES, length)).await?;
-            self.fill_to(length.min(room), true).await?;
+            self.fill_to(length.min(room)).await?;
         }
         Ok(share)
     }
 
     /// Reads until the buffer has `length` bytes, and not more unless it has.
-    async fn fill_to(&mut self, length: usize, is_counted: bool) -> io::Result<()> {
+    async fn fill_to(&mut self, length: usize) -> io::Result<()> {
         self.buffer.reserve(length.saturating_sub(self.buffer.len()));
         while self.buffer.len() < length {
             let piece = length.min(self.buffer.len() + PIECE_BYTES);
-            let mut pace = Pace::new(is_counted.then_some(&self.budget), PIECE_MAX);
+            let mut pace = Pace::new(Some(&self.budget), PIECE_MAX);
             while self.buffer.len() < piece {
                 let missing = (length - self.buffer.len()) as u64;
                 let mut stream = (&mut self.stream).take(missing);

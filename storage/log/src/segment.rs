@@ -13,7 +13,7 @@ pub(crate) const REWRITTEN: &str = ".rewritten";
 
 /// Segments are synced in slices of this size while they are written: all at once they would keep the disk from
 /// the journal, and so from acknowledgements, for as long as it takes to write them.
-pub(crate) const SLICE_BYTES: u64 = 512 << 10;
+pub(crate) const SLICE_BYTES: u64 = 1 << 20;
 
 /// A new index entry at most every so many bytes, as Kafka's `index.interval.bytes`.
 const INDEX_INTERVAL_BYTES: u64 = 4096;
