@@ -10,7 +10,7 @@ const LITTLE_BYTES: u64 = 256 << 10;
 /// A disk that takes longer is one of those behind a network, which take about 2 ms.
 const SHORT: Duration = Duration::from_millis(1);
 /// Waiting so long costs hardly more than another thread that waits instead.
-const MOMENT: Duration = Duration::from_micros(300);
+const MOMENT: Duration = Duration::from_micros(500);
 /// Of so many syncs the shortest tells what the disk can do, since any may have been held up by something else, and the
 /// middle one what is to be expected.
 const SAMPLES: usize = 8;
