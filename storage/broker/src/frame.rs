@@ -159,3 +159,64 @@ impl<R: AsyncRead + Unpin> FrameReader<R> {
 fn at_least_one(read: usize) -> io::Result<()> {
     if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Context;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    /// Bytes that are all there, and how often they were asked for.
+    struct Sent {
+        bytes: Vec<u8>,
+        reads: usize,
+    }
+
+    impl AsyncRead for Sent {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            let some = into.remaining().min(self.bytes.len());
+            into.put_slice(&self.bytes[..some]);
+            self.bytes.drain(..some);
+            self.reads += 1;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// How many reads frames of such lengths take.
+    fn reads(lengths: &[usize]) -> usize {
+        let frame = |(at, length): (usize, &usize)| vec![at as u8; *length];
+        let sent: Vec<Vec<u8>> = lengths.iter().enumerate().map(frame).collect();
+        let bytes = sent.iter().flat_map(|frame| [&(frame.len() as u32).to_be_bytes(), &frame[..]].concat()).collect();
+        let stream = Sent { bytes, reads: 0 };
+        let mut frames = FrameReader::new(stream, Budget::new(1 << 30), 1 << 30);
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
+        for expected in &sent {
+            let frame = runtime.block_on(async {
+                let begun = frames.begin(PIECE_MAX, || false).await?;
+                assert_eq!(begun.length, expected.len());
+                frames.finish(begun).await
+            });
+            assert_eq!(frame.unwrap(), expected);
+            assert!(frames.buffer.len() <= UNCOUNTED_BYTES_MAX);
+        }
+        assert!(frames.buffer.is_empty());
+        let end = runtime.block_on(frames.begin(PIECE_MAX, || false));
+        assert_eq!(end.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        frames.stream.reads - 1
+    }
+
+    #[test]
+    fn small_frames_take_a_read_each_or_less() {
+        assert_eq!(reads(&[]), 0);
+        assert_eq!(reads(&[0, 1, 4000, 4000]), 1);
+        assert!(reads(&[16_400; 32]) <= 32);
+    }
+
+    #[test]
+    fn frames_of_any_length_follow_each_other() {
+        let edges = [SMALL_BYTES, UNCOUNTED_BYTES_MAX, PIECE_BYTES].map(|edge| [edge - 5, edge - 4, edge, edge + 1, 3]);
+        reads(&edges.concat());
+    }
+}
