@@ -1,6 +1,8 @@
 //! Statements over an engine in this process: what each operator makes of a few rows.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream_log::record::BatchBuilder;
@@ -60,7 +62,7 @@ impl Session {
             }
             quiet = if queries.iter().all(|query| query.lag == 0) { quiet + 1 } else { 0 };
             assert!(Instant::now() < deadline, "{queries:?}");
-            std::thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -336,6 +338,40 @@ fn functions_of_the_dialect_work_in_pull_queries_too() {
     session.run(CLICKS);
     insert(&mut session, "clicks", &[("abc", 1, 1)]);
     assert_eq!(session.pull("SELECT UCASE(k), len(k), Upper(k), v FROM clicks WHERE LEN(k) = 3"), ["ABC 3 ABC 1"]);
+}
+
+/// A task may be woken by its topic at any time, also while it is made.
+#[test]
+fn a_query_that_is_made_while_its_source_grows_reads_all_of_it() {
+    let log: Arc<dyn Log> = Arc::new(EmbeddedLog::open(LogOptions::in_memory()).unwrap());
+    let mut session = Session::over(&log);
+    session.run(CLICKS);
+    let (is_over, clicks) = (AtomicBool::new(false), TopicPartition::new("clicks", 0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // A bound, should a statement fail before the end.
+            for _ in 0..1_000_000 {
+                if is_over.load(Ordering::Relaxed) {
+                    break;
+                }
+                // Another one is on its way while the first is waited for: there is no pause.
+                let tickets = [0, 1].map(|time| {
+                    let mut batch = BatchBuilder::new();
+                    batch.push(time, Some(b"k"), Some(br#"{"V":1}"#));
+                    log.append(&clicks, batch.finish().unwrap()).unwrap()
+                });
+                tickets[0].wait().unwrap();
+            }
+        });
+        for number in 0..20 {
+            session.run(&format!("CREATE TABLE t{number} AS SELECT k, COUNT(*) AS n FROM clicks GROUP BY k"));
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let all = log.offsets(&clicks).unwrap().1;
+    for number in 0..20 {
+        assert_eq!(session.pull(&format!("SELECT n FROM t{number}")), [all.to_string()]);
+    }
 }
 
 /// Both sides come through repartition topics, and either may run far ahead of the other: what a join makes

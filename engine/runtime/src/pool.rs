@@ -30,12 +30,14 @@ pub(crate) trait Run: Send {
     fn panicked(&mut self);
 }
 
-const IDLE: u8 = 0;
-const QUEUED: u8 = 1;
-const RUNNING: u8 = 2;
+/// It has no task yet. Once it has, it runs, so nothing is lost of what wakes it before.
+const NEW: u8 = 0;
+const IDLE: u8 = 1;
+const QUEUED: u8 = 2;
+const RUNNING: u8 = 3;
 /// Woken while it ran, so that it must run once more.
-const RUNNING_WOKEN: u8 = 3;
-const DONE: u8 = 4;
+const RUNNING_WOKEN: u8 = 4;
+const DONE: u8 = 5;
 
 /// A task in the pool.
 pub(crate) struct Handle {
@@ -89,7 +91,7 @@ impl Pool {
 
     /// A handle without a task yet, so that the task can hand it to its watchers.
     pub(crate) fn handle(&self) -> Arc<Handle> {
-        Arc::new(Handle { state: AtomicU8::new(IDLE), task: Mutex::new(None), pool: Arc::clone(&self.shared) })
+        Arc::new(Handle { state: AtomicU8::new(NEW), task: Mutex::new(None), pool: Arc::clone(&self.shared) })
     }
 
     /// In a pool without threads, wakes these tasks and runs them here until all are idle. Other tasks that
@@ -128,7 +130,10 @@ impl Handle {
     /// Gives the handle its task and runs it for the first time.
     pub(crate) fn start(self: &Arc<Self>, task: Box<dyn Run>) {
         *locked(&self.task) = Some(task);
-        self.wake();
+        // Unless it has been stopped meanwhile.
+        if self.state.compare_exchange(NEW, QUEUED, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.enqueue();
+        }
     }
 
     /// Lets the task run soon, once more if it runs now.
@@ -247,6 +252,17 @@ mod tests {
         handle.stop();
         handle.wake();
         assert!(turns.recv_timeout(Duration::from_millis(50)).is_err());
+    }
+
+    #[test]
+    fn what_wakes_a_handle_before_it_has_its_task_does_not_end_it() {
+        let pool = Pool::start(0).unwrap();
+        let (done, turns) = channel();
+        let handle = pool.handle();
+        pool.run_until_idle(&[Arc::clone(&handle)]);
+        handle.start(Box::new(Count { turns: 0, done }));
+        pool.run_until_idle(&[handle]);
+        assert_eq!(turns.try_recv(), Ok(3));
     }
 
     #[test]
