@@ -8,16 +8,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::File;
 
-/// So much is written at once.
-const PIECE_BYTES: usize = 64 << 10;
-/// So much may all files of the process gather together; what is more is written as it comes.
-const GATHERED_BYTES_MAX: usize = 8 << 20;
+/// So much is written at once, from a multiple of it to the next: to pieces that begin anywhere the page cache gives
+/// several folios each, and a sync has as many to write.
+const PIECE_BYTES: usize = 128 << 10;
+/// So much memory may the files of the process take together for what they gather; what is more is written as it comes.
+const GATHERED_BYTES_MAX: usize = 16 << 20;
 
-/// What all files have gathered.
+/// What all files take for it.
 static GATHERED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// A file whose appends gather in memory until they are worth a write: four of 16 KiB, and the sync of what they leave in
-/// the page cache, take the system half as long again as one of 64 KiB.
+/// A file whose appends gather in memory until they are worth a write.
 ///
 /// Whoever reads through this or syncs it finds all that was appended, but a crash of the process takes what was not
 /// written yet. So it is for what is elsewhere, too, until it is synced.
@@ -27,9 +27,10 @@ pub(crate) struct GatheringFile {
     tail: Mutex<Tail>,
 }
 
-/// What was appended but not written.
+/// What was appended but not written: a part of one piece.
 #[derive(Default)]
 struct Tail {
+    /// Its memory is counted in [`GATHERED_BYTES`].
     bytes: Vec<u8>,
     position: u64,
 }
@@ -39,14 +40,10 @@ impl Tail {
         self.position + self.bytes.len() as u64
     }
 
-    /// Takes up what is to be written at a position, if it follows the rest and there is room.
+    /// Takes up what follows the rest, if there is memory for it.
     fn gather(&mut self, bytes: &[u8], position: u64) -> bool {
-        let is_apart = !self.bytes.is_empty() && position != self.end();
-        if is_apart || self.bytes.len() + bytes.len() > PIECE_BYTES {
-            return false;
-        }
-        if GATHERED_BYTES.fetch_add(bytes.len(), Ordering::Relaxed) + bytes.len() > GATHERED_BYTES_MAX {
-            GATHERED_BYTES.fetch_sub(bytes.len(), Ordering::Relaxed);
+        let length = self.bytes.len() + bytes.len();
+        if length > self.bytes.capacity() && !self.grow(length.next_power_of_two().min(PIECE_BYTES)) {
             return false;
         }
         if self.bytes.is_empty() {
@@ -56,9 +53,21 @@ impl Tail {
         true
     }
 
-    /// Forgets what was gathered, and gives back its memory.
-    fn clear(&mut self) {
-        GATHERED_BYTES.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+    fn grow(&mut self, capacity: usize) -> bool {
+        let before = self.bytes.capacity();
+        let more = capacity - before;
+        if GATHERED_BYTES.fetch_add(more, Ordering::Relaxed) + more > GATHERED_BYTES_MAX {
+            GATHERED_BYTES.fetch_sub(more, Ordering::Relaxed);
+            return false;
+        }
+        self.bytes.reserve_exact(capacity - self.bytes.len());
+        GATHERED_BYTES.fetch_add(self.bytes.capacity() - before - more, Ordering::Relaxed);
+        true
+    }
+
+    /// Gives back its memory.
+    fn release(&mut self) {
+        GATHERED_BYTES.fetch_sub(self.bytes.capacity(), Ordering::Relaxed);
         self.bytes = Vec::new();
     }
 }
@@ -78,7 +87,30 @@ impl GatheringFile {
             let failed =
                 |error: Error| Error::new(error.kind(), format!("what was appended cannot be written: {error}"));
             self.file.write_at(&tail.bytes, tail.position).map_err(failed)?;
-            tail.clear();
+            tail.bytes.clear();
+        }
+        Ok(())
+    }
+
+    /// Leaves nothing gathered.
+    fn empty(&self, tail: &mut Tail) -> Result<()> {
+        self.write_out(tail)?;
+        tail.release();
+        Ok(())
+    }
+
+    /// Gathers what does not go beyond the end of a piece, and writes that once it is whole.
+    fn write_within(&self, tail: &mut Tail, bytes: &[u8], position: u64) -> Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if !tail.gather(bytes, position) {
+            self.empty(tail)?;
+            return self.file.write_at(bytes, position);
+        }
+        if tail.end().is_multiple_of(PIECE_BYTES as u64) {
+            let before = tail.bytes.len() - bytes.len();
+            return self.write_out(tail).inspect_err(|_| tail.bytes.truncate(before));
         }
         Ok(())
     }
@@ -92,7 +124,7 @@ impl fmt::Debug for GatheringFile {
 
 impl Drop for GatheringFile {
     fn drop(&mut self) {
-        self.tail().clear();
+        self.tail().release();
     }
 }
 
@@ -100,7 +132,7 @@ impl File for GatheringFile {
     fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<usize> {
         let mut tail = self.tail();
         if position + buffer.len() as u64 > tail.position {
-            self.write_out(&mut tail)?;
+            self.empty(&mut tail)?;
         }
         drop(tail);
         self.file.read_at(buffer, position)
@@ -108,25 +140,31 @@ impl File for GatheringFile {
 
     fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
         let mut tail = self.tail();
-        if tail.gather(bytes, position) {
-            return Ok(());
+        if !tail.bytes.is_empty() && position != tail.end() {
+            self.empty(&mut tail)?;
         }
-        self.write_out(&mut tail)?;
-        if tail.gather(bytes, position) { Ok(()) } else { self.file.write_at(bytes, position) }
+        let room = PIECE_BYTES - position as usize % PIECE_BYTES;
+        let (within, beyond) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+        if beyond.len() > PIECE_BYTES {
+            self.empty(&mut tail)?;
+            return self.file.write_at(bytes, position);
+        }
+        self.write_within(&mut tail, within, position)?;
+        self.write_within(&mut tail, beyond, position + room as u64)
     }
 
     fn len(&self) -> Result<u64> {
-        self.write_out(&mut self.tail())?;
+        self.empty(&mut self.tail())?;
         self.file.len()
     }
 
     fn set_len(&self, length: u64) -> Result<()> {
-        self.write_out(&mut self.tail())?;
+        self.empty(&mut self.tail())?;
         self.file.set_len(length)
     }
 
     fn sync(&self) -> Result<()> {
-        self.write_out(&mut self.tail())?;
+        self.empty(&mut self.tail())?;
         self.file.sync()
     }
 
@@ -174,14 +212,15 @@ mod tests {
         assert_eq!(written(), 30_005);
         append(7, 30_005);
         assert_eq!((file.len().unwrap(), written()), (30_012, 30_012));
-        append(PIECE_BYTES - 10, 30_012);
+        append(PIECE_BYTES - 30_013, 30_012);
         file.read_at(&mut two, 30_010).unwrap();
         assert_eq!(written(), 30_012, "what was written before is read without the rest");
-        append(11, written() + PIECE_BYTES - 10);
-        assert_eq!(written(), 30_012 + PIECE_BYTES - 10, "what does not fit goes with the next piece");
-        let end = written() + 11;
-        append(PIECE_BYTES + 1, end);
-        assert_eq!(written(), end + PIECE_BYTES + 1, "what is large is not gathered");
+        append(11, PIECE_BYTES - 1);
+        assert_eq!(written(), PIECE_BYTES, "a piece is written once it is whole");
+        append(PIECE_BYTES + 1, PIECE_BYTES + 10);
+        assert_eq!(written(), 2 * PIECE_BYTES);
+        append(2 * PIECE_BYTES, 2 * PIECE_BYTES + 11);
+        assert_eq!(written(), 4 * PIECE_BYTES + 11, "what is large is not gathered");
         let expected: Vec<u8> = (0..written()).map(|at| (at % 251) as u8).collect();
         assert_eq!(content(&file), expected);
     }
@@ -210,7 +249,11 @@ mod tests {
         disk.fail_once_after(0);
         assert!(file.read_at(&mut [0], 4).is_err());
         assert_eq!(beneath.len().unwrap(), 0);
-        assert_eq!(content(&file), b"first, second");
+        let rest = vec![7; PIECE_BYTES - 14];
+        file.write_at(&rest, 13).unwrap();
+        disk.fail_once_after(0);
+        assert!(file.write_at(b"12", PIECE_BYTES as u64 - 1).is_err());
+        assert_eq!(content(&file), [b"first, second", &rest[..]].concat());
     }
 
     #[test]
@@ -223,7 +266,7 @@ mod tests {
                 file.write_at(&[7; PIECE_BYTES / 2], (round * PIECE_BYTES / 2) as u64).unwrap();
             }
         }
-        let gathered: usize = files.iter().map(|file| file.tail().bytes.len()).sum();
+        let gathered: usize = files.iter().map(|file| file.tail().bytes.capacity()).sum();
         assert!(gathered <= GATHERED_BYTES_MAX, "{gathered}");
         assert!(files.iter().all(|file| content(file) == [7; 3 * PIECE_BYTES / 2]));
     }
