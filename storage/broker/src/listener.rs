@@ -19,6 +19,10 @@ use crate::{BrokerOptions, Error, Result, connection, flush, groups, retention};
 const BACKLOG: u32 = 4_096;
 /// After so many steps of connections it is looked at what has come in: each may send a MiB, and the flush waits for that.
 const EVENT_INTERVAL: u32 = 16;
+/// The congestion control of connections within the machine: nothing is congested there, but one that paces (BBR) may
+/// spend more on its timers than sending takes. This one every Linux has and lets everybody choose.
+#[cfg(target_os = "linux")]
+const UNPACED: &str = "reno";
 /// How long to wait when the system has no more file handles to give.
 const EXHAUSTED_DELAY: Duration = Duration::from_millis(100);
 
@@ -90,6 +94,11 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     // As programs do that listen: connections of before that are still closing do not hold the port.
     socket.set_reuseaddr(cfg!(unix))?;
+    #[cfg(target_os = "linux")]
+    if address.ip().is_loopback() {
+        // Connections have it from here; where it may not be set, the system's.
+        let _ = rustix::net::sockopt::set_tcp_congestion(&socket, UNPACED);
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
@@ -108,6 +117,28 @@ async fn accept(socket: TcpListener, broker: Arc<Broker>, places: Arc<Semaphore>
             // A connection that ends by an error has nobody left to tell.
             let _ = connection::serve(broker, stream.into_split(), Peer { remote, local }).await;
             drop(place);
+        });
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use rustix::net::sockopt::tcp_congestion;
+    use tokio::net::TcpStream;
+
+    use super::*;
+
+    #[test]
+    fn connections_within_the_machine_are_not_paced() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let listener = bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+            let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (connection, _) = listener.accept().await.unwrap();
+            assert_eq!(tcp_congestion(&connection).unwrap(), UNPACED);
+            let everywhere = bind(SocketAddr::from(([0, 0, 0, 0], 0))).unwrap();
+            let systems = TcpSocket::new_v4().unwrap();
+            assert_eq!(tcp_congestion(&everywhere).unwrap(), tcp_congestion(&systems).unwrap());
         });
     }
 }
