@@ -347,21 +347,23 @@ fn a_query_that_is_made_while_its_source_grows_reads_all_of_it() {
     let mut session = Session::over(&log);
     session.run(CLICKS);
     let (is_over, clicks) = (AtomicBool::new(false), TopicPartition::new("clicks", 0));
+    let append = || {
+        let mut batch = BatchBuilder::new();
+        batch.push(0, Some(b"k"), Some(br#"{"V":1}"#));
+        log.append(&clicks, batch.finish().unwrap()).unwrap()
+    };
     thread::scope(|scope| {
         scope.spawn(|| {
+            let mut last = append();
             // A bound, should a statement fail before the end.
             for _ in 0..1_000_000 {
                 if is_over.load(Ordering::Relaxed) {
                     break;
                 }
-                // Another one is on its way while the first is waited for: there is no pause.
-                let tickets = [0, 1].map(|time| {
-                    let mut batch = BatchBuilder::new();
-                    batch.push(time, Some(b"k"), Some(br#"{"V":1}"#));
-                    log.append(&clicks, batch.finish().unwrap()).unwrap()
-                });
-                tickets[0].wait().unwrap();
+                // The next one is on its way while this one is waited for: there is no pause.
+                std::mem::replace(&mut last, append()).wait().unwrap();
             }
+            last.wait().unwrap();
         });
         for number in 0..20 {
             session.run(&format!("CREATE TABLE t{number} AS SELECT k, COUNT(*) AS n FROM clicks GROUP BY k"));
