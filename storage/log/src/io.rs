@@ -6,12 +6,13 @@ mod memory;
 
 use std::fmt::Debug;
 use std::io::Result;
+use std::ops::Range;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::sync::Arc;
 
 pub use disk::Disk;
-pub(crate) use gathering::GatheringFile;
+pub(crate) use gathering::{AHEAD_FROM_BYTES, GatheringFile};
 pub use memory::Memory;
 
 /// What goes past the page cache goes in blocks of this size, from memory that is aligned to it.
@@ -102,11 +103,14 @@ pub trait File: Send + Sync + Debug {
     /// # Errors
     /// Whatever the system says.
     fn len(&self) -> Result<u64>;
-    /// Cuts or extends the file.
+    /// Cuts or extends the file, and gives back the space that was reserved behind its end.
     ///
     /// # Errors
     /// Whatever the system says.
     fn set_len(&self, length: u64) -> Result<()>;
+    /// Asks for the space that will be written to, without changing the file's length. A system that has not got it says so
+    /// when it is written.
+    fn reserve(&self, _range: Range<u64>) {}
     /// Makes the content durable.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod restore;
 mod times;
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -125,6 +125,11 @@ impl Partition {
     pub(crate) fn is_for_segment(config: &TopicConfig, header: &BatchHeader, journaled_bytes_max: usize) -> bool {
         let has_slack = Slack::of(config, header).is_some();
         header.size_bytes > journaled_bytes_max && !has_slack || header.size_bytes > CONTENT_BYTES_MAX
+    }
+
+    /// Gives back the space that was kept for appends.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.state().segments.last().map_or(Ok(()), Segment::seal)
     }
 
     /// Ends all work on its files and removes them.
@@ -250,7 +255,7 @@ impl Partition {
         // The active segment goes, too, when all is too old: another one takes its place.
         if state.segments.iter().all(too_old) && state.segments.last().is_some_and(|active| active.size_bytes > 0) {
             let next_offset = state.next_offset;
-            state.segments.push(Segment::create(io, &self.dir, next_offset)?);
+            state.start_segment(io, &self.dir, next_offset)?;
         }
         let mut size: u64 = state.segments.iter().map(|segment| segment.size_bytes).sum();
         let stable_offset = state.stable_offset();
@@ -288,7 +293,7 @@ impl State {
         let commits = commits(&header, &batch)?;
         let config = partition.config();
         if self.is_full_for(&header, partition.id, &config) {
-            self.segments.push(Segment::create(io, &partition.dir, header.base_offset)?);
+            self.start_segment(io, &partition.dir, header.base_offset)?;
         }
         let Some(active) = self.segments.last_mut() else { return Err(Error::corrupt("there is no segment")) };
         // Retention may have begun it, which a recovery from an older checkpoint does not know.
@@ -317,6 +322,12 @@ impl State {
             stable_offset: self.stable_offset(),
             slack: Slack::of(&config, &header),
         })
+    }
+
+    fn start_segment(&mut self, io: &dyn Io, dir: &Path, base_offset: i64) -> Result<()> {
+        self.segments.last().map_or(Ok(()), Segment::seal)?;
+        self.segments.push(Segment::create(io, dir, base_offset)?);
+        Ok(())
     }
 
     /// Whether the batch must be the first one of a new segment.

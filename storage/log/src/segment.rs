@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::io::GatheringFile;
+use crate::io::{AHEAD_FROM_BYTES, GatheringFile};
 use crate::partition::Compacted;
 use crate::record::{BatchHeader, HEADER_BYTES, crc_matches};
 use crate::{Error, File, Io, Result};
@@ -125,6 +125,7 @@ impl Segment {
 
     /// Puts it, durably, in the place of the segment of its name.
     pub(crate) fn replace(&mut self, io: &dyn Io, dir: &Path) -> Result<()> {
+        self.seal()?;
         self.file.sync().map_err(Error::io("sync", &self.path))?;
         let path = segment_path(dir, self.base_offset);
         io.rename(&self.path, &path).map_err(Error::io("rename", &self.path))?;
@@ -286,6 +287,14 @@ impl Segment {
             self.unsynced_bytes = 0;
         }
         Ok(())
+    }
+
+    /// Gives back the space behind its end that it was given for what may come, now or before a crash: nothing comes any more.
+    pub(crate) fn seal(&self) -> Result<()> {
+        if self.size_bytes < AHEAD_FROM_BYTES {
+            return Ok(());
+        }
+        self.file.set_len(self.size_bytes).map_err(Error::io("truncate", &self.path))
     }
 
     /// The file, if more than so many of its bytes must be synced; they count as synced from now on.

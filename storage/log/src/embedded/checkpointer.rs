@@ -266,6 +266,12 @@ impl Inner {
         drop(writer);
         self.complete(capture).map(drop)
     }
+
+    /// Gives back what the partitions keep ready for appends: none come any more.
+    pub(super) fn close_partitions(&self) -> Result<()> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.partitions().try_for_each(|partition| partition.close())
+    }
 }
 
 #[cfg(test)]

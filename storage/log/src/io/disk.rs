@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{Error, ErrorKind, Result, Write};
+use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -167,6 +168,14 @@ impl File for DiskFile {
         self.file.set_len(length)
     }
 
+    #[cfg(target_os = "linux")]
+    fn reserve(&self, range: Range<u64>) {
+        use rustix::fs::{FallocateFlags, fallocate};
+
+        // Not every file system can do it, and none needs to.
+        let _ = fallocate(&self.file, FallocateFlags::KEEP_SIZE, range.start, range.end - range.start);
+    }
+
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         Some(self.file.as_fd())
     }
@@ -180,5 +189,27 @@ impl File for DiskFile {
             return Err(Error::other("an earlier sync of the file has failed"));
         }
         self.file.sync_data().inspect_err(|_| *has_failed = true)
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    #[test]
+    fn space_that_was_reserved_is_no_content_and_is_given_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let file = Disk::new().open(&path).unwrap();
+        file.write_at(b"content", 0).unwrap();
+        file.reserve(7..1 << 20);
+        let on_disk_bytes = || fs::metadata(&path).unwrap().blocks() * 512;
+        // Some file systems cannot do it.
+        assert!(file.len().unwrap() == 7 && on_disk_bytes() <= 2 << 20);
+        file.set_len(7).unwrap();
+        assert!(on_disk_bytes() < 64 << 10, "{}", on_disk_bytes());
+        assert_eq!(fs::read(&path).unwrap(), b"content");
     }
 }

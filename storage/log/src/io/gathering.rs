@@ -14,6 +14,11 @@ const PIECE_BYTES: usize = 128 << 10;
 /// So much memory may the files of the process take together for what they gather; what is more is written as it comes.
 const GATHERED_BYTES_MAX: usize = 16 << 20;
 
+/// A file of this size or more is given space ahead, as much as it has and [`AHEAD_BYTES_MAX`] at most: the system then
+/// finds for one write after the other the place where it goes, instead of a place for each block.
+pub(crate) const AHEAD_FROM_BYTES: u64 = 1 << 20;
+const AHEAD_BYTES_MAX: u64 = 4 << 20;
+
 /// What all files take for it.
 static GATHERED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
@@ -33,6 +38,8 @@ struct Tail {
     /// Its memory is counted in [`GATHERED_BYTES`].
     bytes: Vec<u8>,
     position: u64,
+    /// Where the space ends that was asked for.
+    reserved_end: u64,
 }
 
 impl Tail {
@@ -81,12 +88,21 @@ impl GatheringFile {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn write_through(&self, reserved_end: &mut u64, bytes: &[u8], position: u64) -> Result<()> {
+        let end = position + bytes.len() as u64;
+        if end >= AHEAD_FROM_BYTES && end > *reserved_end {
+            *reserved_end = end + end.min(AHEAD_BYTES_MAX);
+            self.file.reserve(position..*reserved_end);
+        }
+        self.file.write_at(bytes, position)
+    }
+
     /// Writes what was gathered; after an error it still is.
     fn write_out(&self, tail: &mut Tail) -> Result<()> {
         if !tail.bytes.is_empty() {
             let failed =
                 |error: Error| Error::new(error.kind(), format!("what was appended cannot be written: {error}"));
-            self.file.write_at(&tail.bytes, tail.position).map_err(failed)?;
+            self.write_through(&mut tail.reserved_end, &tail.bytes, tail.position).map_err(failed)?;
             tail.bytes.clear();
         }
         Ok(())
@@ -106,7 +122,7 @@ impl GatheringFile {
         }
         if !tail.gather(bytes, position) {
             self.empty(tail)?;
-            return self.file.write_at(bytes, position);
+            return self.write_through(&mut tail.reserved_end, bytes, position);
         }
         if tail.end().is_multiple_of(PIECE_BYTES as u64) {
             let before = tail.bytes.len() - bytes.len();
@@ -147,7 +163,7 @@ impl File for GatheringFile {
         let (within, beyond) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
         if beyond.len() > PIECE_BYTES {
             self.empty(&mut tail)?;
-            return self.file.write_at(bytes, position);
+            return self.write_through(&mut tail.reserved_end, bytes, position);
         }
         self.write_within(&mut tail, within, position)?;
         self.write_within(&mut tail, beyond, position + room as u64)
@@ -159,7 +175,9 @@ impl File for GatheringFile {
     }
 
     fn set_len(&self, length: u64) -> Result<()> {
-        self.empty(&mut self.tail())?;
+        let mut tail = self.tail();
+        self.empty(&mut tail)?;
+        tail.reserved_end = 0;
         self.file.set_len(length)
     }
 
@@ -176,6 +194,7 @@ impl File for GatheringFile {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
     use std::path::Path;
 
     use super::*;
@@ -254,6 +273,64 @@ mod tests {
         disk.fail_once_after(0);
         assert!(file.write_at(b"12", PIECE_BYTES as u64 - 1).is_err());
         assert_eq!(content(&file), [b"first, second", &rest[..]].concat());
+    }
+
+    /// Notes what is asked for; the rest is a file in memory.
+    #[derive(Debug)]
+    struct Reserving {
+        file: Arc<dyn File>,
+        reserved: Mutex<Vec<Range<u64>>>,
+    }
+
+    impl File for Reserving {
+        fn read_at(&self, buffer: &mut [u8], position: u64) -> Result<usize> {
+            self.file.read_at(buffer, position)
+        }
+
+        fn write_at(&self, bytes: &[u8], position: u64) -> Result<()> {
+            self.file.write_at(bytes, position)
+        }
+
+        fn len(&self) -> Result<u64> {
+            self.file.len()
+        }
+
+        fn set_len(&self, length: u64) -> Result<()> {
+            self.file.set_len(length)
+        }
+
+        fn reserve(&self, range: Range<u64>) {
+            self.reserved.lock().unwrap().push(range);
+        }
+
+        fn sync(&self) -> Result<()> {
+            self.file.sync()
+        }
+    }
+
+    #[test]
+    fn space_is_kept_ahead_of_what_is_large_once_for_many_writes() {
+        const MIB: u64 = 1 << 20;
+        let file = Memory::new().open(Path::new("file")).unwrap();
+        let beneath = Arc::new(Reserving { file, reserved: Mutex::default() });
+        let file = GatheringFile::new(Arc::<Reserving>::clone(&beneath));
+        let append_up_to = |from: u64, to: u64| {
+            for position in (from..to).step_by(MIB as usize / 8) {
+                file.write_at(&[7; MIB as usize / 8], position).unwrap();
+            }
+        };
+        let reserved = || std::mem::take(&mut *beneath.reserved.lock().unwrap());
+        append_up_to(0, MIB - MIB / 8);
+        assert_eq!(reserved(), [], "a small file has what it needs");
+        append_up_to(MIB - MIB / 8, 2 * MIB);
+        assert_eq!(reserved(), [MIB - MIB / 8..2 * MIB]);
+        append_up_to(2 * MIB, 16 * MIB);
+        let eighth = MIB / 8;
+        let expected = [2 * MIB..4 * MIB + 2 * eighth, 4 * MIB + 2 * eighth..8 * MIB + 3 * eighth];
+        assert_eq!(reserved()[..2], expected);
+        file.set_len(16 * MIB).unwrap();
+        append_up_to(16 * MIB, 17 * MIB);
+        assert_eq!(reserved(), [16 * MIB..20 * MIB + eighth], "what was given back is asked for again");
     }
 
     #[test]

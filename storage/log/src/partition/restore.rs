@@ -84,6 +84,7 @@ impl Partition {
         // The checkpoint may know it, still empty.
         let is_there = state.segments.last().is_some_and(|last| last.base_offset == header.base_offset);
         if entry.starts_segment && !is_there || state.segments.is_empty() {
+            state.segments.last().map_or(Ok(()), Segment::seal)?;
             // Not emptied: what the journal only refers to is in it.
             state.segments.push(Segment::empty(io, &self.dir, header.base_offset)?);
         }

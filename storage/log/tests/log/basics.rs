@@ -29,6 +29,36 @@ fn records_groups_and_topics_survive_a_restart() {
     assert!(matches!(log.append(&partition, batch(&["d"])), Err(Error::UnknownTopic(_))));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn segments_that_nothing_is_appended_to_take_no_more_of_the_disk_than_they_hold() {
+    use std::os::unix::fs::MetadataExt;
+
+    const MIB: u64 = 1 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let partition = TopicPartition::new("t", 0);
+    // How much more they take of the disk than they hold.
+    let slack = || {
+        let folders = std::fs::read_dir(dir.path().join("topics")).unwrap();
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+        let metadata = files.map(|file| file.unwrap().metadata().unwrap());
+        metadata.map(|metadata| (metadata.blocks() * 512).saturating_sub(metadata.len())).sum::<u64>()
+    };
+    {
+        let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
+        let mut spec = TopicSpec::new("t", 1).kept_for_ever();
+        spec.config.segment_bytes = 5 * MIB;
+        log.create_topic(&spec).unwrap();
+        for value in ["a", "b", "c"] {
+            for _ in 0..6 {
+                log.append(&partition, batch(&[value.repeat(MIB as usize / 2)])).unwrap().wait().unwrap();
+            }
+            assert!(slack() <= 4 * MIB + MIB / 2, "{}", slack());
+        }
+    }
+    assert!(slack() < MIB / 4, "{}", slack());
+}
+
 #[test]
 fn a_second_process_is_told_who_owns_the_directory() {
     let dir = tempfile::tempdir().unwrap();
