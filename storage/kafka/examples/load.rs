@@ -21,6 +21,11 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::{ClientConfig, ClientContext};
 
+/// Where one of librdkafka's threads frees what another has allocated, that of the system lets them wait for each other: it
+/// would be measured instead of the broker.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str =
@@ -123,7 +128,7 @@ fn print_rate(records: u64, bytes: usize, took: Duration) {
 }
 
 fn reader(address: &str, topic: &str, from: Offset) -> Result<BaseConsumer> {
-    let settings = [("fetch.wait.max.ms", "100"), ("fetch.queue.backoff.ms", "5")];
+    let settings = [("fetch.wait.max.ms", "100"), ("fetch.queue.backoff.ms", "1"), ("queued.min.messages", "20000")];
     let consumer: BaseConsumer = config(address, &settings).create()?;
     let mut partitions = TopicPartitionList::new();
     partitions.add_partition_offset(topic, 0, from)?;
