@@ -4,9 +4,10 @@
 //! load ADDRESS produce TOPIC RECORDS BYTES           as fast as it goes
 //! load ADDRESS consume TOPIC RECORDS                 from the beginning
 //! load ADDRESS latency TOPIC MEGABYTES/S SECONDS     over a new topic, from the send to the receipt, 1 KiB a record
+//! load ADDRESS delete                                all topics but the broker's own
 //! ```
 //!
-//! It prints one JSON object.
+//! Where it measures it prints one JSON object.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints its figures")]
 
 use std::error::Error;
@@ -14,6 +15,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures_executor::block_on;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
@@ -29,7 +33,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const USAGE: &str =
-    "usage: load ADDRESS produce TOPIC RECORDS BYTES | consume TOPIC RECORDS | latency TOPIC MB/S SECONDS";
+    "usage: load ADDRESS produce TOPIC RECORDS BYTES | consume TOPIC RECORDS | latency TOPIC MB/S SECONDS | delete";
 const LATENCY_BYTES: usize = 1024;
 /// What comes first warms the client, the broker and its virtual machine up.
 const WARM_UP: Duration = Duration::from_secs(3);
@@ -42,6 +46,7 @@ fn main() -> Result<()> {
         [address, "produce", topic, records, bytes] => produce(address, topic, records.parse()?, bytes.parse()?),
         [address, "consume", topic, records] => consume(address, topic, records.parse()?),
         [address, "latency", topic, rate, seconds] => latency(address, topic, rate.parse()?, seconds.parse()?),
+        [address, "delete"] => delete(address),
         _ => Err(USAGE.into()),
     }
 }
@@ -125,6 +130,17 @@ fn produce(address: &str, topic: &str, records: u64, bytes: usize) -> Result<()>
 fn print_rate(records: u64, bytes: usize, took: Duration) {
     let rate = records as f64 / took.as_secs_f64();
     println!("{{\"records_per_s\":{rate:.0},\"mb_per_s\":{:.1}}}", rate * bytes as f64 / 1e6);
+}
+
+fn delete(address: &str) -> Result<()> {
+    let admin: AdminClient<DefaultClientContext> = config(address, &[]).create()?;
+    let metadata = admin.inner().fetch_metadata(None, TIMEOUT)?;
+    let names = metadata.topics().iter().map(|topic| topic.name());
+    let topics: Vec<&str> = names.filter(|name| !name.starts_with("__")).collect();
+    for outcome in block_on(admin.delete_topics(&topics, &AdminOptions::new()))? {
+        outcome.map_err(|(topic, error)| format!("{topic} is not deleted: {error}"))?;
+    }
+    Ok(())
 }
 
 fn reader(address: &str, topic: &str, from: Offset) -> Result<BaseConsumer> {
