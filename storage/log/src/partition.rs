@@ -37,7 +37,8 @@ pub(crate) struct Partition {
     pub(crate) dir: PathBuf,
     /// Replaced as a whole when the topic is altered.
     config: RwLock<Arc<TopicConfig>>,
-    /// Changed by appends and retention, read by fetches: a mutex, held for a look-up or one write.
+    /// Changed by appends and retention, read by fetches: a mutex, held for a look-up, one write or the
+    /// end of a segment.
     state: Mutex<State>,
     /// Raised by the journal's writer alone once appends are durable.
     high_watermark: AtomicI64,
@@ -127,9 +128,10 @@ impl Partition {
         header.size_bytes > journaled_bytes_max && !has_slack || header.size_bytes > CONTENT_BYTES_MAX
     }
 
-    /// Gives back the space that was kept for appends.
+    /// Gives back the space that its last segment has for appends.
     pub(crate) fn close(&self) -> Result<()> {
-        self.state().segments.last().map_or(Ok(()), Segment::seal)
+        let state = self.state();
+        state.segments.last().filter(|active| active.may_have_space_ahead()).map_or(Ok(()), Segment::seal)
     }
 
     /// Ends all work on its files and removes them.

@@ -289,12 +289,25 @@ impl Segment {
         Ok(())
     }
 
-    /// Gives back the space behind its end that it was given for what may come, now or before a crash: nothing comes any more.
+    /// Whether its file may have space ahead, which it was given now or before a crash.
+    pub(crate) fn may_have_space_ahead(&self) -> bool {
+        self.size_bytes >= AHEAD_FROM_BYTES
+    }
+
+    /// Gives back the space that its file has ahead; who appends after all asks for it again.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the file is shorter than it was: to lengthen it would hide that.
     pub(crate) fn seal(&self) -> Result<()> {
-        if self.size_bytes < AHEAD_FROM_BYTES {
-            return Ok(());
+        let length = self.file.len().map_err(Error::io("read", &self.path))?;
+        if length < self.size_bytes {
+            return Err(Error::damaged(&self.path, length, format!("it ends here, it had {} bytes", self.size_bytes)));
         }
         self.file.set_len(self.size_bytes).map_err(Error::io("truncate", &self.path))
+    }
+
+    pub(crate) fn has_unsynced(&self) -> bool {
+        self.unsynced_bytes > 0
     }
 
     /// The file, if more than so many of its bytes must be synced; they count as synced from now on.

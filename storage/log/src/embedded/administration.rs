@@ -41,7 +41,7 @@ impl EmbeddedLog {
         self.inner.topics.read().unwrap_or_else(PoisonError::into_inner).of_number(number)
     }
 
-    /// How much disk the segments of a partition take.
+    /// How much the segments of a partition hold.
     ///
     /// # Errors
     /// [`Error::UnknownTopic`], [`Error::UnknownPartition`].

@@ -267,10 +267,13 @@ impl Inner {
         self.complete(capture).map(drop)
     }
 
-    /// Gives back what the partitions keep ready for appends: none come any more.
-    pub(super) fn close_partitions(&self) -> Result<()> {
+    /// Gives back the space that partitions have for appends: none come any more, also where a full disk was the end.
+    pub(super) fn close_partitions(&self) {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        topics.partitions().try_for_each(|partition| partition.close())
+        for partition in topics.partitions() {
+            // It is no more than space, and what is damaged is told at the next start.
+            let _ = partition.close();
+        }
     }
 }
 

@@ -88,6 +88,7 @@ impl GatheringFile {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes without gathering, where there is space ahead or where a large file is given it now.
     fn write_through(&self, reserved_end: &mut u64, bytes: &[u8], position: u64) -> Result<()> {
         let end = position + bytes.len() as u64;
         if end >= AHEAD_FROM_BYTES && end > *reserved_end {
@@ -279,7 +280,8 @@ mod tests {
     #[derive(Debug)]
     struct Reserving {
         file: Arc<dyn File>,
-        reserved: Mutex<Vec<Range<u64>>>,
+        /// From where to where.
+        reserved: Mutex<Vec<(u64, u64)>>,
     }
 
     impl File for Reserving {
@@ -300,7 +302,7 @@ mod tests {
         }
 
         fn reserve(&self, range: Range<u64>) {
-            self.reserved.lock().unwrap().push(range);
+            self.reserved.lock().unwrap().push((range.start, range.end));
         }
 
         fn sync(&self) -> Result<()> {
@@ -311,6 +313,7 @@ mod tests {
     #[test]
     fn space_is_kept_ahead_of_what_is_large_once_for_many_writes() {
         const MIB: u64 = 1 << 20;
+        let eighth = MIB / 8;
         let file = Memory::new().open(Path::new("file")).unwrap();
         let beneath = Arc::new(Reserving { file, reserved: Mutex::default() });
         let file = GatheringFile::new(Arc::<Reserving>::clone(&beneath));
@@ -320,17 +323,16 @@ mod tests {
             }
         };
         let reserved = || std::mem::take(&mut *beneath.reserved.lock().unwrap());
-        append_up_to(0, MIB - MIB / 8);
+        append_up_to(0, MIB - eighth);
         assert_eq!(reserved(), [], "a small file has what it needs");
-        append_up_to(MIB - MIB / 8, 2 * MIB);
-        assert_eq!(reserved(), [MIB - MIB / 8..2 * MIB]);
+        append_up_to(MIB - eighth, 2 * MIB);
+        assert_eq!(reserved(), [(MIB - eighth, 2 * MIB)]);
         append_up_to(2 * MIB, 16 * MIB);
-        let eighth = MIB / 8;
-        let expected = [2 * MIB..4 * MIB + 2 * eighth, 4 * MIB + 2 * eighth..8 * MIB + 3 * eighth];
+        let expected = [(2 * MIB, 4 * MIB + 2 * eighth), (4 * MIB + 2 * eighth, 8 * MIB + 3 * eighth)];
         assert_eq!(reserved()[..2], expected);
         file.set_len(16 * MIB).unwrap();
         append_up_to(16 * MIB, 17 * MIB);
-        assert_eq!(reserved(), [16 * MIB..20 * MIB + eighth], "what was given back is asked for again");
+        assert_eq!(reserved(), [(16 * MIB, 20 * MIB + eighth)], "what was given back is asked for again");
     }
 
     #[test]

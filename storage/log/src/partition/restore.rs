@@ -84,7 +84,6 @@ impl Partition {
         // The checkpoint may know it, still empty.
         let is_there = state.segments.last().is_some_and(|last| last.base_offset == header.base_offset);
         if entry.starts_segment && !is_there || state.segments.is_empty() {
-            state.segments.last().map_or(Ok(()), Segment::seal)?;
             // Not emptied: what the journal only refers to is in it.
             state.segments.push(Segment::empty(io, &self.dir, header.base_offset)?);
         }
@@ -112,6 +111,9 @@ impl Partition {
                 io.remove(&path).map_err(Error::io("remove", &path))?;
             }
         }
-        state.segments.iter_mut().try_for_each(Segment::cut)
+        state.segments.iter_mut().try_for_each(Segment::cut)?;
+        // The replay may have given space to those that it has filled.
+        let filled = state.segments.split_last().map_or(&[][..], |(_active, filled)| filled);
+        filled.iter().filter(|segment| segment.has_unsynced()).try_for_each(Segment::seal)
     }
 }

@@ -1,9 +1,11 @@
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use millstream_log::{
-    Disk, EmbeddedLog, Error, GroupOffset, Isolation, Log, LogOptions, Memory, TopicPartition, TopicSpec, WriteBatch,
+    Disk, EmbeddedLog, Error, GroupOffset, Io, Isolation, Log, LogOptions, Memory, TopicPartition, TopicSpec,
+    WriteBatch,
 };
 
 use super::{batch, options, read, threaded};
@@ -29,34 +31,73 @@ fn records_groups_and_topics_survive_a_restart() {
     assert!(matches!(log.append(&partition, batch(&["d"])), Err(Error::UnknownTopic(_))));
 }
 
+/// How much more the segments of a data directory take of the disk than they hold.
+#[cfg(target_os = "linux")]
+fn slack_bytes(dir: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+
+    let folders = std::fs::read_dir(dir.join("topics")).unwrap();
+    let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+    let metadata = files.map(|file| file.unwrap().metadata().unwrap());
+    metadata.map(|metadata| (metadata.blocks() * 512).saturating_sub(metadata.len())).sum()
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn segments_that_nothing_is_appended_to_take_no_more_of_the_disk_than_they_hold() {
-    use std::os::unix::fs::MetadataExt;
-
     const MIB: u64 = 1 << 20;
     let dir = tempfile::tempdir().unwrap();
+    let after_crash = tempfile::tempdir().unwrap();
     let partition = TopicPartition::new("t", 0);
-    // How much more they take of the disk than they hold.
-    let slack = || {
-        let folders = std::fs::read_dir(dir.path().join("topics")).unwrap();
-        let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
-        let metadata = files.map(|file| file.unwrap().metadata().unwrap());
-        metadata.map(|metadata| (metadata.blocks() * 512).saturating_sub(metadata.len())).sum::<u64>()
-    };
     {
         let log = EmbeddedLog::open(threaded(dir.path())).unwrap();
         let mut spec = TopicSpec::new("t", 1).kept_for_ever();
         spec.config.segment_bytes = 5 * MIB;
         log.create_topic(&spec).unwrap();
         for value in ["a", "b", "c"] {
-            for _ in 0..6 {
-                log.append(&partition, batch(&[value.repeat(MIB as usize / 2)])).unwrap().wait().unwrap();
+            for _ in 0..24 {
+                log.append(&partition, batch(&[value.repeat(MIB as usize / 8)])).unwrap().wait().unwrap();
             }
-            assert!(slack() <= 4 * MIB + MIB / 2, "{}", slack());
+            assert!(slack_bytes(dir.path()) <= 4 * MIB + MIB / 2, "{}", slack_bytes(dir.path()));
         }
+        let copied =
+            std::process::Command::new("cp").arg("-r").arg(dir.path().join(".")).arg(after_crash.path()).status();
+        assert!(copied.unwrap().success());
     }
-    assert!(slack() < MIB / 4, "{}", slack());
+    assert!(slack_bytes(dir.path()) < MIB / 4, "{}", slack_bytes(dir.path()));
+    // What is replayed is written like what is appended.
+    let log = EmbeddedLog::open(threaded(after_crash.path())).unwrap();
+    assert_eq!(log.offsets(&partition).unwrap(), (0, 72));
+    assert!(slack_bytes(after_crash.path()) <= 4 * MIB + MIB / 2, "{}", slack_bytes(after_crash.path()));
+    drop(log);
+    assert!(slack_bytes(after_crash.path()) < MIB / 4, "{}", slack_bytes(after_crash.path()));
+    // Space of a crashed process is given back by the next one.
+    let segment = std::fs::read_dir(dir.path().join("topics")).unwrap().map(|folder| folder.unwrap().path());
+    let segment = segment.map(|folder| folder.join("00000000000000000039.log")).find(|path| path.exists()).unwrap();
+    let length = segment.metadata().unwrap().len();
+    Disk::new().open(&segment).unwrap().reserve(length..length + 4 * MIB);
+    drop(EmbeddedLog::open(threaded(dir.path())).unwrap());
+    assert!(slack_bytes(dir.path()) < MIB / 4, "{}", slack_bytes(dir.path()));
+}
+
+#[test]
+fn a_file_that_was_cut_while_the_log_ran_is_not_lengthened() {
+    let disk = Memory::new();
+    let partition = TopicPartition::new("t", 0);
+    let log = EmbeddedLog::open(options(disk.clone())).unwrap();
+    let mut spec = TopicSpec::new("t", 1).kept_for_ever();
+    spec.config.segment_bytes = 500;
+    log.create_topic(&spec).unwrap();
+    log.append(&partition, batch(&["a".repeat(300)])).unwrap().wait().unwrap();
+    let folder = &disk.list(Path::new("/log/topics")).unwrap();
+    let folder = folder.iter().find(|name| name.starts_with("t-0.")).unwrap();
+    let segment = Path::new("/log/topics").join(folder).join("00000000000000000000.log");
+    // What was gathered is written before its length is told.
+    log.fetch(&partition, 0, 1, Isolation::ReadCommitted).unwrap();
+    disk.open(&segment).unwrap().set_len(200).unwrap();
+    let error = log.append(&partition, batch(&["b".repeat(300)])).err().unwrap();
+    assert!(error.to_string().contains("200"), "{error}");
+    assert_eq!(disk.open(&segment).unwrap().len().unwrap(), 200);
 }
 
 #[test]
