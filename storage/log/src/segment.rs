@@ -295,13 +295,10 @@ impl Segment {
     }
 
     /// Gives back the space that its file has ahead; who appends after all asks for it again.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`] if the file is shorter than it was: to lengthen it would hide that.
     pub(crate) fn seal(&self) -> Result<()> {
-        let length = self.file.len().map_err(Error::io("read", &self.path))?;
-        if length < self.size_bytes {
-            return Err(Error::damaged(&self.path, length, format!("it ends here, it had {} bytes", self.size_bytes)));
+        // A file that somebody has cut is not lengthened: who reads it, or opens it, is to be told.
+        if self.file.len().map_err(Error::io("read", &self.path))? < self.size_bytes {
+            return Ok(());
         }
         self.file.set_len(self.size_bytes).map_err(Error::io("truncate", &self.path))
     }
