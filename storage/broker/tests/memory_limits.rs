@@ -76,7 +76,8 @@ fn a_request_that_waits_holds_no_memory_for_requests() {
     }
     assert!(begun.elapsed() < SOON);
     let grown = resident_kib().saturating_sub(before);
-    assert!(grown < 24 << 10, "{grown} KiB");
+    // The fetches alone were 44 MiB.
+    assert!(grown < 32 << 10, "{grown} KiB");
     // They still wait, and are served.
     log.append(&TopicPartition::new("empty", 0), batch_of(10)).unwrap().wait().unwrap();
     for stream in &mut waiting {
