@@ -13,6 +13,7 @@
 //!                    └────────────────────────────────────── expiry
 //! ```
 
+mod committable;
 pub(crate) mod consumer;
 mod coordinator;
 mod join;
@@ -26,6 +27,7 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::budget::Share;
 
+pub(crate) use committable::Committable;
 pub(crate) use coordinator::{Coordinator, Identity, Limits, Sync};
 pub(crate) use join::Join;
 use member::Member;

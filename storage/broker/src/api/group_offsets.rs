@@ -9,7 +9,7 @@ use millstream_log::{GroupOffset, Log, TopicPartition};
 
 use crate::call::Call;
 use crate::code::{NONE, code_of};
-use crate::group::Identity;
+use crate::group::{Committable, Identity};
 
 /// `offset.metadata.max.bytes`.
 pub(super) const METADATA_BYTES_MAX: usize = 4096;
@@ -40,8 +40,8 @@ impl Checked {
     }
 }
 
-/// Whether offsets of the group may be committed in the name of this member.
-pub(super) fn check_member(call: &Call, group: &StrBytes, identity: &Identity) -> Result<(), ResponseError> {
+/// What offsets of the group may be committed in the name of this member.
+pub(super) fn check_member(call: &Call, group: &StrBytes, identity: &Identity) -> Result<Committable, ResponseError> {
     let log = &call.broker.log;
     let now_ms = log.now_ms();
     let checked = call.broker.groups.change(|groups, _| groups.check_commit(group, identity, now_ms));
@@ -52,23 +52,26 @@ pub(super) fn check_member(call: &Call, group: &StrBytes, identity: &Identity) -
     })
 }
 
-/// Checks the offsets of a group, in whose name they may be kept or not.
+/// Checks the offsets of a group, in whose name they may be kept or not; `told` is how a request of its kind and version
+/// is told that they may not.
 pub(super) fn check(
     call: &Call,
     group: &str,
-    allowed: Result<(), ResponseError>,
+    allowed: Result<Committable, ResponseError>,
     topics: Vec<(TopicName, Vec<Wanted>)>,
+    told: impl Fn(ResponseError) -> ResponseError,
 ) -> Checked {
-    let allowed = allowed.and_then(|()| check_size(group, &topics));
+    let allowed = allowed.and_then(|allowed| check_size(group, &topics).map(|()| allowed));
     let mut offsets = Vec::new();
     let of_topic = |(topic, partitions): (TopicName, Vec<Wanted>)| {
         let name: Arc<str> = topic.as_str().into();
         let code = |wanted: Wanted| {
             let partition = TopicPartition::new(Arc::clone(&name), wanted.partition);
             let metadata = wanted.metadata.as_deref().unwrap_or_default();
+            let allowed = allowed.as_ref().map_err(|error| *error).and_then(|allowed| allowed.check(&partition));
             let code = match (call.broker.log.offsets(&partition), allowed) {
                 (Err(error), _) => code_of(&error),
-                (_, Err(error)) => error.code(),
+                (_, Err(error)) => told(error).code(),
                 _ if metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
                 _ => {
                     let (leader_epoch, metadata) = (wanted.leader_epoch, metadata.to_owned());

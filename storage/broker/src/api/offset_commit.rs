@@ -22,12 +22,13 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
         generation: request.generation_id_or_member_epoch,
     };
     let group = request.group_id.0;
-    let allowed = check_member(&call, &group, &identity).map_err(|error| match error {
+    let allowed = check_member(&call, &group, &identity);
+    let told = |error| match error {
         // A client of that version does not know that members have epochs.
         ResponseError::StaleMemberEpoch if call.version < MEMBER_EPOCH_SINCE => ResponseError::UnsupportedVersion,
         ResponseError::GroupIdNotFound if call.version < MEMBER_EPOCH_SINCE => ResponseError::IllegalGeneration,
         error => error,
-    });
+    };
     let wanted = |asked: OffsetCommitRequestPartition| Wanted {
         partition: asked.partition_index,
         offset: asked.committed_offset,
@@ -36,7 +37,7 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
     };
     let topics = request.topics.into_iter();
     let topics = topics.map(|topic| (topic.name, topic.partitions.into_iter().map(wanted).collect())).collect();
-    let mut checked = check(&call, &group, allowed, topics);
+    let mut checked = check(&call, &group, allowed, topics, told);
     if let Err(code) = write(&call, std::mem::take(&mut checked.offsets)).await {
         checked.fail(code);
     }

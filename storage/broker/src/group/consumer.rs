@@ -22,6 +22,7 @@ mod memory;
 mod reconcile;
 mod subscription;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::TopicPartition;
 
-use super::EMPTY_GROUP_MS;
+use super::{Committable, EMPTY_GROUP_MS};
 use crate::budget::{Budget, Share};
 use assignor::Assignor;
 pub(crate) use heartbeat::{Beat, Heartbeat};
@@ -73,8 +74,9 @@ pub(crate) struct ConsumerGroup {
     pub(crate) members: BTreeMap<StrBytes, ConsumerMember>,
     /// The members that keep their identity over restarts, by that identity.
     instances: HashMap<StrBytes, StrBytes>,
-    /// Who owns a partition, also while it is to give it up. No partition ever has two owners.
-    owners: HashMap<TopicPartition, StrBytes>,
+    /// What has an owner, also while that one is to give it up, and the epoch by which it got it. No partition ever has
+    /// two owners.
+    owned: HashMap<TopicPartition, i32>,
     /// The topics that members subscribe to, and how many partitions they have, as last seen.
     topics: BTreeMap<Arc<str>, i32>,
     /// When to look at the topics again, in ms.
@@ -94,7 +96,7 @@ impl Default for ConsumerGroup {
             assignor: Assignor::Uniform,
             members: BTreeMap::new(),
             instances: HashMap::new(),
-            owners: HashMap::new(),
+            owned: HashMap::new(),
             topics: BTreeMap::new(),
             refresh_at_ms: i64::MIN,
             forget_at_ms: i64::MIN,
@@ -128,12 +130,22 @@ impl ConsumerGroup {
         self.members.values().any(|member| member.subscription.resolved.contains(topic))
     }
 
-    /// Whether offsets may be committed in the name of this member.
-    pub(crate) fn check_commit(&self, member_id: &StrBytes, epoch: i32) -> Result<(), ResponseError> {
+    /// What offsets may be committed in the name of this member. It may not have heard of its newest epoch yet: by an
+    /// earlier one it commits what it has owned since then without a break (KIP-1251).
+    pub(crate) fn check_commit(&self, member_id: &StrBytes, epoch: i32) -> Result<Committable, ResponseError> {
         if epoch < 0 && self.members.is_empty() {
-            return Ok(());
+            return Ok(Committable::Everything);
         }
-        self.check_fetch(member_id, epoch)
+        let member = self.members.get(member_id).ok_or(ResponseError::UnknownMemberId)?;
+        match epoch.cmp(&member.epoch) {
+            Ordering::Equal => Ok(Committable::Everything),
+            Ordering::Greater => Err(ResponseError::StaleMemberEpoch),
+            Ordering::Less => {
+                let has_long = |partition: &&TopicPartition| self.owned.get(*partition).is_some_and(|by| *by <= epoch);
+                let owned = member.assigned.union(&member.revoking);
+                Ok(Committable::Only(owned.filter(has_long).cloned().collect()))
+            }
+        }
     }
 
     /// Whether offsets may be fetched in the name of this member.

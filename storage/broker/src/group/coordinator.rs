@@ -9,7 +9,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
 use super::consumer::{ConsumerGroup, ConsumerLimits};
-use super::{Answer, Answers, GROUP_BYTES, Group, Join, Joined, State, Synced, Waits};
+use super::{Answer, Answers, Committable, GROUP_BYTES, Group, Join, Joined, State, Synced, Waits};
 use crate::budget::Budget;
 use crate::text::detached;
 use consumer_groups::ConsumerGroups;
@@ -194,22 +194,23 @@ impl<W: Waits> Coordinator<W> {
         Ok(())
     }
 
-    /// Whether offsets may be committed in the name of this member; a generation below 0 is that of a client that
+    /// What offsets may be committed in the name of this member; a generation below 0 is that of a client that
     /// commits without being one.
     pub(crate) fn check_commit(
         &mut self,
         group: &StrBytes,
         identity: &Identity,
         now_ms: i64,
-    ) -> Result<(), ResponseError> {
+    ) -> Result<Committable, ResponseError> {
         if let Some(consumers) = self.consumers.by_name.get(group) {
             return consumers.check_commit(&identity.member_id, identity.generation);
         }
         let Some(known) = self.groups.get_mut(group) else {
-            return if identity.generation < 0 { Ok(()) } else { Err(ResponseError::GroupIdNotFound) };
+            let is_nobody = identity.generation < 0;
+            return if is_nobody { Ok(Committable::Everything) } else { Err(ResponseError::GroupIdNotFound) };
         };
         if identity.generation < 0 && known.state == State::Empty {
-            return Ok(());
+            return Ok(Committable::Everything);
         }
         known.check_identity(&identity.member_id, identity.instance.as_ref())?;
         if known.generation != identity.generation {
@@ -221,7 +222,7 @@ impl<W: Waits> Coordinator<W> {
         if let Some(member) = known.members.get_mut(&identity.member_id) {
             member.touch(now_ms);
         }
-        Ok(())
+        Ok(Committable::Everything)
     }
 
     /// Whether members of a group need its offsets in a topic; `None` if nobody is in it.

@@ -129,7 +129,6 @@ impl ConsumerGroup {
             && earlier != *id
         {
             self.members.remove(&earlier);
-            self.own(id, &member);
         }
         self.members.insert(id.clone(), member);
     }

@@ -32,7 +32,7 @@ impl ConsumerGroup {
         member.revocation_deadline_ms = None;
         // It has closed its partitions, so what it was to give up is free.
         for partition in std::mem::take(&mut member.revoking) {
-            self.owners.remove(&partition);
+            self.owned.remove(&partition);
         }
         Ok(())
     }
@@ -46,7 +46,7 @@ impl ConsumerGroup {
     pub(super) fn remove(&mut self, id: &StrBytes) {
         let Some(member) = self.members.remove(id) else { return };
         for partition in member.assigned.union(&member.revoking) {
-            self.owners.remove(partition);
+            self.owned.remove(partition);
         }
         if let Some(instance) = &member.instance {
             self.instances.remove(instance);

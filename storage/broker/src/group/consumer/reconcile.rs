@@ -5,38 +5,30 @@ use std::collections::HashMap;
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::TopicPartition;
 
-use super::{ConsumerGroup, ConsumerMember, MemberState, Partitions};
+use super::{ConsumerGroup, ConsumerMember, JOIN_EPOCH, MemberState, Partitions};
 
 impl ConsumerGroup {
     /// Lets a member take the next step; `owned` is what it says it owns, if it says so.
     pub(super) fn reconcile(&mut self, id: &StrBytes, owned: Option<&Partitions>, now_ms: i64) {
         let Some(mut member) = self.members.remove(id) else { return };
-        for partition in member.assigned.union(&member.revoking) {
-            self.owners.remove(partition);
-        }
-        if member.step(self.assignment_epoch, owned, &self.owners) {
+        let is_new = member.epoch == JOIN_EPOCH;
+        let until_now = member.assigned.union(&member.revoking);
+        let held: HashMap<_, _> = until_now.filter_map(|partition| self.owned.remove_entry(partition)).collect();
+        if member.step(self.assignment_epoch, owned, &self.owned) {
             let until = now_ms.saturating_add(member.rebalance_timeout_ms.max(0).into());
             member.revocation_deadline_ms = (member.state == MemberState::Unrevoked).then_some(until);
         }
-        self.own(id, &member);
+        // Who begins anew has nothing from before.
+        let since = |partition| held.get(partition).filter(|_| !is_new).copied().unwrap_or(member.epoch);
+        let from_now = member.assigned.union(&member.revoking);
+        self.owned.extend(from_now.map(|partition| (partition.clone(), since(partition))));
         self.members.insert(id.clone(), member);
-    }
-
-    /// Notes what a member owns.
-    pub(super) fn own(&mut self, id: &StrBytes, member: &ConsumerMember) {
-        let owned = member.assigned.union(&member.revoking);
-        self.owners.extend(owned.map(|partition| (partition.clone(), id.clone())));
     }
 }
 
 impl ConsumerMember {
     /// Moves on if it can; false if everything stays as it is. `others` is what other members own.
-    fn step(
-        &mut self,
-        target_epoch: i32,
-        owned: Option<&Partitions>,
-        others: &HashMap<TopicPartition, StrBytes>,
-    ) -> bool {
+    fn step(&mut self, target_epoch: i32, owned: Option<&Partitions>, others: &HashMap<TopicPartition, i32>) -> bool {
         let still_owns = |given_up: &Partitions| owned.is_none_or(|owned| !owned.is_disjoint(given_up));
         let is_subscribed = |partition: &TopicPartition| self.subscription.resolved.contains(&partition.topic);
         match self.state {

@@ -165,13 +165,41 @@ fn a_member_that_has_lost_count_is_fenced() {
 #[test]
 fn commits_and_fetches_of_offsets_carry_the_epoch() {
     let mut run = Run::new(&[("t", 2)]);
-    assert_eq!(run.group.check_commit(&text(""), -1), Ok(()), "a tool may, while nobody is there");
+    let everything = Ok(Committable::Everything);
+    assert_eq!(run.group.check_commit(&text(""), -1), everything, "a tool may, while nobody is there");
     run.join("a", &["t"]);
-    assert_eq!(run.group.check_commit(&text("a"), 1), Ok(()));
-    assert_eq!(run.group.check_commit(&text("a"), 0), Err(ResponseError::StaleMemberEpoch));
+    assert_eq!(run.group.check_commit(&text("a"), 1), everything);
+    assert_eq!(run.group.check_commit(&text("a"), 2), Err(ResponseError::StaleMemberEpoch));
+    assert_eq!(run.group.check_fetch(&text("a"), 0), Err(ResponseError::StaleMemberEpoch));
     assert_eq!(run.group.check_fetch(&text("a"), 2), Err(ResponseError::StaleMemberEpoch));
     assert_eq!(run.group.check_commit(&text("b"), 1), Err(ResponseError::UnknownMemberId));
     assert_eq!(run.group.check_commit(&text(""), -1), Err(ResponseError::UnknownMemberId));
+}
+
+#[test]
+fn by_an_earlier_epoch_a_member_commits_what_it_has_owned_since() {
+    let mut run = Run::new(&[("t", 2)]);
+    let only = |indexes: std::ops::Range<i32>| Ok(Committable::Only(parts("t", indexes)));
+    run.join("a", &["t"]);
+    run.topics = given(&[("t", 3)]);
+    run.now_ms = 2_000;
+    assert_eq!(run.beat(&alive("a", 1, None)).unwrap().epoch, 2);
+    assert_eq!(run.group.check_commit(&text("a"), 1), only(0..2), "the answer with the new epoch is on its way");
+    assert_eq!(run.group.check_commit(&text("a"), 0), only(0..0));
+    assert_eq!(run.group.check_commit(&text("a"), -1), only(0..0));
+    run.join("b", &["t"]);
+    assert_eq!(run.beat(&alive("a", 2, None)).unwrap().assignment, Some(parts("t", 0..2)));
+    assert_eq!(run.group.check_commit(&text("a"), 1), only(0..2));
+    assert_eq!(run.beat(&alive("a", 2, Some(parts("t", 0..2)))).unwrap().epoch, 3);
+    assert_eq!(run.group.check_commit(&text("a"), 2), only(0..2), "the third is not its own any more");
+    // It had the third from epoch 2 on, and now it has it from a later one on.
+    run.group.leave(&text("b"), None, false).unwrap();
+    assert_eq!(run.beat(&alive("a", 3, None)).unwrap().assignment, Some(parts("t", 0..3)));
+    assert_eq!(run.group.check_commit(&text("a"), 3), only(0..2));
+    assert_eq!(run.group.check_commit(&text("a"), 4), Ok(Committable::Everything));
+    // Who begins again has nothing from before.
+    assert_eq!(run.join("a", &["t"]).epoch, 4);
+    assert_eq!(run.group.check_commit(&text("a"), 3), only(0..0));
 }
 
 #[test]

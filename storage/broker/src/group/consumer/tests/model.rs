@@ -127,7 +127,7 @@ impl World {
                 prop_assert!(booked.insert(partition.clone()), "{partition:?} has two owners in the books");
             }
         }
-        prop_assert_eq!(booked.len(), self.run.group.owners.len());
+        prop_assert_eq!(booked.len(), self.run.group.owned.len());
         Ok(())
     }
 
