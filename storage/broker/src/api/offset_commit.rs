@@ -11,6 +11,7 @@ use crate::broker::settled;
 use crate::call::Call;
 use crate::code::code_of;
 use crate::group::Identity;
+use crate::group::consumer::ConsumerGroup;
 
 /// From then on members of consumer groups commit by their epoch (KIP-848).
 const MEMBER_EPOCH_SINCE: i16 = 9;
@@ -22,10 +23,16 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
         generation: request.generation_id_or_member_epoch,
     };
     let group = request.group_id.0;
-    let allowed = check_member(&call, &group, &identity);
+    let has_epoch = || {
+        let of_consumers = |group: &ConsumerGroup| group.members.contains_key(&identity.member_id);
+        call.broker.groups.change(|groups, _| groups.consumer_group(&group).is_some_and(of_consumers))
+    };
+    let allowed = if call.version < MEMBER_EPOCH_SINCE && has_epoch() {
+        Err(ResponseError::UnsupportedVersion)
+    } else {
+        check_member(&call, &group, &identity)
+    };
     let told = |error| match error {
-        // A client of that version does not know that members have epochs.
-        ResponseError::StaleMemberEpoch if call.version < MEMBER_EPOCH_SINCE => ResponseError::UnsupportedVersion,
         ResponseError::GroupIdNotFound if call.version < MEMBER_EPOCH_SINCE => ResponseError::IllegalGeneration,
         error => error,
     };

@@ -35,6 +35,8 @@ const STEPS: &[(u64, Step)] = &[
     (2, offsets::delete),
     (6, consumer_groups::heartbeat),
     (2, consumer_groups::describe),
+    (4, consumer_groups::commit),
+    (2, consumer_groups::fetch_offsets),
     (3, transactions::init),
     (6, transactions::add_partitions),
     (8, transactions::produce),

@@ -1,17 +1,20 @@
 //! In whose name offsets may be committed.
 
+use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::{
-    GroupId, OffsetCommitRequest, OffsetDeleteRequest, ProducerId, TransactionalId, TxnOffsetCommitRequest,
+    ConsumerGroupHeartbeatRequest, GroupId, OffsetCommitRequest, OffsetDeleteRequest, ProducerId, TransactionalId,
+    TxnOffsetCommitRequest,
 };
 use millstream_log::{GroupOffset, Log, Producer, TopicPartition, TopicSpec, WriteBatch};
 
 use super::*;
 use crate::text::text;
+use crate::topic_id::topic_id;
 
 /// A broker with a topic, and a group that has committed an offset in it but that nobody is in.
 fn broker_with_offsets() -> Arc<Broker> {
@@ -92,4 +95,90 @@ fn to_a_transaction_a_group_with_offsets_is_there_too() {
     };
     assert_eq!(commit("unknown"), ResponseError::IllegalGeneration.code());
     assert_eq!(commit("empty"), ResponseError::UnknownMemberId.code());
+}
+
+/// A broker with a consumer group of one member: it has read `t` since epoch 1, and `u`, too, since epoch 2.
+fn broker_with_consumer(runtime: &Runtime) -> Arc<Broker> {
+    let broker = broker();
+    broker.log.create_topic(&TopicSpec::new("t", 1)).unwrap();
+    broker.log.create_topic(&TopicSpec::new("u", 1)).unwrap();
+    let beat = |epoch: i32, topics: &[&str], owned: &[&str]| {
+        let owned = owned.iter().map(|topic| {
+            TopicPartitions::default().with_topic_id(topic_id(&broker.log, topic)).with_partitions(vec![0])
+        });
+        let request = ConsumerGroupHeartbeatRequest::default()
+            .with_group_id(GroupId(text("g")))
+            .with_member_id(text("member"))
+            .with_member_epoch(epoch)
+            .with_rebalance_timeout_ms(60_000)
+            .with_subscribed_topic_names(Some(topics.iter().map(|topic| TopicName(text(*topic))).collect()))
+            .with_topic_partitions(Some(owned.collect()));
+        let api = find(ApiKey::ConsumerGroupHeartbeat as i16).unwrap();
+        let answer = exchange(runtime, &broker, api, 1, encoded(&request, 1));
+        let ResponseKind::ConsumerGroupHeartbeat(response) = answer else { panic!() };
+        response.member_epoch
+    };
+    assert_eq!(beat(0, &["t"], &[]), 1);
+    assert_eq!(beat(1, &["t", "u"], &["t"]), 2);
+    broker
+}
+
+#[test]
+fn a_member_commits_by_an_earlier_epoch_what_it_has_owned_since() {
+    let runtime = runtime();
+    let broker = broker_with_consumer(&runtime);
+    let commit = |version: i16, epoch: i32| {
+        let topic = |name: &str| {
+            OffsetCommitRequestTopic::default()
+                .with_name(TopicName(text(name)))
+                .with_partitions(vec![OffsetCommitRequestPartition::default().with_committed_offset(7)])
+        };
+        let request = OffsetCommitRequest::default()
+            .with_group_id(GroupId(text("g")))
+            .with_member_id(text("member"))
+            .with_generation_id_or_member_epoch(epoch)
+            .with_topics(vec![topic("t"), topic("u")]);
+        let api = find(ApiKey::OffsetCommit as i16).unwrap();
+        let ResponseKind::OffsetCommit(response) =
+            exchange(&runtime, &broker, api, version, encoded(&request, version))
+        else {
+            panic!()
+        };
+        response.topics.iter().map(|topic| topic.partitions[0].error_code).collect::<Vec<_>>()
+    };
+    let stale = ResponseError::StaleMemberEpoch.code();
+    assert_eq!(commit(9, 1), [0, stale]);
+    assert_eq!(broker.log.group_offsets("g").len(), 1);
+    assert_eq!(commit(9, 0), [stale; 2]);
+    assert_eq!(commit(9, 3), [stale; 2]);
+    assert_eq!(commit(9, 2), [0; 2]);
+    // A client of an earlier version does not know that members have epochs.
+    assert_eq!(commit(8, 2), [ResponseError::UnsupportedVersion.code(); 2]);
+}
+
+#[test]
+fn so_does_a_transaction_in_its_name() {
+    let runtime = runtime();
+    let broker = broker_with_consumer(&runtime);
+    let Producer { id, epoch } = broker.log.init_producer("tx").unwrap();
+    broker.log.announce_offsets(Producer { id, epoch }).unwrap().wait().unwrap();
+    let topic = |name: &str| {
+        TxnOffsetCommitRequestTopic::default()
+            .with_name(TopicName(text(name)))
+            .with_partitions(vec![TxnOffsetCommitRequestPartition::default()])
+    };
+    let request = TxnOffsetCommitRequest::default()
+        .with_transactional_id(TransactionalId(text("tx")))
+        .with_producer_id(ProducerId(id))
+        .with_producer_epoch(epoch)
+        .with_group_id(GroupId(text("g")))
+        .with_member_id(text("member"))
+        .with_generation_id(1)
+        .with_topics(vec![topic("t"), topic("u")]);
+    let api = find(ApiKey::TxnOffsetCommit as i16).unwrap();
+    let ResponseKind::TxnOffsetCommit(response) = exchange(&runtime, &broker, api, 3, encoded(&request, 3)) else {
+        panic!()
+    };
+    let codes: Vec<i16> = response.topics.iter().map(|topic| topic.partitions[0].error_code).collect();
+    assert_eq!(codes, [0, ResponseError::IllegalGeneration.code()]);
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, subscription};
 
 /// What a group, a member, a name in a set and a partition take beside what is counted by its length, with room to
-/// spare. A partition is in its member's target, in what it owns or is to give up, and in the group's table of what has an owner.
+/// spare. A partition is in its member's target, in what it owns or is to give up, and in what the group knows to have an
+/// owner.
 const GROUP_BYTES: usize = 1_024;
 const MEMBER_BYTES: usize = 1_024;
 const NAME_BYTES: usize = 64;

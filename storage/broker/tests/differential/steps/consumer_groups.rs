@@ -1,8 +1,11 @@
-//! Consumer groups of KIP-848: two members that join, report what they own, lose count, and go.
+//! Consumer groups of KIP-848: two members that join, report what they own, commit, lose count, and go.
 
 use kafka_protocol::messages::consumer_group_heartbeat_request::TopicPartitions;
+use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup;
 use kafka_protocol::messages::{
-    ApiKey, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, RequestKind, ResponseKind,
+    ApiKey, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, OffsetCommitRequest, OffsetFetchRequest,
+    RequestKind, ResponseKind,
 };
 
 use super::{any_group, group_id, text, topic_name};
@@ -95,6 +98,46 @@ pub(crate) fn heartbeat(world: &mut World) {
             _ => {}
         }
     }
+}
+
+/// A member commits an offset by its epoch, or by a later one. (By an earlier one it may here what it has owned since, as
+/// in Kafka from 4.3 on.)
+pub(crate) fn commit(world: &mut World) {
+    let version = world.version((2, 9));
+    let (group, number) = (any_consumer_group(world), world.below(2));
+    let (name, more) = (format!("{group}-c{number}"), world.pick(&[0, 0, 0, 1]));
+    let (topic, partition) = (lasting_topic(world, number), world.below(2) as i32);
+    let partition = OffsetCommitRequestPartition::default()
+        .with_partition_index(partition)
+        .with_committed_offset(world.below(50) as i64)
+        .with_committed_metadata(Some(text("of a member")));
+    let topics =
+        vec![OffsetCommitRequestTopic::default().with_name(topic_name(&topic)).with_partitions(vec![partition])];
+    world.ask(ApiKey::OffsetCommit, version, |side| {
+        let known = side.member(&name);
+        RequestKind::OffsetCommit(
+            OffsetCommitRequest::default()
+                .with_group_id(group_id(&group))
+                .with_member_id(known.id)
+                .with_generation_id_or_member_epoch(known.generation + more)
+                .with_topics(topics.clone()),
+        )
+    });
+}
+
+/// A member asks for what is committed by its epoch, or by another one.
+pub(crate) fn fetch_offsets(world: &mut World) {
+    let (group, number) = (any_consumer_group(world), world.below(2));
+    let (name, more) = (format!("{group}-c{number}"), world.pick(&[0, 0, 0, 1, -1]));
+    world.ask(ApiKey::OffsetFetch, 9, |side| {
+        let known = side.member(&name);
+        let asked = OffsetFetchRequestGroup::default()
+            .with_group_id(group_id(&group))
+            .with_member_id(Some(known.id))
+            .with_member_epoch(known.generation + more)
+            .with_topics(None);
+        RequestKind::OffsetFetch(OffsetFetchRequest::default().with_groups(vec![asked]))
+    });
 }
 
 pub(crate) fn describe(world: &mut World) {
