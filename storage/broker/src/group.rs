@@ -13,7 +13,6 @@
 //!                    └────────────────────────────────────── expiry
 //! ```
 
-mod committable;
 pub(crate) mod consumer;
 mod coordinator;
 mod join;
@@ -27,7 +26,6 @@ use kafka_protocol::protocol::StrBytes;
 
 use crate::budget::Share;
 
-pub(crate) use committable::Committable;
 pub(crate) use coordinator::{Coordinator, Identity, Limits, Sync};
 pub(crate) use join::Join;
 use member::Member;

@@ -9,7 +9,7 @@ use millstream_log::{GroupOffset, Log, TopicPartition};
 
 use crate::call::Call;
 use crate::code::{NONE, code_of};
-use crate::group::{Committable, Identity};
+use crate::group::Identity;
 
 /// `offset.metadata.max.bytes`.
 pub(super) const METADATA_BYTES_MAX: usize = 4096;
@@ -40,11 +40,25 @@ impl Checked {
     }
 }
 
-/// What offsets of the group may be committed in the name of this member.
-pub(super) fn check_member(call: &Call, group: &StrBytes, identity: &Identity) -> Result<Committable, ResponseError> {
+/// Whether these offsets of the group may be committed in the name of this member.
+pub(super) fn check_member(
+    call: &Call,
+    group: &StrBytes,
+    identity: &Identity,
+    topics: &[(TopicName, Vec<Wanted>)],
+) -> Result<(), ResponseError> {
     let log = &call.broker.log;
     let now_ms = log.now_ms();
-    let checked = call.broker.groups.change(|groups, _| groups.check_commit(group, identity, now_ms));
+    let of_topic = |(name, partitions): &(TopicName, Vec<Wanted>)| {
+        let name: Arc<str> = name.as_str().into();
+        partitions
+            .iter()
+            .map(move |wanted| TopicPartition::new(Arc::clone(&name), wanted.partition))
+            .collect::<Vec<_>>()
+    };
+    // The others are refused for what they are, and do not count.
+    let existing = topics.iter().flat_map(of_topic).filter(|partition| log.offsets(partition).is_ok());
+    let checked = call.broker.groups.change(|groups, _| groups.check_commit(group, identity, existing, now_ms));
     checked.map_err(|error| match error {
         // A group that has offsets is there, only nobody is in it.
         ResponseError::GroupIdNotFound if log.has_group_offsets(group) => ResponseError::UnknownMemberId,
@@ -52,26 +66,23 @@ pub(super) fn check_member(call: &Call, group: &StrBytes, identity: &Identity) -
     })
 }
 
-/// Checks the offsets of a group, in whose name they may be kept or not; `told` is how a request of its kind and version
-/// is told that they may not.
+/// Checks the offsets of a group, in whose name they may be kept or not.
 pub(super) fn check(
     call: &Call,
     group: &str,
-    allowed: Result<Committable, ResponseError>,
+    allowed: Result<(), ResponseError>,
     topics: Vec<(TopicName, Vec<Wanted>)>,
-    told: impl Fn(ResponseError) -> ResponseError,
 ) -> Checked {
-    let allowed = allowed.and_then(|allowed| check_size(group, &topics).map(|()| allowed));
+    let allowed = allowed.and_then(|()| check_size(group, &topics));
     let mut offsets = Vec::new();
     let of_topic = |(topic, partitions): (TopicName, Vec<Wanted>)| {
         let name: Arc<str> = topic.as_str().into();
         let code = |wanted: Wanted| {
             let partition = TopicPartition::new(Arc::clone(&name), wanted.partition);
             let metadata = wanted.metadata.as_deref().unwrap_or_default();
-            let allowed = allowed.as_ref().map_err(|error| *error).and_then(|allowed| allowed.check(&partition));
             let code = match (call.broker.log.offsets(&partition), allowed) {
                 (Err(error), _) => code_of(&error),
-                (_, Err(error)) => told(error).code(),
+                (_, Err(error)) => error.code(),
                 _ if metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
                 _ => {
                     let (leader_epoch, metadata) = (wanted.leader_epoch, metadata.to_owned());

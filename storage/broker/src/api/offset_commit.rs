@@ -23,19 +23,6 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
         generation: request.generation_id_or_member_epoch,
     };
     let group = request.group_id.0;
-    let has_epoch = || {
-        let of_consumers = |group: &ConsumerGroup| group.members.contains_key(&identity.member_id);
-        call.broker.groups.change(|groups, _| groups.consumer_group(&group).is_some_and(of_consumers))
-    };
-    let allowed = if call.version < MEMBER_EPOCH_SINCE && has_epoch() {
-        Err(ResponseError::UnsupportedVersion)
-    } else {
-        check_member(&call, &group, &identity)
-    };
-    let told = |error| match error {
-        ResponseError::GroupIdNotFound if call.version < MEMBER_EPOCH_SINCE => ResponseError::IllegalGeneration,
-        error => error,
-    };
     let wanted = |asked: OffsetCommitRequestPartition| Wanted {
         partition: asked.partition_index,
         offset: asked.committed_offset,
@@ -43,8 +30,20 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
         metadata: asked.committed_metadata,
     };
     let topics = request.topics.into_iter();
-    let topics = topics.map(|topic| (topic.name, topic.partitions.into_iter().map(wanted).collect())).collect();
-    let mut checked = check(&call, &group, allowed, topics, told);
+    let topics =
+        topics.map(|topic| (topic.name, topic.partitions.into_iter().map(wanted).collect())).collect::<Vec<_>>();
+    let is_of_consumers = |group: &ConsumerGroup| group.members.contains_key(&identity.member_id);
+    let has_epoch = || call.broker.groups.look(|groups| groups.consumer_group(&group).is_some_and(is_of_consumers));
+    let allowed = if call.version < MEMBER_EPOCH_SINCE && has_epoch() {
+        // A client of that version does not know that members have epochs.
+        Err(ResponseError::UnsupportedVersion)
+    } else {
+        check_member(&call, &group, &identity, &topics).map_err(|error| match error {
+            ResponseError::GroupIdNotFound if call.version < MEMBER_EPOCH_SINCE => ResponseError::IllegalGeneration,
+            error => error,
+        })
+    };
+    let mut checked = check(&call, &group, allowed, topics);
     if let Err(code) = write(&call, std::mem::take(&mut checked.offsets)).await {
         checked.fail(code);
     }

@@ -8,12 +8,12 @@ use kafka_protocol::messages::txn_offset_commit_response::{
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use millstream_log::{Error, GroupOffset, Producer, TransactionVersion};
 
-use super::group_offsets::{self, Wanted, check_member};
+use super::group_offsets::{self, Wanted};
 use super::transactions::check;
 use crate::broker::settled;
 use crate::call::Call;
 use crate::code::code_of;
-use crate::group::{Committable, Identity};
+use crate::group::Identity;
 
 /// Before, a producer did not say for which member of the group it writes (KIP-447).
 const MEMBER_SINCE: i16 = 3;
@@ -35,13 +35,6 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
         ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch,
         error => error,
     });
-    let allowed = allowed
-        .and_then(|()| if names_member { check_member(&call, &group, &identity) } else { Ok(Committable::Everything) });
-    let told = |error| match error {
-        // Producers know of generations only.
-        ResponseError::StaleMemberEpoch | ResponseError::GroupIdNotFound => ResponseError::IllegalGeneration,
-        error => error,
-    };
     let wanted = |asked: TxnOffsetCommitRequestPartition| Wanted {
         partition: asked.partition_index,
         offset: asked.committed_offset,
@@ -49,8 +42,19 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
         metadata: asked.committed_metadata,
     };
     let topics = request.topics.into_iter();
-    let topics = topics.map(|topic| (topic.name, topic.partitions.into_iter().map(wanted).collect())).collect();
-    let mut checked = group_offsets::check(&call, &group, allowed, topics, told);
+    let topics =
+        topics.map(|topic| (topic.name, topic.partitions.into_iter().map(wanted).collect())).collect::<Vec<_>>();
+    let allowed = allowed.and_then(|()| {
+        if !names_member {
+            return Ok(());
+        }
+        group_offsets::check_member(&call, &group, &identity, &topics).map_err(|error| match error {
+            // Producers know of generations only.
+            ResponseError::StaleMemberEpoch | ResponseError::GroupIdNotFound => ResponseError::IllegalGeneration,
+            error => error,
+        })
+    });
+    let mut checked = group_offsets::check(&call, &group, allowed, topics);
     if let Err(code) = add(&call, producer, &checked.offsets).await {
         checked.fail(code);
     }

@@ -30,7 +30,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::TopicPartition;
 
-use super::{Committable, EMPTY_GROUP_MS};
+use super::EMPTY_GROUP_MS;
 use crate::budget::{Budget, Share};
 use assignor::Assignor;
 pub(crate) use heartbeat::{Beat, Heartbeat};
@@ -76,7 +76,7 @@ pub(crate) struct ConsumerGroup {
     instances: HashMap<StrBytes, StrBytes>,
     /// What has an owner, also while that one is to give it up, and the epoch by which it got it. No partition ever has
     /// two owners.
-    owned: HashMap<TopicPartition, i32>,
+    owned_since: HashMap<TopicPartition, i32>,
     /// The topics that members subscribe to, and how many partitions they have, as last seen.
     topics: BTreeMap<Arc<str>, i32>,
     /// When to look at the topics again, in ms.
@@ -96,7 +96,7 @@ impl Default for ConsumerGroup {
             assignor: Assignor::Uniform,
             members: BTreeMap::new(),
             instances: HashMap::new(),
-            owned: HashMap::new(),
+            owned_since: HashMap::new(),
             topics: BTreeMap::new(),
             refresh_at_ms: i64::MIN,
             forget_at_ms: i64::MIN,
@@ -130,21 +130,26 @@ impl ConsumerGroup {
         self.members.values().any(|member| member.subscription.resolved.contains(topic))
     }
 
-    /// What offsets may be committed in the name of this member. It may not have heard of its newest epoch yet: by an
-    /// earlier one it commits what it has owned since then without a break (KIP-1251).
-    pub(crate) fn check_commit(&self, member_id: &StrBytes, epoch: i32) -> Result<Committable, ResponseError> {
+    /// Whether offsets of these partitions may be committed in the name of this member. It may not have heard of its
+    /// newest epoch yet: by an earlier one it commits what it has owned since then without a break (KIP-1251).
+    pub(crate) fn check_commit(
+        &self,
+        member_id: &StrBytes,
+        epoch: i32,
+        partitions: impl IntoIterator<Item = TopicPartition>,
+    ) -> Result<(), ResponseError> {
         if epoch < 0 && self.members.is_empty() {
-            return Ok(Committable::Everything);
+            return Ok(());
         }
         let member = self.members.get(member_id).ok_or(ResponseError::UnknownMemberId)?;
+        let has_owned_since = |partition| {
+            let since = self.owned_since.get(&partition);
+            member.holds(&partition) && since.is_some_and(|since| *since <= epoch)
+        };
         match epoch.cmp(&member.epoch) {
-            Ordering::Equal => Ok(Committable::Everything),
-            Ordering::Greater => Err(ResponseError::StaleMemberEpoch),
-            Ordering::Less => {
-                let has_long = |partition: &&TopicPartition| self.owned.get(*partition).is_some_and(|by| *by <= epoch);
-                let owned = member.assigned.union(&member.revoking);
-                Ok(Committable::Only(owned.filter(has_long).cloned().collect()))
-            }
+            Ordering::Equal => Ok(()),
+            Ordering::Less if partitions.into_iter().all(has_owned_since) => Ok(()),
+            Ordering::Less | Ordering::Greater => Err(ResponseError::StaleMemberEpoch),
         }
     }
 

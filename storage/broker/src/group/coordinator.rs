@@ -7,9 +7,10 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
+use millstream_log::TopicPartition;
 
 use super::consumer::{ConsumerGroup, ConsumerLimits};
-use super::{Answer, Answers, Committable, GROUP_BYTES, Group, Join, Joined, State, Synced, Waits};
+use super::{Answer, Answers, GROUP_BYTES, Group, Join, Joined, State, Synced, Waits};
 use crate::budget::Budget;
 use crate::text::detached;
 use consumer_groups::ConsumerGroups;
@@ -194,23 +195,23 @@ impl<W: Waits> Coordinator<W> {
         Ok(())
     }
 
-    /// What offsets may be committed in the name of this member; a generation below 0 is that of a client that
+    /// Whether offsets of these partitions may be committed in the name of this member; a generation below 0 is that of a client that
     /// commits without being one.
     pub(crate) fn check_commit(
         &mut self,
         group: &StrBytes,
         identity: &Identity,
+        partitions: impl IntoIterator<Item = TopicPartition>,
         now_ms: i64,
-    ) -> Result<Committable, ResponseError> {
+    ) -> Result<(), ResponseError> {
         if let Some(consumers) = self.consumers.by_name.get(group) {
-            return consumers.check_commit(&identity.member_id, identity.generation);
+            return consumers.check_commit(&identity.member_id, identity.generation, partitions);
         }
         let Some(known) = self.groups.get_mut(group) else {
-            let is_nobody = identity.generation < 0;
-            return if is_nobody { Ok(Committable::Everything) } else { Err(ResponseError::GroupIdNotFound) };
+            return if identity.generation < 0 { Ok(()) } else { Err(ResponseError::GroupIdNotFound) };
         };
         if identity.generation < 0 && known.state == State::Empty {
-            return Ok(Committable::Everything);
+            return Ok(());
         }
         known.check_identity(&identity.member_id, identity.instance.as_ref())?;
         if known.generation != identity.generation {
@@ -222,7 +223,7 @@ impl<W: Waits> Coordinator<W> {
         if let Some(member) = known.members.get_mut(&identity.member_id) {
             member.touch(now_ms);
         }
-        Ok(Committable::Everything)
+        Ok(())
     }
 
     /// Whether members of a group need its offsets in a topic; `None` if nobody is in it.

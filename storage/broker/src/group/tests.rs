@@ -100,11 +100,11 @@ fn members_share_what_their_leader_hands_out() {
     stable_pair(&mut groups);
     assert_eq!(groups.heartbeat(&text("g"), &identity("b", 2), 5), Ok(()));
     assert_eq!(groups.heartbeat(&text("g"), &identity("b", 1), 5), Err(ResponseError::IllegalGeneration));
-    assert_eq!(groups.check_commit(&text("g"), &identity("b", 2), 5), Ok(Committable::Everything));
-    assert_eq!(groups.check_commit(&text("g"), &identity("c", 2), 5), Err(ResponseError::UnknownMemberId));
-    assert_eq!(groups.check_commit(&text("g"), &identity("", -1), 5), Err(ResponseError::UnknownMemberId));
-    assert_eq!(groups.check_commit(&text("other"), &identity("", -1), 5), Ok(Committable::Everything));
-    assert_eq!(groups.check_commit(&text("other"), &identity("", 0), 5), Err(ResponseError::GroupIdNotFound));
+    assert_eq!(groups.check_commit(&text("g"), &identity("b", 2), [], 5), Ok(()));
+    assert_eq!(groups.check_commit(&text("g"), &identity("c", 2), [], 5), Err(ResponseError::UnknownMemberId));
+    assert_eq!(groups.check_commit(&text("g"), &identity("", -1), [], 5), Err(ResponseError::UnknownMemberId));
+    assert_eq!(groups.check_commit(&text("other"), &identity("", -1), [], 5), Ok(()));
+    assert_eq!(groups.check_commit(&text("other"), &identity("", 0), [], 5), Err(ResponseError::GroupIdNotFound));
 }
 
 #[test]

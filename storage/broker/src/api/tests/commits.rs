@@ -127,7 +127,7 @@ fn broker_with_consumer(runtime: &Runtime) -> Arc<Broker> {
 fn a_member_commits_by_an_earlier_epoch_what_it_has_owned_since() {
     let runtime = runtime();
     let broker = broker_with_consumer(&runtime);
-    let commit = |version: i16, epoch: i32| {
+    let commit = |version: i16, epoch: i32, topics: &[&str]| {
         let topic = |name: &str| {
             OffsetCommitRequestTopic::default()
                 .with_name(TopicName(text(name)))
@@ -137,7 +137,7 @@ fn a_member_commits_by_an_earlier_epoch_what_it_has_owned_since() {
             .with_group_id(GroupId(text("g")))
             .with_member_id(text("member"))
             .with_generation_id_or_member_epoch(epoch)
-            .with_topics(vec![topic("t"), topic("u")]);
+            .with_topics(topics.iter().map(|name| topic(name)).collect());
         let api = find(ApiKey::OffsetCommit as i16).unwrap();
         let ResponseKind::OffsetCommit(response) =
             exchange(&runtime, &broker, api, version, encoded(&request, version))
@@ -147,13 +147,16 @@ fn a_member_commits_by_an_earlier_epoch_what_it_has_owned_since() {
         response.topics.iter().map(|topic| topic.partitions[0].error_code).collect::<Vec<_>>()
     };
     let stale = ResponseError::StaleMemberEpoch.code();
-    assert_eq!(commit(9, 1), [0, stale]);
+    assert_eq!(commit(9, 1, &["t"]), [0]);
     assert_eq!(broker.log.group_offsets("g").len(), 1);
-    assert_eq!(commit(9, 0), [stale; 2]);
-    assert_eq!(commit(9, 3), [stale; 2]);
-    assert_eq!(commit(9, 2), [0; 2]);
+    assert_eq!(commit(9, 1, &["t", "u"]), [stale; 2]);
+    assert_eq!(broker.log.group_offsets("g").len(), 1);
+    assert_eq!(commit(9, 1, &["t", "unknown"]), [0, ResponseError::UnknownTopicOrPartition.code()]);
+    assert_eq!(commit(9, 0, &["t"]), [stale]);
+    assert_eq!(commit(9, 3, &["t"]), [stale]);
+    assert_eq!(commit(9, 2, &["t", "u"]), [0; 2]);
     // A client of an earlier version does not know that members have epochs.
-    assert_eq!(commit(8, 2), [ResponseError::UnsupportedVersion.code(); 2]);
+    assert_eq!(commit(8, 2, &["t"]), [ResponseError::UnsupportedVersion.code()]);
 }
 
 #[test]
@@ -167,18 +170,21 @@ fn so_does_a_transaction_in_its_name() {
             .with_name(TopicName(text(name)))
             .with_partitions(vec![TxnOffsetCommitRequestPartition::default()])
     };
-    let request = TxnOffsetCommitRequest::default()
-        .with_transactional_id(TransactionalId(text("tx")))
-        .with_producer_id(ProducerId(id))
-        .with_producer_epoch(epoch)
-        .with_group_id(GroupId(text("g")))
-        .with_member_id(text("member"))
-        .with_generation_id(1)
-        .with_topics(vec![topic("t"), topic("u")]);
-    let api = find(ApiKey::TxnOffsetCommit as i16).unwrap();
-    let ResponseKind::TxnOffsetCommit(response) = exchange(&runtime, &broker, api, 3, encoded(&request, 3)) else {
-        panic!()
+    let commit = |topics: &[&str]| {
+        let request = TxnOffsetCommitRequest::default()
+            .with_transactional_id(TransactionalId(text("tx")))
+            .with_producer_id(ProducerId(id))
+            .with_producer_epoch(epoch)
+            .with_group_id(GroupId(text("g")))
+            .with_member_id(text("member"))
+            .with_generation_id(1)
+            .with_topics(topics.iter().map(|name| topic(name)).collect());
+        let api = find(ApiKey::TxnOffsetCommit as i16).unwrap();
+        let ResponseKind::TxnOffsetCommit(response) = exchange(&runtime, &broker, api, 3, encoded(&request, 3)) else {
+            panic!()
+        };
+        response.topics.iter().map(|topic| topic.partitions[0].error_code).collect::<Vec<_>>()
     };
-    let codes: Vec<i16> = response.topics.iter().map(|topic| topic.partitions[0].error_code).collect();
-    assert_eq!(codes, [0, ResponseError::IllegalGeneration.code()]);
+    assert_eq!(commit(&["t"]), [0]);
+    assert_eq!(commit(&["t", "u"]), [ResponseError::IllegalGeneration.code(); 2]);
 }

@@ -66,9 +66,9 @@ impl ConsumerGroup {
         let subscribes_anew = member.update(beat, self.matcher(beat.expression.as_deref()))?;
         let says_more = member.said_bytes() != said_before;
         member.session_deadline_ms = now_ms.saturating_add(limits.session_timeout_ms.into());
-        self.take_place(beat, member);
+        let has_merged = self.take_place(beat, member);
         self.touch(now_ms);
-        let has_changed = self.refresh(topics, is_new || subscribes_anew, now_ms);
+        let has_changed = self.refresh(topics, is_new || subscribes_anew, now_ms) || has_merged;
         // Another expression of the same length is another one to keep.
         if (is_new || says_more || subscribes_anew || has_changed) && !self.take_memory(limits) {
             self.remove(id);
@@ -101,8 +101,9 @@ impl ConsumerGroup {
             };
         };
         let Some(id) = self.instances.get(instance) else {
+            // It may be a member already that had no instance, or another one.
             return if joins {
-                Ok(ConsumerMember::default())
+                Ok(self.members.get(&beat.member_id).cloned().unwrap_or_default())
             } else {
                 refuse(ResponseError::UnknownMemberId, format!("Instance id {} is unknown.", &**instance))
             };
@@ -121,16 +122,24 @@ impl ConsumerGroup {
         member.check_epoch(beat).map(|()| member.clone())
     }
 
-    /// Puts the member where it belongs; one that comes back takes the place of its earlier self.
-    fn take_place(&mut self, beat: &Heartbeat, member: ConsumerMember) {
+    /// Puts the member where it belongs; one that comes back takes the place of its earlier self, with what that owned.
+    /// True if by that two members have become one.
+    fn take_place(&mut self, beat: &Heartbeat, member: ConsumerMember) -> bool {
         let id = &beat.member_id;
-        if let Some(instance) = &beat.instance
-            && let Some(earlier) = self.instances.insert(instance.clone(), id.clone())
-            && earlier != *id
-        {
-            self.members.remove(&earlier);
+        let earlier = beat.instance.as_ref().and_then(|instance| self.instances.insert(instance.clone(), id.clone()));
+        let returns = earlier.is_some_and(|earlier| earlier != *id && self.members.remove(&earlier).is_some());
+        let before = self.members.remove(id);
+        if let Some(before) = &before {
+            // Until now it may have been a member without an instance, or another one.
+            if let Some(instance) = before.instance.as_ref().filter(|_| before.instance != member.instance) {
+                self.instances.remove(instance);
+            }
+            for partition in before.held().filter(|partition| !member.holds(partition)) {
+                self.owned_since.remove(partition);
+            }
         }
         self.members.insert(id.clone(), member);
+        returns && before.is_some()
     }
 
     /// Makes a target for everybody by the assignor that most members like.
@@ -170,7 +179,8 @@ impl ConsumerMember {
     /// A member that does not know its epoch must begin again, unless it just has not got the last answer.
     fn check_epoch(&self, beat: &Heartbeat) -> Result<(), Refusal> {
         let is_subset = || beat.owned.as_ref().is_some_and(|owned| owned.is_subset(&self.assigned));
-        let is_known = beat.epoch == self.epoch || (beat.epoch == self.previous_epoch && is_subset());
+        let is_previous = beat.epoch == self.previous_epoch && beat.epoch < self.epoch;
+        let is_known = beat.epoch == self.epoch || (is_previous && is_subset());
         if beat.epoch == JOIN_EPOCH || is_known {
             return Ok(());
         }

@@ -32,7 +32,7 @@ impl ConsumerGroup {
         member.revocation_deadline_ms = None;
         // It has closed its partitions, so what it was to give up is free.
         for partition in std::mem::take(&mut member.revoking) {
-            self.owned.remove(&partition);
+            self.owned_since.remove(&partition);
         }
         Ok(())
     }
@@ -45,8 +45,8 @@ impl ConsumerGroup {
     /// Takes a member out: what it owned is free, and the others are to share it.
     pub(super) fn remove(&mut self, id: &StrBytes) {
         let Some(member) = self.members.remove(id) else { return };
-        for partition in member.assigned.union(&member.revoking) {
-            self.owned.remove(partition);
+        for partition in member.held() {
+            self.owned_since.remove(partition);
         }
         if let Some(instance) = &member.instance {
             self.instances.remove(instance);

@@ -1,6 +1,7 @@
 //! A member of a consumer group.
 
 use kafka_protocol::protocol::StrBytes;
+use millstream_log::TopicPartition;
 
 use super::Partitions;
 use super::subscription::Subscription;
@@ -48,6 +49,15 @@ impl ConsumerMember {
     /// Whether it owns just what the target of this epoch says.
     pub(super) fn has_arrived(&self, epoch: i32) -> bool {
         self.state == MemberState::Stable && self.epoch == epoch
+    }
+
+    /// What nobody else may own: what it may read, and what it is yet to give up.
+    pub(super) fn held(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.assigned.iter().chain(&self.revoking)
+    }
+
+    pub(super) fn holds(&self, partition: &TopicPartition) -> bool {
+        self.assigned.contains(partition) || self.revoking.contains(partition)
     }
 
     pub(super) fn deadline_ms(&self) -> i64 {

@@ -12,23 +12,30 @@ impl ConsumerGroup {
     pub(super) fn reconcile(&mut self, id: &StrBytes, owned: Option<&Partitions>, now_ms: i64) {
         let Some(mut member) = self.members.remove(id) else { return };
         let is_new = member.epoch == JOIN_EPOCH;
-        let until_now = member.assigned.union(&member.revoking);
-        let held: HashMap<_, _> = until_now.filter_map(|partition| self.owned.remove_entry(partition)).collect();
-        if member.step(self.assignment_epoch, owned, &self.owned) {
+        let held: Vec<_> = member.held().cloned().collect();
+        if member.step(self.assignment_epoch, owned, &self.owned_since) {
             let until = now_ms.saturating_add(member.rebalance_timeout_ms.max(0).into());
             member.revocation_deadline_ms = (member.state == MemberState::Unrevoked).then_some(until);
+            // Who begins anew has nothing from before.
+            for partition in held.iter().filter(|partition| is_new || !member.holds(partition)) {
+                self.owned_since.remove(partition);
+            }
+            for partition in member.held() {
+                self.owned_since.entry(partition.clone()).or_insert(member.epoch);
+            }
         }
-        // Who begins anew has nothing from before.
-        let since = |partition| held.get(partition).filter(|_| !is_new).copied().unwrap_or(member.epoch);
-        let from_now = member.assigned.union(&member.revoking);
-        self.owned.extend(from_now.map(|partition| (partition.clone(), since(partition))));
         self.members.insert(id.clone(), member);
     }
 }
 
 impl ConsumerMember {
-    /// Moves on if it can; false if everything stays as it is. `others` is what other members own.
-    fn step(&mut self, target_epoch: i32, owned: Option<&Partitions>, others: &HashMap<TopicPartition, i32>) -> bool {
+    /// Moves on if it can; false if everything stays as it is. `all_owned` is what has an owner, this member or another.
+    fn step(
+        &mut self,
+        target_epoch: i32,
+        owned: Option<&Partitions>,
+        all_owned: &HashMap<TopicPartition, i32>,
+    ) -> bool {
         let still_owns = |given_up: &Partitions| owned.is_none_or(|owned| !owned.is_disjoint(given_up));
         let is_subscribed = |partition: &TopicPartition| self.subscription.resolved.contains(&partition.topic);
         match self.state {
@@ -55,7 +62,8 @@ impl ConsumerMember {
         }
         // What it has just given up is free for others only after this step, and for itself too.
         let given_up = std::mem::take(&mut self.revoking);
-        let is_free = |partition: &&TopicPartition| !others.contains_key(*partition) && !given_up.contains(*partition);
+        let is_others = |partition: &TopicPartition| all_owned.contains_key(partition) && !kept.contains(partition);
+        let is_free = |partition: &&TopicPartition| !is_others(partition) && !given_up.contains(*partition);
         self.assigned = target.iter().filter(is_free).cloned().collect();
         let is_complete = self.assigned.len() == target.len();
         self.state = if is_complete { MemberState::Stable } else { MemberState::Unreleased };

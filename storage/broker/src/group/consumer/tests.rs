@@ -67,6 +67,11 @@ impl Run {
     fn join(&mut self, id: &str, topics: &[&str]) -> Beat {
         self.beat(&joining(id, topics)).unwrap()
     }
+
+    /// Whether a member may commit for these partitions of `t`.
+    fn commit(&self, id: &str, epoch: i32, indexes: std::ops::Range<i32>) -> Result<(), ResponseError> {
+        self.group.check_commit(&text(id), epoch, parts("t", indexes))
+    }
 }
 
 #[test]
@@ -165,41 +170,59 @@ fn a_member_that_has_lost_count_is_fenced() {
 #[test]
 fn commits_and_fetches_of_offsets_carry_the_epoch() {
     let mut run = Run::new(&[("t", 2)]);
-    let everything = Ok(Committable::Everything);
-    assert_eq!(run.group.check_commit(&text(""), -1), everything, "a tool may, while nobody is there");
+    assert_eq!(run.commit("", -1, 0..2), Ok(()), "a tool may, while nobody is there");
     run.join("a", &["t"]);
-    assert_eq!(run.group.check_commit(&text("a"), 1), everything);
-    assert_eq!(run.group.check_commit(&text("a"), 2), Err(ResponseError::StaleMemberEpoch));
+    assert_eq!(run.commit("a", 1, 0..2), Ok(()));
+    assert_eq!(run.commit("a", 2, 0..2), Err(ResponseError::StaleMemberEpoch));
     assert_eq!(run.group.check_fetch(&text("a"), 0), Err(ResponseError::StaleMemberEpoch));
     assert_eq!(run.group.check_fetch(&text("a"), 2), Err(ResponseError::StaleMemberEpoch));
-    assert_eq!(run.group.check_commit(&text("b"), 1), Err(ResponseError::UnknownMemberId));
-    assert_eq!(run.group.check_commit(&text(""), -1), Err(ResponseError::UnknownMemberId));
+    assert_eq!(run.commit("b", 1, 0..2), Err(ResponseError::UnknownMemberId));
+    assert_eq!(run.commit("", -1, 0..2), Err(ResponseError::UnknownMemberId));
 }
 
 #[test]
 fn by_an_earlier_epoch_a_member_commits_what_it_has_owned_since() {
     let mut run = Run::new(&[("t", 2)]);
-    let only = |indexes: std::ops::Range<i32>| Ok(Committable::Only(parts("t", indexes)));
+    let stale = Err(ResponseError::StaleMemberEpoch);
     run.join("a", &["t"]);
     run.topics = given(&[("t", 3)]);
     run.now_ms = 2_000;
     assert_eq!(run.beat(&alive("a", 1, None)).unwrap().epoch, 2);
-    assert_eq!(run.group.check_commit(&text("a"), 1), only(0..2), "the answer with the new epoch is on its way");
-    assert_eq!(run.group.check_commit(&text("a"), 0), only(0..0));
-    assert_eq!(run.group.check_commit(&text("a"), -1), only(0..0));
+    assert_eq!(run.commit("a", 1, 0..2), Ok(()), "the answer with the new epoch is on its way");
+    assert_eq!(run.commit("a", 1, 0..3), stale, "the third it has since epoch 2");
+    assert_eq!(run.commit("a", 0, 0..1), stale);
+    assert_eq!(run.commit("a", -1, 0..1), stale);
     run.join("b", &["t"]);
     assert_eq!(run.beat(&alive("a", 2, None)).unwrap().assignment, Some(parts("t", 0..2)));
-    assert_eq!(run.group.check_commit(&text("a"), 1), only(0..2));
+    assert_eq!(run.commit("a", 1, 0..2), Ok(()));
+    assert_eq!(run.commit("a", 1, 2..3), stale, "what is to be given up is not older for that");
     assert_eq!(run.beat(&alive("a", 2, Some(parts("t", 0..2)))).unwrap().epoch, 3);
-    assert_eq!(run.group.check_commit(&text("a"), 2), only(0..2), "the third is not its own any more");
+    assert_eq!(run.commit("a", 2, 0..2), Ok(()));
+    assert_eq!(run.commit("a", 2, 2..3), stale, "it is not its own any more");
     // It had the third from epoch 2 on, and now it has it from a later one on.
     run.group.leave(&text("b"), None, false).unwrap();
     assert_eq!(run.beat(&alive("a", 3, None)).unwrap().assignment, Some(parts("t", 0..3)));
-    assert_eq!(run.group.check_commit(&text("a"), 3), only(0..2));
-    assert_eq!(run.group.check_commit(&text("a"), 4), Ok(Committable::Everything));
+    assert_eq!(run.commit("a", 3, 0..2), Ok(()));
+    assert_eq!(run.commit("a", 3, 0..3), stale);
+    assert_eq!(run.commit("a", 4, 0..3), Ok(()));
     // Who begins again has nothing from before.
     assert_eq!(run.join("a", &["t"]).epoch, 4);
-    assert_eq!(run.group.check_commit(&text("a"), 3), only(0..0));
+    assert_eq!(run.commit("a", 3, 0..1), stale);
+}
+
+#[test]
+fn what_a_member_is_to_give_up_it_commits_until_it_has() {
+    let mut run = Run::new(&[("t", 2)]);
+    run.join("a", &["t"]);
+    // It moves on to epoch 2 with what it had, and then has to give half of it up.
+    let more = Heartbeat { topic_names: Some(vec![Arc::from("t"), Arc::from("u")]), ..alive("a", 1, None) };
+    assert_eq!(run.beat(&more).unwrap().epoch, 2);
+    run.join("b", &["t"]);
+    assert_eq!(run.beat(&alive("a", 2, None)).unwrap().assignment, Some(parts("t", 0..1)));
+    assert_eq!(run.commit("a", 1, 0..2), Ok(()));
+    assert_eq!(run.beat(&alive("a", 2, Some(parts("t", 0..1)))).unwrap().epoch, 3);
+    assert_eq!(run.commit("a", 1, 0..1), Ok(()));
+    assert_eq!(run.commit("a", 1, 0..2), Err(ResponseError::StaleMemberEpoch));
 }
 
 #[test]
@@ -253,6 +276,43 @@ fn a_static_member_comes_back_to_what_it_had() {
     run.beat(&hold("b1", "b", 2, parts("t", 2..4))).unwrap();
     run.group.tick(&run.limits, 10_000);
     assert_eq!(run.beat(&hold("b1", "b", 2, parts("t", 2..4))).unwrap().assignment, Some(parts("t", 0..4)));
+}
+
+#[test]
+fn a_member_may_become_static_and_become_another_one() {
+    let mut run = Run::new(&[("t", 4)]);
+    let of = |id: &str, instance: &str| Heartbeat { instance: Some(text(instance)), ..joining(id, &["t"]) };
+    run.join("a", &["t"]);
+    assert_eq!(run.beat(&of("a", "i")).unwrap().assignment, Some(parts("t", 0..4)), "it has lost nothing");
+    assert_eq!(run.beat(&of("a", "j")).unwrap().assignment, Some(parts("t", 0..4)));
+    assert_eq!(run.group.member_of_instance(&text("i")), None);
+    // A member takes the place of one that has gone for a while, and leaves its own.
+    run.join("b", &["t"]);
+    let rest = Heartbeat { instance: Some(text("j")), ..alive("a", 1, Some(parts("t", 0..2))) };
+    run.beat(&alive("a", 1, None)).unwrap();
+    run.beat(&rest).unwrap();
+    assert_eq!(run.beat(&alive("b", 2, None)).unwrap().assignment, Some(parts("t", 2..4)));
+    run.group.leave(&text("a"), Some(&text("j")), true).unwrap();
+    assert_eq!(run.beat(&of("b", "j")).unwrap().assignment, Some(parts("t", 0..4)));
+    assert_eq!(run.group.members.len(), 1);
+    run.group.leave(&text("b"), Some(&text("j")), false).unwrap();
+    assert!(run.group.owned_since.is_empty());
+}
+
+#[test]
+fn who_has_left_for_a_while_is_not_called_back_by_a_late_heartbeat() {
+    let mut run = Run::new(&[("t", 1)]);
+    run.beat(&Heartbeat { instance: Some(text("i")), ..joining("a", &["t"]) }).unwrap();
+    run.join("b", &["t"]);
+    let late = Heartbeat { instance: Some(text("i")), ..alive("a", 1, Some(parts("t", 0..1))) };
+    assert_eq!(run.beat(&late).unwrap().epoch, 2);
+    run.group.leave(&text("a"), Some(&text("i")), true).unwrap();
+    assert_eq!(code(run.beat(&late)), ResponseError::FencedMemberEpoch);
+    assert_eq!(run.commit("a", 1, 0..1), Err(ResponseError::StaleMemberEpoch));
+    let back = run.beat(&Heartbeat { instance: Some(text("i")), ..joining("c", &["t"]) }).unwrap();
+    assert_eq!((back.epoch, back.assignment), (2, Some(parts("t", 0..1))));
+    assert_eq!(run.commit("c", 1, 0..1), Err(ResponseError::StaleMemberEpoch), "it begins anew");
+    assert_eq!(run.commit("a", 1, 0..1), Err(ResponseError::UnknownMemberId));
 }
 
 #[test]

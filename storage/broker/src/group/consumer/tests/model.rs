@@ -123,11 +123,16 @@ impl World {
         }
         let mut booked = Partitions::new();
         for member in self.run.group.members.values() {
-            for partition in member.assigned.union(&member.revoking) {
+            for partition in member.held() {
                 prop_assert!(booked.insert(partition.clone()), "{partition:?} has two owners in the books");
             }
         }
-        prop_assert_eq!(booked.len(), self.run.group.owned.len());
+        prop_assert_eq!(booked, self.run.group.owned_since.keys().cloned().collect());
+        // By the epoch that it knows, be it the newest or not, it commits what it works on.
+        for (at, client) in self.clients.iter().enumerate().filter(|(_, client)| client.is_member) {
+            let committed = self.run.group.check_commit(&text(format!("m{at}")), client.epoch, client.owned.clone());
+            prop_assert_eq!(committed, Ok(()), "m{} by epoch {}", at, client.epoch);
+        }
         Ok(())
     }
 
