@@ -160,8 +160,8 @@ public class ConsumerGroups {
         SubscriptionPattern pattern = new SubscriptionPattern("exp" + RUN + "-.*");
         admin.createTopics(List.of(new NewTopic("exp" + RUN + "-1", 2, (short) 1))).all().get();
         Member first = new Member("first", pattern, "group.id", fixed, "group.instance.id", "i1");
-        // A client that has yet to look a topic up says that it owns nothing. What it was given may then be another's before
-        // it takes it on and lets it go at once (with Apache Kafka, too): two that begin together would have two owners.
+        // One after the other: while a client looks up the topic of its first partitions it says that it owns nothing, so one
+        // that joins meanwhile gets its share of them at once, and for a moment both have it. (So it is with Apache Kafka.)
         await("a static member finds a topic by an expression", () -> shared(1, 2));
         Member second = new Member("second", pattern, "group.id", fixed, "group.instance.id", "i2");
         await("two static members share it", () -> shared(2, 2));
