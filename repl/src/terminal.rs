@@ -16,11 +16,18 @@ pub(crate) fn restore_at_end() {
         return;
     }
     let wait = move || {
-        let Ok(signal) = signals.wait() else { return };
-        restore(&found);
-        // Now it does what it does without us.
-        let _ = signals.thread_unblock();
-        let _ = raise(signal);
+        while let Ok(signal) = signals.wait() {
+            let in_use = tcgetattr(stdin());
+            restore(&found);
+            // Now it does what it does without us.
+            let _ = signals.thread_unblock();
+            let _ = raise(signal);
+            // Who started us has us ignore this one, as `nohup` does with another.
+            let _ = signals.thread_block();
+            if let (true, Ok(in_use)) = (is_ours(), in_use) {
+                let _ = tcsetattr(stdin(), SetArg::TCSANOW, &in_use);
+            }
+        }
     };
     if thread::Builder::new().name("terminal".to_owned()).spawn(wait).is_err() {
         // Nobody would take them.
@@ -28,9 +35,13 @@ pub(crate) fn restore_at_end() {
     }
 }
 
+/// Whether we are in the foreground; otherwise it is somebody else's terminal now.
+fn is_ours() -> bool {
+    tcgetpgrp(stdin()) == Ok(getpgrp())
+}
+
 fn restore(found: &Termios) {
-    // In the background it is somebody else's terminal now.
-    if tcgetpgrp(stdin()) == Ok(getpgrp()) {
+    if is_ours() {
         let _ = tcsetattr(stdin(), SetArg::TCSANOW, found);
         // A query at the terminal asks for pasted text to be marked. Written past the lock, which nobody may give back.
         let _ = nix::unistd::write(stdout(), b"\x1b[?2004l");

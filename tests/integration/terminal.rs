@@ -80,7 +80,8 @@ impl User {
 
     /// Starts the program on a terminal and waits for nothing.
     pub(crate) fn start(&self, args: &[&str], environment: &[(&str, &str)]) -> Terminal {
-        self.start_by("exec \"$0\" \"$@\"", args, environment)
+        // Shells have what they start in the background ignore the signal to quit, and that may be these tests.
+        self.start_by("exec env --default-signal=QUIT \"$0\" \"$@\"", args, environment)
     }
 
     /// Starts the program by a script, for which it is `"$0" "$@"`.

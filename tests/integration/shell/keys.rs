@@ -111,6 +111,24 @@ fn the_terminal_is_as_it_was_when_the_program_is_asked_to_end() {
 }
 
 #[test]
+fn a_signal_that_is_ignored_changes_nothing() {
+    let user = with_orders();
+    let mut shell = user.start_by("trap '' QUIT; exec \"$0\" \"$@\"", &[], &[]);
+    shell.wait_for_prompt();
+    start(&mut shell, "SELECT item FROM orders EMIT CHANGES;");
+    wait_for_keys(&shell);
+    for count in 1..=2 {
+        shell.signal(Signal::SIGQUIT);
+        shell.press("?");
+        shell.wait_until("the keys", |shell| shell.text().matches(KEYS).count() == count);
+        wait_for_keys(&shell);
+    }
+    shell.signal(Signal::SIGTERM);
+    assert_eq!(shell.wait_for_end(), None, "it ends by the signal");
+    assert!(is_usual(&shell.mode()), "{:?}", shell.mode());
+}
+
+#[test]
 fn lines_are_read_as_ever_while_something_else_runs() {
     let user = with_orders();
     let mut shell = user.shell();
