@@ -116,9 +116,9 @@ impl GroupOffsets {
         Some(self.groups.get(group)?.offsets.get(partition)?.offset)
     }
 
-    /// Whether a group has committed anything.
+    /// Whether a group has committed anything, or is about to by an open transaction.
     pub(crate) fn has(&self, group: &str) -> bool {
-        self.groups.contains_key(group)
+        self.groups.contains_key(group) || self.pending.values().flatten().any(|(offset, _)| offset.group == group)
     }
 
     /// All that a group has committed.

@@ -18,7 +18,7 @@ impl EmbeddedLog {
         locked(&self.inner.groups).of_group(group)
     }
 
-    /// Whether a group has committed anything.
+    /// Whether a group has committed anything, or is about to by an open transaction.
     #[must_use]
     pub fn has_group_offsets(&self, group: &str) -> bool {
         locked(&self.inner.groups).has(group)

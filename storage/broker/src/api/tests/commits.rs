@@ -76,7 +76,7 @@ fn to_a_transaction_a_group_with_offsets_is_there_too() {
     let Producer { id, epoch } = broker.log.init_producer("tx").unwrap();
     broker.log.announce_offsets(Producer { id, epoch }).unwrap().wait().unwrap();
     let api = find(ApiKey::TxnOffsetCommit as i16).unwrap();
-    let commit = |group: &str| {
+    let commit = |group: &str, member_id: &str, generation: i32| {
         let topic = TxnOffsetCommitRequestTopic::default()
             .with_name(TopicName(text("t")))
             .with_partitions(vec![TxnOffsetCommitRequestPartition::default()]);
@@ -85,16 +85,18 @@ fn to_a_transaction_a_group_with_offsets_is_there_too() {
             .with_producer_id(ProducerId(id))
             .with_producer_epoch(epoch)
             .with_group_id(GroupId(text(group)))
-            .with_member_id(text("member"))
-            .with_generation_id(0)
+            .with_member_id(text(member_id))
+            .with_generation_id(generation)
             .with_topics(vec![topic]);
         let ResponseKind::TxnOffsetCommit(response) = exchange(&runtime, &broker, api, 3, encoded(&request, 3)) else {
             panic!()
         };
         response.topics[0].partitions[0].error_code
     };
-    assert_eq!(commit("unknown"), ResponseError::IllegalGeneration.code());
-    assert_eq!(commit("empty"), ResponseError::UnknownMemberId.code());
+    assert_eq!(commit("unknown", "member", 0), ResponseError::IllegalGeneration.code());
+    assert_eq!(commit("empty", "member", 0), ResponseError::UnknownMemberId.code());
+    assert_eq!(commit("unknown", "", -1), 0);
+    assert_eq!(commit("unknown", "member", 0), ResponseError::UnknownMemberId.code(), "now it is there");
 }
 
 /// A broker with a consumer group of one member: it has read `t` since epoch 1, and `u`, too, since epoch 2.
