@@ -36,6 +36,7 @@ pub(crate) struct EmbeddedSession {
     listener: Option<Listener>,
     demo: Option<Demo>,
     engine: Engine,
+    log: Arc<EmbeddedLog>,
     settings: Settings,
     data: PathBuf,
 }
@@ -66,7 +67,8 @@ impl EmbeddedSession {
             std::fs::write(&unfinished, addresses).map_err(failed)?;
             std::fs::rename(&unfinished, &path).map_err(failed)?;
         }
-        Ok(Self { listener, demo: None, engine, settings: Settings::default(), data: arguments.data.clone() })
+        let (settings, data) = (Settings::default(), arguments.data.clone());
+        Ok(Self { listener, demo: None, engine, log: embedded, settings, data })
     }
 }
 
@@ -74,6 +76,11 @@ impl EmbeddedSession {
     /// Where Kafka clients can connect.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         self.listener.as_ref().map(Listener::addresses).unwrap_or_default()
+    }
+
+    /// Where the records are.
+    pub(crate) fn log(&self) -> &EmbeddedLog {
+        &self.log
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8> {
     for address in session.addresses() {
         writeln!(out, "Kafka clients may connect to {address}")?;
     }
+    // Clients get this as the code of an error only. They can go on reading.
+    session.log().on_stop(|error| _ = writeln!(std::io::stderr(), "error: {error}"));
     writeln!(out, "serving {}; the interrupt key ends it", arguments.data.display())?;
     // The handler lives as long as the program.
     let _ = interrupted.recv();

@@ -2,13 +2,13 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use millstream_log::record::BatchBuilder;
 use millstream_log::{EmbeddedLog, GroupOffset, Log, LogOptions, TopicPartition, TopicSpec, WriteBatch};
 
-use crate::support::{millstream, output, run};
+use crate::support::{millstream, output, record_count, run};
 
 /// An address that was free a moment ago.
 fn free_address() -> String {
@@ -157,6 +157,33 @@ fn commands_work_with_the_program_that_has_the_data_directory() {
     let missing = output(&elsewhere, &["consume", "nothing", "--bootstrap-server", &address]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("topic \"nothing\" does not exist"));
+}
+
+/// A limit for files is as a full disk, without one.
+#[test]
+fn a_server_whose_log_has_stopped_says_so_and_goes_on_serving_readers() {
+    let data = tempfile::tempdir().unwrap();
+    run(
+        data.path(),
+        &["-e", "CREATE STREAM s (v BYTES) WITH (KAFKA_TOPIC = 't', PARTITIONS = 1, VALUE_FORMAT = 'KAFKA');"],
+    );
+    let server = millstream(data.path(), &["server", "--listeners", "127.0.0.1:0"]);
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 8192; exec \"$@\"", "sh"]).arg(server.get_program());
+    let mut child = Running(limited.args(server.get_args()).stderr(Stdio::piped()).spawn().unwrap());
+    let mut errors = BufReader::new(child.0.stderr.take().unwrap()).lines().map(|line| line.unwrap());
+    let line = errors.next().unwrap();
+    let address = line.strip_prefix("Kafka clients may connect to ").unwrap_or_else(|| panic!("{line}"));
+    let value = vec![b'v'; 900_000];
+    let kept = (0..20).take_while(|_| produce(address, "t", &value) == Some(0)).count();
+    assert!((1..20).contains(&kept), "{kept} records are acknowledged");
+    let said = errors.find(|line| line.starts_with("error: ")).unwrap();
+    assert!(said.contains("the log has stopped") && said.contains("File too large"), "{said}");
+    assert!(errors.next().unwrap().starts_with("help: "));
+    let topics = run(data.path(), &["topics", "--bootstrap-server", address]);
+    assert!(topics.contains(&format!("t\t1\t{kept}\n")), "{topics}");
+    drop(child);
+    assert_eq!(record_count(data.path(), "t"), kept as u64);
 }
 
 #[test]

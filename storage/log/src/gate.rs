@@ -73,6 +73,16 @@ impl Gate {
         self.state().failed.clone().map_or(Ok(()), Err)
     }
 
+    /// Calls `callback` with the failure that stops the log, when there is one.
+    pub(crate) fn on_failure(&self, callback: impl FnOnce(Error) + Send + 'static) {
+        // No append ever has this number.
+        self.on_complete(u64::MAX, |outcome| {
+            if let Err(error) = outcome {
+                callback(error);
+            }
+        });
+    }
+
     fn change(&self, apply: impl FnOnce(&mut State)) {
         let mut state = self.state();
         apply(&mut state);

@@ -104,6 +104,12 @@ impl EmbeddedLog {
         self.topic(name)?.ok_or_else(|| Error::UnknownTopic(name.to_owned()))
     }
 
+    /// Calls `callback` with the failure that stops the log ([`Error::Stopped`]), on the thread that meets it, or at once
+    /// if it has stopped. Whoever writes is told by each ticket; this is for those who look after the program.
+    pub fn on_stop(&self, callback: impl FnOnce(Error) + Send + 'static) {
+        self.inner.gate.on_failure(callback);
+    }
+
     /// Does what is due by the clock: aborts overdue transactions, syncs what was acknowledged before it was on
     /// disk, deletes and compacts old segments. The log's threads do it by themselves; with [`super::Flusher::Inline`] somebody must call it.
     ///

@@ -273,11 +273,18 @@ fn a_full_disk_stops_acknowledgements_until_the_log_is_reopened() {
     let partition = TopicPartition::new("a", 0);
     let log = EmbeddedLog::open(small(&disk)).unwrap();
     log.create_topic(&spec("a")).unwrap();
+    let (told, stopped) = std::sync::mpsc::channel();
+    let tell = |told: std::sync::mpsc::Sender<Error>| move |error| told.send(error).unwrap();
+    log.on_stop(tell(told.clone()));
     log.append(&partition, batch(&["kept"])).unwrap().wait().unwrap();
+    assert!(stopped.try_recv().is_err());
     disk.fail_after(0);
     assert!(log.append(&partition, batch(&["refused"])).is_err());
+    assert!(matches!(stopped.try_recv(), Ok(Error::Stopped(_))));
     disk.fail_after(u64::MAX);
     assert!(matches!(log.append(&partition, batch(&["still refused"])), Err(Error::Stopped(_))));
+    log.on_stop(tell(told));
+    assert!(matches!(stopped.try_recv(), Ok(Error::Stopped(_))), "who asks later is told at once");
     drop(log);
     let log = EmbeddedLog::open(small(&disk)).unwrap();
     assert_eq!(read(&log, &partition, Isolation::ReadCommitted), [(0, "kept".to_owned())]);
