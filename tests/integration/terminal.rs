@@ -80,7 +80,8 @@ impl User {
 
     /// Starts the program on a terminal and waits for nothing.
     pub(crate) fn start(&self, args: &[&str], environment: &[(&str, &str)]) -> Terminal {
-        // Shells have what they start in the background ignore the signal to quit, and that may be these tests.
+        // Shells have what they start in the background of a script ignore the signal to quit, and that may be these
+        // tests. (`env` of GNU.)
         self.start_by("exec env --default-signal=QUIT \"$0\" \"$@\"", args, environment)
     }
 

@@ -3,7 +3,7 @@
 mod expiry;
 mod record;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::record::{BatchHeader, BatchReader, ControlType};
 use crate::{Result, TopicPartition};
@@ -118,7 +118,11 @@ impl GroupOffsets {
 
     /// Whether a group has committed anything, or is about to by an open transaction.
     pub(crate) fn has(&self, group: &str) -> bool {
-        self.groups.contains_key(group) || self.pending.values().flatten().any(|(offset, _)| offset.group == group)
+        self.groups.contains_key(group) || self.pending_of(group).next().is_some()
+    }
+
+    fn pending_of(&self, group: &str) -> impl Iterator<Item = &GroupOffset> {
+        self.pending.values().flatten().map(|(offset, _)| offset).filter(move |offset| offset.group == group)
     }
 
     /// All that a group has committed.
@@ -132,9 +136,10 @@ impl GroupOffsets {
         self.groups.get(group).map(|group| group.offsets.iter().map(whole).collect()).unwrap_or_default()
     }
 
-    /// The groups that have committed anything.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.groups.keys().cloned().collect()
+    /// The groups that have committed anything, or are about to by an open transaction.
+    pub(crate) fn names(&self) -> BTreeSet<String> {
+        let pending = self.pending.values().flatten().map(|(offset, _)| &offset.group);
+        self.groups.keys().chain(pending).cloned().collect()
     }
 
     pub(crate) fn set(&mut self, offset: &GroupOffset, now_ms: i64) {
@@ -196,9 +201,10 @@ impl GroupOffsets {
         offsets.iter().map(grows).sum()
     }
 
-    /// Every partition the group has an offset in.
-    pub(crate) fn partitions(&self, group: &str) -> Vec<TopicPartition> {
-        self.groups.get(group).map(|group| group.offsets.keys().cloned().collect()).unwrap_or_default()
+    /// Every partition the group has an offset in, or is about to by an open transaction.
+    pub(crate) fn partitions(&self, group: &str) -> BTreeSet<TopicPartition> {
+        let committed = self.groups.get(group).into_iter().flat_map(|group| group.offsets.keys());
+        committed.chain(self.pending_of(group).map(|offset| &offset.partition)).cloned().collect()
     }
 
     /// Every group and partition that reads the topic.
@@ -270,8 +276,7 @@ impl GroupOffsets {
 
     /// Whether an open transaction is to commit an offset of the group in the partition.
     pub(crate) fn is_pending(&self, group: &str, partition: &TopicPartition) -> bool {
-        let moves = |offset: &GroupOffset| offset.group == group && offset.partition == *partition;
-        self.pending.values().flatten().any(|(offset, _)| moves(offset))
+        self.pending_of(group).any(|offset| offset.partition == *partition)
     }
 
     /// Ends a producer's transaction.

@@ -29,7 +29,7 @@ pub(super) fn answer(call: &Call, request: ConsumerGroupDescribeRequest) -> Cons
         let described = call.broker.groups.look(|groups| match groups.consumer_group(&id.0) {
             Some(group) => described(&call.broker.log, call.version, group),
             None => {
-                let is_classic = groups.group(&id.0).is_some() || !call.broker.log.group_offsets(&id).is_empty();
+                let is_classic = groups.group(&id.0).is_some() || call.broker.log.has_group(&id);
                 let reason = if is_classic { "is not a consumer group" } else { "not found" };
                 failed(ResponseError::GroupIdNotFound, Some(text(format!("Group {} {reason}.", &**id))))
             }

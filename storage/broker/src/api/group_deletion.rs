@@ -26,7 +26,7 @@ fn delete(call: &Call, id: &GroupId) -> i16 {
     let log = &call.broker.log;
     match call.broker.groups.change(|groups, _| groups.delete(&id.0)) {
         Err(error) => error.code(),
-        Ok(false) if log.group_offsets(id).is_empty() => ResponseError::GroupIdNotFound.code(),
+        Ok(false) if !log.has_group(id) => ResponseError::GroupIdNotFound.code(),
         Ok(_) => block_in_place(|| log.delete_group(id)).map_or_else(|error| code_of(&error), |()| NONE),
     }
 }
@@ -42,7 +42,7 @@ pub(super) fn offsets(call: &Call, request: OffsetDeleteRequest) -> OffsetDelete
     if is_of_others {
         return OffsetDeleteResponse::default().with_error_code(ResponseError::NonEmptyGroup.code());
     }
-    if !is_known && log.group_offsets(&group).is_empty() {
+    if !is_known && !log.has_group(&group) {
         return OffsetDeleteResponse::default().with_error_code(ResponseError::GroupIdNotFound.code());
     }
     let mut partitions = Vec::new();
@@ -70,7 +70,7 @@ pub(super) fn offsets(call: &Call, request: OffsetDeleteRequest) -> OffsetDelete
         topics.push(OffsetDeleteResponseTopic::default().with_name(topic.name).with_partitions(parts));
     }
     let deleted = block_in_place(|| log.delete_group_offsets(&group, &partitions));
-    if !is_known && log.group_offsets(&group).is_empty() {
+    if !is_known && !log.has_group(&group) {
         call.broker.groups.change(|groups, _| groups.remember(&group, log.now_ms()));
     }
     let error_code = deleted.map_or_else(|error| code_of(&error), |()| NONE);

@@ -33,7 +33,7 @@ struct Summary {
 
 pub(super) fn list(call: &Call, request: ListGroupsRequest) -> ListGroupsResponse {
     // Who only commits offsets makes no group with members, but is one to the tools.
-    let with_offsets = call.broker.log.groups_with_offsets().into_iter().map(text);
+    let with_offsets = call.broker.log.groups().into_iter().map(text);
     let alone = || Summary { state: State::Empty.name(), group_type: CLASSIC, protocol_type: StrBytes::default() };
     let mut groups: BTreeMap<StrBytes, Summary> = with_offsets.map(|name| (name, alone())).collect();
     call.broker.groups.look(|coordinator| {
@@ -74,7 +74,7 @@ pub(super) fn describe(call: &Call, request: DescribeGroupsRequest) -> DescribeG
             (classic, groups.consumer_group(&id.0).is_some())
         });
         let described = classic.unwrap_or_else(|| {
-            let has_offsets = !is_consumers && !call.broker.log.group_offsets(&id).is_empty();
+            let has_offsets = !is_consumers && call.broker.log.has_group(&id);
             let unknown = DescribedGroup::default().with_group_state(text("Dead"));
             let reason = if is_consumers { "is not a classic group" } else { "not found" };
             match (has_offsets, call.version >= UNKNOWN_IS_ERROR_SINCE) {

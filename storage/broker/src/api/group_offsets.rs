@@ -26,6 +26,12 @@ pub(super) struct Wanted {
     pub(super) metadata: Option<StrBytes>,
 }
 
+impl Wanted {
+    fn is_too_large(&self) -> bool {
+        self.metadata.as_ref().is_some_and(|metadata| metadata.len() > METADATA_BYTES_MAX)
+    }
+}
+
 /// The offsets that can be kept, and what is said of each partition.
 pub(super) struct Checked {
     pub(super) offsets: Vec<GroupOffset>,
@@ -49,19 +55,18 @@ pub(super) fn check_member(
 ) -> Result<(), ResponseError> {
     let log = &call.broker.log;
     let now_ms = log.now_ms();
+    // What is refused for what it is does not count.
     let of_topic = |(name, partitions): &(TopicName, Vec<Wanted>)| {
         let name: Arc<str> = name.as_str().into();
-        partitions
-            .iter()
-            .map(move |wanted| TopicPartition::new(Arc::clone(&name), wanted.partition))
-            .collect::<Vec<_>>()
+        let partitions = partitions.iter().filter(|wanted| !wanted.is_too_large());
+        let partitions = partitions.map(|wanted| TopicPartition::new(Arc::clone(&name), wanted.partition));
+        partitions.filter(|partition| log.offsets(partition).is_ok()).collect::<Vec<_>>()
     };
-    // The others are refused for what they are, and do not count.
-    let existing = topics.iter().flat_map(of_topic).filter(|partition| log.offsets(partition).is_ok());
-    let checked = call.broker.groups.change(|groups, _| groups.check_commit(group, identity, existing, now_ms));
+    let partitions = topics.iter().flat_map(of_topic);
+    let checked = call.broker.groups.change(|groups, _| groups.check_commit(group, identity, partitions, now_ms));
     checked.map_err(|error| match error {
         // A group that has offsets is there, only nobody is in it.
-        ResponseError::GroupIdNotFound if log.has_group_offsets(group) => ResponseError::UnknownMemberId,
+        ResponseError::GroupIdNotFound if log.has_group(group) => ResponseError::UnknownMemberId,
         error => error,
     })
 }
@@ -83,7 +88,7 @@ pub(super) fn check(
             let code = match (call.broker.log.offsets(&partition), allowed) {
                 (Err(error), _) => code_of(&error),
                 (_, Err(error)) => error.code(),
-                _ if metadata.len() > METADATA_BYTES_MAX => ResponseError::OffsetMetadataTooLarge.code(),
+                _ if wanted.is_too_large() => ResponseError::OffsetMetadataTooLarge.code(),
                 _ => {
                     let (leader_epoch, metadata) = (wanted.leader_epoch, metadata.to_owned());
                     let offset = GroupOffset::new(group, partition, wanted.offset);

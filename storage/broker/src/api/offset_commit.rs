@@ -32,8 +32,8 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
     let topics = request.topics.into_iter();
     let topics =
         topics.map(|topic| (topic.name, topic.partitions.into_iter().map(wanted).collect())).collect::<Vec<_>>();
-    let is_of_consumers = |group: &ConsumerGroup| group.members.contains_key(&identity.member_id);
-    let has_epoch = || call.broker.groups.look(|groups| groups.consumer_group(&group).is_some_and(is_of_consumers));
+    let has_member = |group: &ConsumerGroup| group.members.contains_key(&identity.member_id);
+    let has_epoch = || call.broker.groups.look(|groups| groups.consumer_group(&group).is_some_and(has_member));
     let allowed = if call.version < MEMBER_EPOCH_SINCE && has_epoch() {
         // A client of that version does not know that members have epochs.
         Err(ResponseError::UnsupportedVersion)

@@ -195,8 +195,8 @@ impl<W: Waits> Coordinator<W> {
         Ok(())
     }
 
-    /// Whether offsets of these partitions may be committed in the name of this member; a generation below 0 is that of a client that
-    /// commits without being one.
+    /// Whether offsets of these partitions may be committed in the name of this member; a generation below 0 is that of a
+    /// client that commits without being one.
     pub(crate) fn check_commit(
         &mut self,
         group: &StrBytes,

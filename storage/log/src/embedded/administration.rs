@@ -105,7 +105,8 @@ impl EmbeddedLog {
     }
 
     /// Calls `callback` with the failure that stops the log ([`Error::Stopped`]), on the thread that meets it, or at once
-    /// if it has stopped. Whoever writes is told by each ticket; this is for those who look after the program.
+    /// if it has stopped. It must be short and leave the log alone, some of whose locks may be held. Whoever writes is told
+    /// by each ticket; this is for those who look after the program.
     pub fn on_stop(&self, callback: impl FnOnce(Error) + Send + 'static) {
         self.inner.gate.on_failure(callback);
     }

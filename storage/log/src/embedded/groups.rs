@@ -1,5 +1,6 @@
 //! What the broker's side asks of consumer groups' offsets beyond [`crate::Log`].
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use super::{EmbeddedLog, Inner, locked};
@@ -20,13 +21,13 @@ impl EmbeddedLog {
 
     /// Whether a group has committed anything, or is about to by an open transaction.
     #[must_use]
-    pub fn has_group_offsets(&self, group: &str) -> bool {
+    pub fn has_group(&self, group: &str) -> bool {
         locked(&self.inner.groups).has(group)
     }
 
-    /// The groups that have committed offsets, in no particular order.
+    /// The groups that have committed offsets, or are about to by an open transaction.
     #[must_use]
-    pub fn groups_with_offsets(&self) -> Vec<String> {
+    pub fn groups(&self) -> BTreeSet<String> {
         locked(&self.inner.groups).names()
     }
 

@@ -69,7 +69,7 @@ fn a_groups_use_is_written_down_once_an_hour_and_known_after_a_restart() {
     replay(&mut again, &offsets_batch(&[offset("g", 0)], 0).unwrap());
     again.retain(|_| true);
     assert!(!is_unused(&again, 10 + HOUR_MS) && is_unused(&again, 11 + HOUR_MS));
-    assert_eq!(again.names(), ["g"]);
+    assert_eq!(again.names(), BTreeSet::from(["g".to_owned()]));
     assert_eq!(again.bytes(), groups.bytes());
     // With its last offset a group is forgotten, and that is written down.
     assert!(again.forget("g", &TopicPartition::new("t", 0)));

@@ -7,10 +7,10 @@ use kafka_protocol::messages::txn_offset_commit_request::{
     TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
 };
 use kafka_protocol::messages::{
-    ConsumerGroupHeartbeatRequest, GroupId, OffsetCommitRequest, OffsetDeleteRequest, ProducerId, TransactionalId,
-    TxnOffsetCommitRequest,
+    ConsumerGroupHeartbeatRequest, DeleteGroupsRequest, GroupId, ListGroupsRequest, OffsetCommitRequest,
+    OffsetDeleteRequest, ProducerId, TransactionalId, TxnOffsetCommitRequest,
 };
-use millstream_log::{GroupOffset, Log, Producer, TopicPartition, TopicSpec, WriteBatch};
+use millstream_log::{GroupOffset, Log, Producer, TopicPartition, TopicSpec, TransactionVersion, WriteBatch};
 
 use super::*;
 use crate::text::text;
@@ -99,6 +99,33 @@ fn to_a_transaction_a_group_with_offsets_is_there_too() {
     assert_eq!(commit("unknown", "member", 0), ResponseError::UnknownMemberId.code(), "now it is there");
 }
 
+#[test]
+fn a_group_of_an_open_transaction_is_there_to_tools() {
+    let (runtime, broker) = (runtime(), broker_with_offsets());
+    let producer = broker.log.init_producer("tx").unwrap();
+    broker.log.announce_offsets(producer).unwrap().wait().unwrap();
+    let offset = |partition: i32| GroupOffset::new("pending", TopicPartition::new("t", partition), 7);
+    broker.log.add_offsets(producer, &[offset(0)], TransactionVersion::One).unwrap().wait().unwrap();
+
+    let api = find(ApiKey::ListGroups as i16).unwrap();
+    let body = encoded(&ListGroupsRequest::default(), 0);
+    let ResponseKind::ListGroups(response) = exchange(&runtime, &broker, api, 0, body) else { panic!() };
+    let names: Vec<&str> = response.groups.iter().map(|group| group.group_id.as_str()).collect();
+    assert_eq!(names, ["empty", "pending"]);
+
+    let delete = || {
+        let request = DeleteGroupsRequest::default().with_groups_names(vec![GroupId(text("pending"))]);
+        let api = find(ApiKey::DeleteGroups as i16).unwrap();
+        let answer = exchange(&runtime, &broker, api, 0, encoded(&request, 0));
+        let ResponseKind::DeleteGroups(response) = answer else { panic!() };
+        response.results[0].error_code
+    };
+    assert_eq!(delete(), 0);
+    assert_eq!(delete(), ResponseError::GroupIdNotFound.code());
+    broker.log.end_transaction(producer, true, &[]).unwrap().wait().unwrap();
+    assert!(!broker.log.has_group("pending"), "the transaction does not bring it back");
+}
+
 /// A broker with a consumer group of one member: it has read `t` since epoch 1, and `u`, too, since epoch 2.
 fn broker_with_consumer(runtime: &Runtime) -> Arc<Broker> {
     let broker = broker();
@@ -129,17 +156,19 @@ fn broker_with_consumer(runtime: &Runtime) -> Arc<Broker> {
 fn a_member_commits_by_an_earlier_epoch_what_it_has_owned_since() {
     let runtime = runtime();
     let broker = broker_with_consumer(&runtime);
-    let commit = |version: i16, epoch: i32, topics: &[&str]| {
-        let topic = |name: &str| {
-            OffsetCommitRequestTopic::default()
-                .with_name(TopicName(text(name)))
-                .with_partitions(vec![OffsetCommitRequestPartition::default().with_committed_offset(7)])
+    // Each topic with the length of what the member says with its offset.
+    let commit_with = |version: i16, epoch: i32, topics: &[(&str, usize)]| {
+        let topic = |(name, length): &(&str, usize)| {
+            let partition = OffsetCommitRequestPartition::default()
+                .with_committed_offset(7)
+                .with_committed_metadata(Some(text("m".repeat(*length))));
+            OffsetCommitRequestTopic::default().with_name(TopicName(text(*name))).with_partitions(vec![partition])
         };
         let request = OffsetCommitRequest::default()
             .with_group_id(GroupId(text("g")))
             .with_member_id(text("member"))
             .with_generation_id_or_member_epoch(epoch)
-            .with_topics(topics.iter().map(|name| topic(name)).collect());
+            .with_topics(topics.iter().map(topic).collect());
         let api = find(ApiKey::OffsetCommit as i16).unwrap();
         let ResponseKind::OffsetCommit(response) =
             exchange(&runtime, &broker, api, version, encoded(&request, version))
@@ -148,6 +177,10 @@ fn a_member_commits_by_an_earlier_epoch_what_it_has_owned_since() {
         };
         response.topics.iter().map(|topic| topic.partitions[0].error_code).collect::<Vec<_>>()
     };
+    let commit = |version: i16, epoch: i32, topics: &[&str]| {
+        let topics: Vec<_> = topics.iter().map(|name| (*name, 0)).collect();
+        commit_with(version, epoch, &topics)
+    };
     let stale = ResponseError::StaleMemberEpoch.code();
     assert_eq!(commit(9, 1, &["t"]), [0]);
     assert_eq!(broker.log.group_offsets("g").len(), 1);
@@ -155,6 +188,8 @@ fn a_member_commits_by_an_earlier_epoch_what_it_has_owned_since() {
     assert_eq!(broker.log.group_offsets("g").len(), 1);
     assert_eq!(commit(9, 1, &["t", "unknown"]), [0, ResponseError::UnknownTopicOrPartition.code()]);
     assert_eq!(commit(9, 0, &["t"]), [stale]);
+    let too_large = ResponseError::OffsetMetadataTooLarge.code();
+    assert_eq!(commit_with(9, 1, &[("t", 0), ("u", 5_000)]), [0, too_large]);
     assert_eq!(commit(9, 3, &["t"]), [stale]);
     assert_eq!(commit(9, 2, &["t", "u"]), [0; 2]);
     // A client of an earlier version does not know that members have epochs.

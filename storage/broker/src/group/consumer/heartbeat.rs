@@ -68,7 +68,7 @@ impl ConsumerGroup {
         member.session_deadline_ms = now_ms.saturating_add(limits.session_timeout_ms.into());
         let has_merged = self.take_place(beat, member);
         self.touch(now_ms);
-        let has_changed = self.refresh(topics, is_new || subscribes_anew, now_ms) || has_merged;
+        let has_changed = self.refresh(topics, is_new || subscribes_anew || has_merged, now_ms) || has_merged;
         // Another expression of the same length is another one to keep.
         if (is_new || says_more || subscribes_anew || has_changed) && !self.take_memory(limits) {
             self.remove(id);

@@ -11,6 +11,10 @@ const CLIENTS: usize = 4;
 /// A client as it sees itself.
 #[derive(Debug, Clone, Default)]
 struct Client {
+    /// Another one each time it comes back.
+    id: String,
+    /// Which static member it is, if it is one.
+    instance: Option<usize>,
     epoch: i32,
     is_member: bool,
     /// What it works on.
@@ -31,6 +35,10 @@ enum Step {
     Obey(usize),
     Subscribe(usize, BTreeSet<usize>),
     Leave(usize),
+    /// A static member goes for a while; it comes back by its next heartbeat.
+    GoForAWhile(usize),
+    /// The client joins as this static member, whose place it takes if that has gone for a while.
+    Become(usize, Option<usize>),
     Grow(usize),
     Wait(i64),
 }
@@ -42,31 +50,48 @@ fn any_step() -> impl Strategy<Value = Step> {
         4 => client.clone().prop_map(Step::Obey),
         1 => (client.clone(), proptest::collection::btree_set(0..3usize, 1..4))
             .prop_map(|(client, wants)| Step::Subscribe(client, wants)),
-        1 => client.prop_map(Step::Leave),
+        1 => client.clone().prop_map(Step::Leave),
+        1 => client.clone().prop_map(Step::GoForAWhile),
+        1 => (client, proptest::option::of(0..2usize)).prop_map(|(client, instance)| Step::Become(client, instance)),
         1 => (0..3usize).prop_map(Step::Grow),
         1 => (1..6_000i64).prop_map(Step::Wait),
     ]
 }
 
+impl Client {
+    /// It works on nothing any more, and is to begin again.
+    fn reset(&mut self) {
+        let (id, instance, wants) = (std::mem::take(&mut self.id), self.instance, std::mem::take(&mut self.wants));
+        *self = Self { id, instance, wants, ..Self::default() };
+    }
+}
+
 struct World {
     run: Run,
     clients: Vec<Client>,
+    ids: usize,
 }
 
 impl World {
     fn new() -> Self {
-        let client = Client { wants: BTreeSet::from([0]), ..Client::default() };
-        Self { run: Run::new(&[("t0", 5), ("t1", 2), ("t2", 0)]), clients: vec![client; CLIENTS] }
+        let client = |at: usize| Client { id: format!("m{at}"), wants: BTreeSet::from([0]), ..Client::default() };
+        let clients = (0..CLIENTS).map(client).collect();
+        Self { run: Run::new(&[("t0", 5), ("t1", 2), ("t2", 0)]), clients, ids: CLIENTS }
+    }
+
+    fn new_id(&mut self) -> String {
+        self.ids += 1;
+        format!("m{}", self.ids)
     }
 
     fn beat(&mut self, at: usize, is_lost: bool) {
         let client = self.clients[at].clone();
-        let id = format!("m{at}");
         let names: Vec<&str> = client.wants.iter().map(|want| NAMES[*want]).collect();
         // After a lost answer a client says everything, so this one always does.
         let owned = if client.is_member { client.owned } else { Partitions::new() };
         let epoch = if client.is_member { client.epoch } else { JOIN_EPOCH };
-        let beat = Heartbeat { epoch, owned: Some(owned), ..joining(&id, &names) };
+        let instance = client.instance.map(|instance| text(format!("i{instance}")));
+        let beat = Heartbeat { epoch, owned: Some(owned), instance, ..joining(&client.id, &names) };
         let answer = self.run.beat(&beat);
         let client = &mut self.clients[at];
         match answer {
@@ -77,7 +102,17 @@ impl World {
                 client.owned.extend(client.told.iter().cloned());
             }
             // It lets go of everything and begins again.
-            Err(_) => *client = Client { wants: client.wants.clone(), ..Client::default() },
+            Err(_) => client.reset(),
+        }
+        self.note_departures();
+    }
+
+    /// Who is no member any more stops working, as a client does whose session is over.
+    fn note_departures(&mut self) {
+        for client in &mut self.clients {
+            if !self.run.group.members.contains_key(&text(client.id.as_str())) {
+                client.reset();
+            }
         }
     }
 
@@ -92,8 +127,21 @@ impl World {
             Step::Obey(client) => self.obey(client),
             Step::Subscribe(client, wants) => self.clients[client].wants = wants,
             Step::Leave(client) => {
-                let _ = self.run.group.leave(&text(format!("m{client}")), None, false);
-                self.clients[client] = Client { wants: self.clients[client].wants.clone(), ..Client::default() };
+                let client = &mut self.clients[client];
+                let _ = self.run.group.leave(&text(client.id.as_str()), None, false);
+                client.reset();
+            }
+            Step::GoForAWhile(at) => {
+                let client = &self.clients[at];
+                let Some(instance) = client.instance.map(|instance| text(format!("i{instance}"))) else { return };
+                let _ = self.run.group.leave(&text(client.id.as_str()), Some(&instance), true);
+                let id = self.new_id();
+                self.clients[at].reset();
+                self.clients[at].id = id;
+            }
+            Step::Become(at, instance) => {
+                self.clients[at].reset();
+                self.clients[at].instance = instance;
             }
             Step::Grow(topic) => {
                 let size = self.run.topics.0.entry(Arc::from(NAMES[topic])).or_default();
@@ -102,12 +150,7 @@ impl World {
             Step::Wait(ms) => {
                 self.run.now_ms += ms;
                 self.run.group.tick(&self.run.limits, self.run.now_ms);
-                // Who was thrown out stops working, as a client does whose session is over.
-                for (at, client) in self.clients.iter_mut().enumerate() {
-                    if !self.run.group.members.contains_key(&text(format!("m{at}"))) {
-                        *client = Client { wants: client.wants.clone(), ..Client::default() };
-                    }
-                }
+                self.note_departures();
             }
         }
     }
@@ -130,16 +173,28 @@ impl World {
         prop_assert_eq!(booked, self.run.group.owned_since.keys().cloned().collect());
         // By the epoch that it knows, be it the newest or not, it commits what it works on.
         for (at, client) in self.clients.iter().enumerate().filter(|(_, client)| client.is_member) {
-            let committed = self.run.group.check_commit(&text(format!("m{at}")), client.epoch, client.owned.clone());
+            let id = text(client.id.as_str());
+            let committed = self.run.group.check_commit(&id, client.epoch, client.owned.clone());
             prop_assert_eq!(committed, Ok(()), "m{} by epoch {}", at, client.epoch);
         }
         Ok(())
     }
 
-    /// Everybody is quick and nothing more happens.
+    /// Everybody is quick and nothing more happens. Nobody is another one's double, and who went for a while and did not
+    /// come back is forgotten in time.
     fn settle(&mut self) -> Result<(), TestCaseError> {
-        for _ in 0..12 {
+        for at in 0..CLIENTS {
+            if self.clients[at].instance.is_some() {
+                let id = self.new_id();
+                self.clients[at].reset();
+                self.clients[at].id = id;
+                self.clients[at].instance = None;
+            }
+        }
+        for _ in 0..24 {
             self.run.now_ms += 1_000;
+            self.run.group.tick(&self.run.limits, self.run.now_ms);
+            self.note_departures();
             for at in 0..CLIENTS {
                 self.beat(at, false);
                 self.obey(at);
