@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::TopicName;
+use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
+use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::{GroupOffset, Log, TopicPartition};
 
@@ -30,6 +32,30 @@ impl Wanted {
     fn is_too_large(&self) -> bool {
         self.metadata.as_ref().is_some_and(|metadata| metadata.len() > METADATA_BYTES_MAX)
     }
+}
+
+/// The partitions of both requests have the same fields, but are of two types.
+macro_rules! wanted_by {
+    ($($asked:ty),+) => {$(
+        impl From<$asked> for Wanted {
+            fn from(asked: $asked) -> Self {
+                Self {
+                    partition: asked.partition_index,
+                    offset: asked.committed_offset,
+                    leader_epoch: asked.committed_leader_epoch,
+                    metadata: asked.committed_metadata,
+                }
+            }
+        }
+    )+};
+}
+wanted_by!(OffsetCommitRequestPartition, TxnOffsetCommitRequestPartition);
+
+/// What a request wants to be kept, by topic.
+pub(super) type Topics = Vec<(TopicName, Vec<Wanted>)>;
+
+pub(super) fn wanted<P: Into<Wanted>>(topics: impl Iterator<Item = (TopicName, Vec<P>)>) -> Topics {
+    topics.map(|(name, partitions)| (name, partitions.into_iter().map(Into::into).collect())).collect()
 }
 
 /// The offsets that can be kept, and what is said of each partition.
@@ -72,12 +98,7 @@ pub(super) fn check_member(
 }
 
 /// Checks the offsets of a group, in whose name they may be kept or not.
-pub(super) fn check(
-    call: &Call,
-    group: &str,
-    allowed: Result<(), ResponseError>,
-    topics: Vec<(TopicName, Vec<Wanted>)>,
-) -> Checked {
+pub(super) fn check(call: &Call, group: &str, allowed: Result<(), ResponseError>, topics: Topics) -> Checked {
     let allowed = allowed.and_then(|()| check_size(group, &topics));
     let mut offsets = Vec::new();
     let of_topic = |(topic, partitions): (TopicName, Vec<Wanted>)| {

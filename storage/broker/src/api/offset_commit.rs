@@ -1,12 +1,11 @@
 //! `OffsetCommit`: how far a group has come, kept with the engine's own positions.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::offset_commit_request::OffsetCommitRequestPartition;
 use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
 use kafka_protocol::messages::{OffsetCommitRequest, OffsetCommitResponse};
 use millstream_log::{GroupOffset, Log, WriteBatch};
 
-use super::group_offsets::{Wanted, check, check_member, check_room};
+use super::group_offsets::{check, check_member, check_room, wanted};
 use crate::broker::settled;
 use crate::call::Call;
 use crate::code::code_of;
@@ -23,15 +22,7 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
         generation: request.generation_id_or_member_epoch,
     };
     let group = request.group_id.0;
-    let wanted = |asked: OffsetCommitRequestPartition| Wanted {
-        partition: asked.partition_index,
-        offset: asked.committed_offset,
-        leader_epoch: asked.committed_leader_epoch,
-        metadata: asked.committed_metadata,
-    };
-    let topics = request.topics.into_iter();
-    let topics =
-        topics.map(|topic| (topic.name, topic.partitions.into_iter().map(wanted).collect())).collect::<Vec<_>>();
+    let topics = wanted(request.topics.into_iter().map(|topic| (topic.name, topic.partitions)));
     let has_member = |group: &ConsumerGroup| group.members.contains_key(&identity.member_id);
     let has_epoch = || call.broker.groups.look(|groups| groups.consumer_group(&group).is_some_and(has_member));
     let allowed = if call.version < MEMBER_EPOCH_SINCE && has_epoch() {

@@ -1,14 +1,13 @@
 //! `TxnOffsetCommit`: positions of a group that count once the transaction is committed.
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::txn_offset_commit_request::TxnOffsetCommitRequestPartition;
 use kafka_protocol::messages::txn_offset_commit_response::{
     TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic,
 };
 use kafka_protocol::messages::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use millstream_log::{Error, GroupOffset, Producer, TransactionVersion};
 
-use super::group_offsets::{self, Wanted};
+use super::group_offsets;
 use super::transactions::check;
 use crate::broker::settled;
 use crate::call::Call;
@@ -35,15 +34,7 @@ pub(super) async fn answer(call: Call, request: TxnOffsetCommitRequest) -> TxnOf
         ResponseError::ProducerFenced => ResponseError::InvalidProducerEpoch,
         error => error,
     });
-    let wanted = |asked: TxnOffsetCommitRequestPartition| Wanted {
-        partition: asked.partition_index,
-        offset: asked.committed_offset,
-        leader_epoch: asked.committed_leader_epoch,
-        metadata: asked.committed_metadata,
-    };
-    let topics = request.topics.into_iter();
-    let topics =
-        topics.map(|topic| (topic.name, topic.partitions.into_iter().map(wanted).collect())).collect::<Vec<_>>();
+    let topics = group_offsets::wanted(request.topics.into_iter().map(|topic| (topic.name, topic.partitions)));
     let allowed = allowed.and_then(|()| {
         if !names_member {
             return Ok(());

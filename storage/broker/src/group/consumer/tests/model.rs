@@ -61,8 +61,9 @@ fn any_step() -> impl Strategy<Value = Step> {
 impl Client {
     /// It works on nothing any more, and is to begin again.
     fn reset(&mut self) {
-        let (id, instance, wants) = (std::mem::take(&mut self.id), self.instance, std::mem::take(&mut self.wants));
-        *self = Self { id, instance, wants, ..Self::default() };
+        (self.is_member, self.epoch) = (false, JOIN_EPOCH);
+        self.owned.clear();
+        self.told.clear();
     }
 }
 
@@ -79,9 +80,11 @@ impl World {
         Self { run: Run::new(&[("t0", 5), ("t1", 2), ("t2", 0)]), clients, ids: CLIENTS }
     }
 
-    fn new_id(&mut self) -> String {
+    /// When the client comes back it is another one to the coordinator.
+    fn restart(&mut self, at: usize) {
         self.ids += 1;
-        format!("m{}", self.ids)
+        self.clients[at].reset();
+        self.clients[at].id = format!("m{}", self.ids);
     }
 
     fn beat(&mut self, at: usize, is_lost: bool) {
@@ -135,9 +138,7 @@ impl World {
                 let client = &self.clients[at];
                 let Some(instance) = client.instance.map(|instance| text(format!("i{instance}"))) else { return };
                 let _ = self.run.group.leave(&text(client.id.as_str()), Some(&instance), true);
-                let id = self.new_id();
-                self.clients[at].reset();
-                self.clients[at].id = id;
+                self.restart(at);
             }
             Step::Become(at, instance) => {
                 self.clients[at].reset();
@@ -185,9 +186,7 @@ impl World {
     fn settle(&mut self) -> Result<(), TestCaseError> {
         for at in 0..CLIENTS {
             if self.clients[at].instance.is_some() {
-                let id = self.new_id();
-                self.clients[at].reset();
-                self.clients[at].id = id;
+                self.restart(at);
                 self.clients[at].instance = None;
             }
         }
