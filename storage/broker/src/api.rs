@@ -17,6 +17,7 @@ mod group_offsets;
 mod init_producer_id;
 mod leader_epoch;
 mod list_offsets;
+mod log_topics;
 mod membership;
 mod metadata;
 mod offset_commit;

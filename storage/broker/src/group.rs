@@ -14,6 +14,7 @@
 //! ```
 
 pub(crate) mod consumer;
+mod consumer_protocol;
 mod coordinator;
 mod join;
 mod member;
@@ -25,6 +26,7 @@ use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
 
 use crate::budget::Share;
+use consumer_protocol::PROTOCOL_TYPE;
 
 pub(crate) use coordinator::{Coordinator, Identity, Limits, Sync};
 pub(crate) use join::Join;
@@ -166,7 +168,7 @@ impl<W> Group<W> {
 
     /// Whether its members are consumers, and not those of some other work.
     pub(crate) fn is_of_consumers(&self) -> bool {
-        self.protocol_type.as_ref().is_some_and(|ty| &**ty == "consumer")
+        self.protocol_type.as_deref() == Some(PROTOCOL_TYPE)
     }
 
     /// Whether any member reads this topic.
@@ -177,4 +179,4 @@ impl<W> Group<W> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

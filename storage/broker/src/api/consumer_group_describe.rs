@@ -9,16 +9,17 @@ use kafka_protocol::protocol::StrBytes;
 use millstream_log::{EmbeddedLog, Log};
 
 use super::authorized::{ON_GROUP, if_asked};
-use super::consumer_group_heartbeat::partitions_by_topic;
 use super::distinct::distinct;
 use crate::call::Call;
 use crate::code::NONE;
-use crate::group::consumer::{ConsumerGroup, ConsumerMember, Partitions};
+use crate::group::consumer::{ConsumerGroup, ConsumerMember, Partitions, partitions_by_topic};
 use crate::text::text;
 use crate::topic_id::topic_id;
 
 const MEMBER_TYPE_SINCE: i16 = 1;
-/// A member by this protocol, and not by the classic one.
+/// A member by the classic protocol.
+const CLASSIC_MEMBER: i8 = 0;
+/// A member by this protocol.
 const CONSUMER_MEMBER: i8 = 1;
 
 pub(super) fn answer(call: &Call, request: ConsumerGroupDescribeRequest) -> ConsumerGroupDescribeResponse {
@@ -67,7 +68,8 @@ fn described_member(log: &EmbeddedLog, version: i16, id: &StrBytes, member: &Con
         .with_subscribed_topic_regex(Some(member.subscription.expression.clone()))
         .with_assignment(assignment(log, &member.assigned))
         .with_target_assignment(assignment(log, &member.target));
-    if version >= MEMBER_TYPE_SINCE { described.with_member_type(CONSUMER_MEMBER) } else { described }
+    let member_type = if member.is_classic() { CLASSIC_MEMBER } else { CONSUMER_MEMBER };
+    if version >= MEMBER_TYPE_SINCE { described.with_member_type(member_type) } else { described }
 }
 
 fn assignment(log: &EmbeddedLog, partitions: &Partitions) -> Assignment {

@@ -1,19 +1,19 @@
 //! `ConsumerGroupHeartbeat`: the one request by which a member joins a consumer group, stays, moves and goes (KIP-848).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::consumer_group_heartbeat_response::{Assignment, TopicPartitions};
 use kafka_protocol::messages::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
-use millstream_log::{EmbeddedLog, Log, TopicPartition};
+use millstream_log::{Log, TopicPartition};
 use uuid::Uuid;
 
+use super::log_topics::LogTopics;
 use crate::broker::Broker;
 use crate::call::Call;
 use crate::group::consumer::assignor::Assignor;
 use crate::group::consumer::{
-    Beat, Heartbeat, JOIN_EPOCH, LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, Partitions, Refusal, Topics, refuse,
+    Beat, Heartbeat, JOIN_EPOCH, LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, Partitions, Refusal, partitions_by_topic, refuse,
 };
 use crate::text::{detached, text};
 use crate::topic_id::{topic_id, topic_name};
@@ -27,7 +27,7 @@ pub(super) fn answer(call: &Call, request: ConsumerGroupHeartbeatRequest) -> Con
         let beat = heartbeat(call, request);
         let topics = LogTopics(&call.broker.log);
         let now_ms = call.broker.log.now_ms();
-        call.broker.groups.change(|groups, _| groups.consumer_heartbeat(&group, &beat, &topics, now_ms))
+        call.broker.groups.change(|groups, answers| groups.consumer_heartbeat(&group, &beat, &topics, now_ms, answers))
     });
     let response = ConsumerGroupHeartbeatResponse::default();
     match beaten {
@@ -119,26 +119,4 @@ fn encoded(broker: &Broker, assignment: Partitions) -> Assignment {
         (!id.is_nil()).then(|| TopicPartitions::default().with_topic_id(id).with_partitions(partitions))
     });
     Assignment::default().with_topic_partitions(topics.collect())
-}
-
-/// The partitions of each topic.
-pub(super) fn partitions_by_topic(partitions: &Partitions) -> BTreeMap<Arc<str>, Vec<i32>> {
-    let mut by_topic: BTreeMap<Arc<str>, Vec<i32>> = BTreeMap::new();
-    for partition in partitions {
-        by_topic.entry(Arc::clone(&partition.topic)).or_default().push(partition.partition);
-    }
-    by_topic
-}
-
-/// The topics of the log.
-struct LogTopics<'a>(&'a EmbeddedLog);
-
-impl Topics for LogTopics<'_> {
-    fn partitions(&self, topic: &str) -> Option<i32> {
-        self.0.topic(topic).ok().flatten().map(|info| info.partitions)
-    }
-
-    fn names(&self) -> Vec<Arc<str>> {
-        self.0.topics().unwrap_or_default().into_iter().map(|info| info.name).collect()
-    }
 }

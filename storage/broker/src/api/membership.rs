@@ -11,6 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 use millstream_log::Log;
 use uuid::Uuid;
 
+use super::log_topics::LogTopics;
 use crate::call::Call;
 use crate::code::NONE;
 use crate::group::{Answer, Identity, Join, Joined, Sync, Synced};
@@ -59,8 +60,8 @@ fn begin_join(call: &Call, request: JoinGroupRequest) -> Waiting {
     };
     let group = request.group_id.0;
     let (waiter, waiting) = Waiting::new(&call.broker, &group);
-    let now_ms = call.broker.log.now_ms();
-    call.broker.groups.change(|groups, answers| groups.join(group, join, now_ms, waiter, answers));
+    let (topics, now_ms) = (LogTopics(&call.broker.log), call.broker.log.now_ms());
+    call.broker.groups.change(|groups, answers| groups.join(&group, join, &topics, now_ms, waiter, answers));
     waiting
 }
 
@@ -85,6 +86,10 @@ fn join_response(version: i16, joined: Joined) -> JoinGroupResponse {
 }
 
 pub(super) async fn sync(call: Call, request: SyncGroupRequest) -> SyncGroupResponse {
+    let names_protocol = request.protocol_type.is_some() && request.protocol_name.is_some();
+    if call.version >= SYNC_PROTOCOL_SINCE && !names_protocol {
+        return SyncGroupResponse::default().with_error_code(ResponseError::InconsistentGroupProtocol.code());
+    }
     let waiting = begin_sync(&call, request);
     let synced = match waiting.answer().await {
         Some(Answer::Synced(synced)) => synced,

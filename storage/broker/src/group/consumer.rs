@@ -11,14 +11,18 @@
 //! it gives up what is not in its target ──► then it has the new epoch, and what of its target nobody owns any more
 //! ```
 //!
+//! Members that speak the classic protocol may be in it, too: see [`classic`].
+//!
 //! As a classic group it is a state machine without a clock, a thread or randomness of its own. It lives in memory: after
 //! a restart its members join anew, and go on from their committed offsets.
 
 pub(crate) mod assignor;
+mod classic;
 mod heartbeat;
 mod leave;
 mod member;
 mod memory;
+mod migration;
 mod reconcile;
 mod subscription;
 
@@ -46,6 +50,15 @@ pub(crate) const LEAVE_FOR_A_WHILE_EPOCH: i32 = -2;
 
 /// What a member owns or is to own.
 pub(crate) type Partitions = BTreeSet<TopicPartition>;
+
+/// The partitions of each topic.
+pub(crate) fn partitions_by_topic(partitions: &Partitions) -> BTreeMap<Arc<str>, Vec<i32>> {
+    let mut by_topic: BTreeMap<Arc<str>, Vec<i32>> = BTreeMap::new();
+    for partition in partitions {
+        by_topic.entry(Arc::clone(&partition.topic)).or_default().push(partition.partition);
+    }
+    by_topic
+}
 
 /// Why a request is refused: a code, and a sentence for whoever looks after the client.
 pub(crate) type Refusal = (ResponseError, String);
@@ -118,11 +131,17 @@ impl ConsumerGroup {
             "Empty"
         } else if self.epoch > self.assignment_epoch {
             "Assigning"
-        } else if self.members.values().all(|member| member.has_arrived(self.assignment_epoch)) {
+        } else if self.is_stable() {
             "Stable"
         } else {
             "Reconciling"
         }
+    }
+
+    /// Whether every member owns what it is to own, and nothing is to be shared out anew.
+    pub(crate) fn is_stable(&self) -> bool {
+        let has_arrived = |member: &ConsumerMember| member.has_arrived(self.assignment_epoch);
+        self.epoch == self.assignment_epoch && self.members.values().all(has_arrived)
     }
 
     /// Whether any member reads this topic.
@@ -142,6 +161,9 @@ impl ConsumerGroup {
             return Ok(());
         }
         let member = self.members.get(member_id).ok_or(ResponseError::UnknownMemberId)?;
+        if member.is_classic() {
+            return if member.epoch == epoch { Ok(()) } else { Err(ResponseError::IllegalGeneration) };
+        }
         let has_owned_since = |partition| {
             let since = self.owned_since.get(&partition);
             member.holds(&partition) && since.is_some_and(|since| *since <= epoch)
@@ -156,17 +178,23 @@ impl ConsumerGroup {
     /// Whether offsets may be fetched in the name of this member.
     pub(crate) fn check_fetch(&self, member_id: &StrBytes, epoch: i32) -> Result<(), ResponseError> {
         let member = self.members.get(member_id).ok_or(ResponseError::UnknownMemberId)?;
-        if member.epoch == epoch { Ok(()) } else { Err(ResponseError::StaleMemberEpoch) }
+        match member.epoch == epoch {
+            true => Ok(()),
+            false if member.is_classic() => Err(ResponseError::IllegalGeneration),
+            false => Err(ResponseError::StaleMemberEpoch),
+        }
     }
 
-    /// Takes those out whose time is over: they were silent, or did not give up what they were to give up.
-    pub(crate) fn tick(&mut self, limits: &ConsumerLimits, now_ms: i64) {
+    /// Takes those out whose time is over: they were silent, or did not do in time what they were told to. False if there
+    /// are none.
+    pub(crate) fn tick(&mut self, limits: &ConsumerLimits, now_ms: i64) -> bool {
         let is_late = |member: &ConsumerMember| member.deadline_ms() <= now_ms;
         let late: Vec<_> = self.members.iter().filter(|(_, m)| is_late(m)).map(|(id, _)| id.clone()).collect();
         if !late.is_empty() {
             late.iter().for_each(|id| self.remove(id));
             self.give_back(limits);
         }
+        !late.is_empty()
     }
 
     /// Whether nobody has been in it for long.

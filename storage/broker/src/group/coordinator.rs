@@ -1,6 +1,7 @@
 //! All groups.
 
 mod consumer_groups;
+mod migration;
 
 use std::collections::HashMap;
 
@@ -9,7 +10,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::TopicPartition;
 
-use super::consumer::{ConsumerGroup, ConsumerLimits};
+use super::consumer::{ConsumerGroup, ConsumerLimits, Topics};
 use super::{Answer, Answers, GROUP_BYTES, Group, Join, Joined, State, Synced, Waits};
 use crate::budget::Budget;
 use crate::text::detached;
@@ -64,25 +65,44 @@ impl<W: Waits> Coordinator<W> {
     }
 
     /// Joins a group, which is made if there is none of that name.
-    pub(crate) fn join(&mut self, group: StrBytes, join: Join, now_ms: i64, waiter: W, answers: &mut Answers<W>) {
-        let refused = if group.is_empty() {
-            Some(ResponseError::InvalidGroupId)
-        } else if !self.limits.session_timeout_ms.contains(&join.session_timeout_ms) {
-            Some(ResponseError::InvalidSessionTimeout)
-        } else if !join.member_id.is_empty() && !self.groups.contains_key(&group) {
-            Some(ResponseError::UnknownMemberId)
-        } else if join.bytes() > MEMBER_BYTES_MAX {
-            Some(ResponseError::InvalidRequest)
+    pub(crate) fn join(
+        &mut self,
+        group: &StrBytes,
+        join: Join,
+        topics: &dyn Topics,
+        now_ms: i64,
+        waiter: W,
+        answers: &mut Answers<W>,
+    ) {
+        if let Err(error) = self.prepare_join(group, &join, now_ms) {
+            answers.push((waiter, Answer::Joined(Joined::failed(error.code(), join.member_id))));
+        } else if let Some(classic) = self.groups.get_mut(group) {
+            classic.join(join.detached(), now_ms, &self.limits, waiter, answers);
         } else {
-            self.consumers.yield_to_classic(&group).and_then(|()| self.open(&group, now_ms)).err()
-        };
-        match (refused, self.groups.get_mut(&group)) {
-            (None, Some(group)) => group.join(join.detached(), now_ms, &self.limits, waiter, answers),
-            (error, _) => {
-                let code = error.unwrap_or(ResponseError::UnknownServerError).code();
-                answers.push((waiter, Answer::Joined(Joined::failed(code, join.member_id))));
-            }
+            let joined = self.join_consumers(group, &join.detached(), topics, now_ms, answers);
+            answers.push((waiter, Answer::Joined(joined)));
         }
+    }
+
+    /// Checks a wish to join by itself, and makes a classic group if there is none of either kind.
+    fn prepare_join(&mut self, group: &StrBytes, join: &Join, now_ms: i64) -> Result<(), ResponseError> {
+        if group.is_empty() {
+            return Err(ResponseError::InvalidGroupId);
+        }
+        if !self.limits.session_timeout_ms.contains(&join.session_timeout_ms) {
+            return Err(ResponseError::InvalidSessionTimeout);
+        }
+        if join.bytes() > MEMBER_BYTES_MAX {
+            return Err(ResponseError::InvalidRequest);
+        }
+        if self.consumers.has_members(group) {
+            return Ok(());
+        }
+        if !join.member_id.is_empty() && !self.groups.contains_key(group) {
+            return Err(ResponseError::UnknownMemberId);
+        }
+        self.consumers.by_name.remove(group);
+        self.open(group, now_ms)
     }
 
     /// Makes a group if there is none of this name.
@@ -122,6 +142,12 @@ impl<W: Waits> Coordinator<W> {
         waiter: W,
         answers: &mut Answers<W>,
     ) {
+        if let Some(consumers) = self.consumers.by_name.get_mut(group) {
+            let synced = consumers.classic_sync(identity, &sync, now_ms);
+            let synced = synced.unwrap_or_else(|error| Synced::failed(error.code()));
+            answers.push((waiter, Answer::Synced(synced)));
+            return;
+        }
         let checked = self.member_of(group, identity).and_then(|group| {
             let differs = |said: &Option<StrBytes>, is: &Option<StrBytes>| said.is_some() && said != is;
             if differs(&sync.protocol_type, &group.protocol_type) || differs(&sync.protocol, &group.protocol) {
@@ -157,6 +183,9 @@ impl<W: Waits> Coordinator<W> {
         identity: &Identity,
         now_ms: i64,
     ) -> Result<(), ResponseError> {
+        if let Some(consumers) = self.consumers.by_name.get_mut(group) {
+            return consumers.classic_heartbeat(identity, now_ms);
+        }
         let group = self.member_of(group, identity)?;
         if let Some(member) = group.members.get_mut(&identity.member_id) {
             member.touch(now_ms);
@@ -174,7 +203,7 @@ impl<W: Waits> Coordinator<W> {
         answers: &mut Answers<W>,
     ) -> Result<(), ResponseError> {
         let Some(group) = self.groups.get_mut(group) else {
-            return self.consumers.take_out(group, member_id, instance);
+            return self.take_out(group, member_id, instance, now_ms, answers);
         };
         let mut id = member_id.clone();
         if let Some(instance) = instance {
@@ -273,7 +302,9 @@ impl<W: Waits> Coordinator<W> {
     pub(crate) fn tick(&mut self, now_ms: i64, answers: &mut Answers<W>) {
         self.groups.values_mut().for_each(|group| group.tick(now_ms, answers));
         self.groups.retain(|_, group| !group.is_over(now_ms));
-        self.consumers.tick(now_ms);
+        for (group, generation) in self.consumers.tick(now_ms) {
+            self.downgrade(&group, generation, now_ms, answers);
+        }
     }
 
     /// When the clock has something to do next, in ms.

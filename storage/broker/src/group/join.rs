@@ -143,14 +143,13 @@ impl<W: Waits> Group<W> {
         if self.members.contains_key(member_id.as_bytes()) { Ok(()) } else { Err(ResponseError::UnknownMemberId) }
     }
 
-    /// Whether the group and the member have a protocol in common.
+    /// Whether the group and the member have a protocol in common. A member that is there counts as it is, as in Kafka.
     fn is_compatible(&self, join: &Join) -> bool {
         if join.protocol_type.is_empty() || join.protocols.is_empty() {
             return false;
         }
-        let others = || self.members.iter().filter(|(id, _)| **id != join.member_id);
         let same_type = self.protocol_type.as_ref() == Some(&join.protocol_type);
-        let in_common = |protocol: &str| others().all(|(_, member)| member.supports(protocol));
+        let in_common = |protocol: &str| self.members.values().all(|member| member.supports(protocol));
         self.members.is_empty() || (same_type && join.protocols.iter().any(|(name, _)| in_common(name)))
     }
 
@@ -183,6 +182,7 @@ impl<W: Waits> Group<W> {
             syncing: None,
             is_missed: false,
             has_synced: false,
+            has_assignment: false,
             share,
         };
         member.touch(now_ms);
@@ -207,6 +207,7 @@ impl<W: Waits> Group<W> {
             State::Stable => !has_changed && !is_leader,
         };
         if keeps_generation {
+            member.has_assignment = false;
             answers.push((waiter, Answer::Joined(self.joined(&id))));
             return;
         }
@@ -221,7 +222,7 @@ impl<W: Waits> Group<W> {
         member.rebalance_timeout_ms = join.rebalance_timeout_ms;
         member.client_id = join.client_id;
         member.client_host = join.client_host;
-        if let Some(earlier) = member.joining.replace(waiter) {
+        if let Some(earlier) = member.wait_to_join(waiter) {
             let code = ResponseError::UnknownMemberId.code();
             answers.push((earlier, Answer::Joined(Joined::failed(code, id.clone()))));
         }
@@ -246,6 +247,7 @@ impl<W: Waits> Group<W> {
             self.leader = Some(id.clone());
         }
         member.touch(now_ms);
+        member.has_assignment = false;
         let has_changed = member.protocols != join.protocols;
         self.members.insert(id.clone(), member);
         let can_skip_assignment = join.can_skip_assignment;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
 
 use super::Waits;
+use super::consumer_protocol::ConsumerSubscription;
 use crate::budget::Share;
 
 /// A member, and the requests of it that wait.
@@ -23,6 +24,8 @@ pub(crate) struct Member<W> {
     pub(super) syncing: Option<W>,
     /// Whether it has asked for its assignment in this generation.
     pub(super) has_synced: bool,
+    /// Whether it has been told its assignment since it last joined. Before that it works on what it said it owned then.
+    pub(super) has_assignment: bool,
     /// Whether it has been noted that it departed while it waited. Its session ends then, whoever departs after it.
     pub(super) is_missed: bool,
     /// Its share of the memory for members.
@@ -55,11 +58,16 @@ impl<W> Member<W> {
         found.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
     }
 
-    /// Whether it subscribes to a topic, by what a consumer says of itself (`ConsumerProtocolSubscription`: version,
-    /// topics, …); true if that cannot be read.
+    /// Whether it subscribes to a topic, by what a consumer says of itself; true if that cannot be read.
     pub(crate) fn subscribes(&self, protocol: &str, topic: &str) -> bool {
         let metadata = self.metadata(protocol);
-        topics(&metadata).is_none_or(|topics| topics.contains(&topic.as_bytes()))
+        ConsumerSubscription::read(&metadata, |_| false).is_none_or(|said| said.topics.contains(&topic))
+    }
+
+    /// It waits to be told of the next generation; who waited for it until now is returned.
+    pub(super) fn wait_to_join(&mut self, waiter: W) -> Option<W> {
+        self.has_assignment = false;
+        self.joining.replace(waiter)
     }
 
     /// A sign of life.
@@ -88,17 +96,4 @@ impl<W: Waits> Member<W> {
             self.is_missed = true;
         }
     }
-}
-
-fn topics(metadata: &[u8]) -> Option<Vec<&[u8]>> {
-    let (_version, rest) = metadata.split_first_chunk::<2>()?;
-    let (count, mut rest) = rest.split_first_chunk::<4>()?;
-    let mut topics = Vec::new();
-    for _ in 0..i32::from_be_bytes(*count) {
-        let (length, tail) = rest.split_first_chunk::<2>()?;
-        let (topic, tail) = tail.split_at_checked(u16::from_be_bytes(*length).into())?;
-        topics.push(topic);
-        rest = tail;
-    }
-    Some(topics)
 }

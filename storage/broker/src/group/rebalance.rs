@@ -31,6 +31,17 @@ impl<W: Waits> Group<W> {
         self.deadline_ms = now_ms.saturating_add(self.rebalance_timeout_ms());
     }
 
+    /// Tells all who wait for an answer to join again.
+    pub(super) fn call_back_all(&mut self, answers: &mut Answers<W>) {
+        let code = ResponseError::RebalanceInProgress.code();
+        for (id, member) in &mut self.members {
+            let joining = member.joining.take();
+            answers.extend(joining.map(|waiter| (waiter, Answer::Joined(super::Joined::failed(code, id.clone())))));
+            let syncing = member.syncing.take();
+            answers.extend(syncing.map(|waiter| (waiter, Answer::Synced(Synced::failed(code)))));
+        }
+    }
+
     fn rebalance_timeout_ms(&self) -> i64 {
         self.members.values().map(|member| member.rebalance_timeout_ms.max(0).into()).max().unwrap_or(0)
     }
@@ -77,7 +88,7 @@ impl<W: Waits> Group<W> {
     }
 
     /// Of the protocols that all support, the one that most members like best.
-    fn vote(&self) -> Option<StrBytes> {
+    pub(super) fn vote(&self) -> Option<StrBytes> {
         let supported = |name: &str| self.members.values().all(|member| member.supports(name));
         let mut votes: HashMap<&StrBytes, usize> = HashMap::new();
         for member in self.members.values() {
@@ -117,6 +128,7 @@ impl<W: Waits> Group<W> {
                 answers.push((waiter, Answer::Synced(Synced::failed(code))));
             }
             State::Stable => {
+                member.has_assignment = true;
                 let assignment = member.assignment.clone();
                 answers.push((waiter, Answer::Synced(synced(assignment, self))));
             }
@@ -172,6 +184,7 @@ impl<W: Waits> Group<W> {
         for member in self.members.values_mut() {
             member.touch(now_ms);
             if let Some(waiter) = member.syncing.take() {
+                member.has_assignment = true;
                 let answer = Synced { assignment: member.assignment.clone(), ..template.clone() };
                 answers.push((waiter, Answer::Synced(answer)));
             }

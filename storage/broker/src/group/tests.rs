@@ -1,13 +1,57 @@
+mod migration;
+
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
+use bytes::BufMut;
 use kafka_protocol::ResponseError;
+use millstream_log::TopicPartition;
 use proptest::prelude::*;
 
+use super::consumer::{Partitions, Topics};
+use super::consumer_protocol::assignment;
 use super::*;
 use crate::budget::Budget;
 use crate::text::text;
+
+/// Topics of a test.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given(pub(super) BTreeMap<Arc<str>, i32>);
+
+impl Topics for Given {
+    fn partitions(&self, topic: &str) -> Option<i32> {
+        self.0.get(topic).copied()
+    }
+
+    fn names(&self) -> Vec<Arc<str>> {
+        self.0.keys().cloned().collect()
+    }
+}
+
+pub(super) fn given(topics: &[(&str, i32)]) -> Given {
+    Given(topics.iter().map(|(name, size)| (Arc::from(*name), *size)).collect())
+}
+
+pub(super) fn parts(topic: &str, indexes: impl IntoIterator<Item = i32>) -> Partitions {
+    indexes.into_iter().map(|index| TopicPartition::new(topic, index)).collect()
+}
+
+/// What a consumer says of itself: version 1 of `ConsumerProtocolSubscription`. An assignment is written like what it owns.
+pub(crate) fn subscription(topics: &[&str], owned: &Partitions) -> Bytes {
+    let mut bytes = Vec::new();
+    bytes.put_i16(1);
+    bytes.put_i32(topics.len() as i32);
+    for topic in topics {
+        bytes.put_i16(topic.len() as i16);
+        bytes.put_slice(topic.as_bytes());
+    }
+    bytes.put_i32(-1);
+    let assigned = assignment(1, owned);
+    bytes.put_slice(&assigned[2..assigned.len() - 4]);
+    bytes.into()
+}
 
 const MEMBERS_MAX: usize = 10;
 
@@ -74,12 +118,12 @@ fn joined(answers: &mut Answers<usize>) -> Vec<(usize, Joined)> {
 /// Two members in generation 2, led by the first.
 fn stable_pair(groups: &mut Coordinator<usize>) {
     let mut answers = Vec::new();
-    groups.join(text("g"), join_of("", "a"), 0, 1, &mut answers);
+    groups.join(&text("g"), join_of("", "a"), &Given::default(), 0, 1, &mut answers);
     assert_eq!(joined(&mut answers)[0].1.generation, 1);
-    groups.join(text("g"), join_of("", "b"), 0, 2, &mut answers);
+    groups.join(&text("g"), join_of("", "b"), &Given::default(), 0, 2, &mut answers);
     assert!(answers.is_empty(), "the second member waits for the first");
     assert_eq!(groups.heartbeat(&text("g"), &identity("a", 1), 1), Err(ResponseError::RebalanceInProgress));
-    groups.join(text("g"), join_of("a", "x"), 2, 3, &mut answers);
+    groups.join(&text("g"), join_of("a", "x"), &Given::default(), 2, 3, &mut answers);
     let both = joined(&mut answers);
     assert_eq!(both.len(), 2);
     assert!(both.iter().all(|(_, joined)| joined.generation == 2 && &*joined.leader == "a"));
@@ -116,7 +160,7 @@ fn a_silent_member_is_taken_for_dead_and_its_share_is_handed_out_again() {
     groups.tick(1_500, &mut answers);
     assert_eq!(groups.heartbeat(&text("g"), &identity("b", 2), 1_501), Err(ResponseError::UnknownMemberId));
     assert_eq!(groups.heartbeat(&text("g"), &identity("a", 2), 1_501), Err(ResponseError::RebalanceInProgress));
-    groups.join(text("g"), join_of("a", "x"), 1_502, 9, &mut answers);
+    groups.join(&text("g"), join_of("a", "x"), &Given::default(), 1_502, 9, &mut answers);
     let alone = joined(&mut answers);
     assert_eq!((alone[0].1.generation, alone[0].1.members.len()), (3, 1));
 }
@@ -139,8 +183,8 @@ fn who_waited_for_its_assignment_when_a_rebalance_began_has_a_session_to_join_ag
     let mut groups = coordinator();
     stable_pair(&mut groups);
     let mut answers = Vec::new();
-    groups.join(text("g"), join_of("a", "x"), 100, 6, &mut answers);
-    groups.join(text("g"), join_of("b", "x"), 100, 7, &mut answers);
+    groups.join(&text("g"), join_of("a", "x"), &Given::default(), 100, 6, &mut answers);
+    groups.join(&text("g"), join_of("b", "x"), &Given::default(), 100, 7, &mut answers);
     groups.sync(&text("g"), &identity("b", 3), Sync::default(), 100, 8, &mut answers);
     for now_ms in (600..=2_600).step_by(500) {
         groups.heartbeat(&text("g"), &identity("a", 3), now_ms).unwrap();
@@ -156,12 +200,12 @@ fn who_departs_while_it_waits_does_not_prolong_those_that_departed_before() {
     let mut groups = coordinator_with(16 << 20);
     let (group, mut answers) = (text("g"), Vec::new());
     let here = Rc::new(Cell::new(false));
-    groups.join(group.clone(), join_of("", "a"), 0, Rc::clone(&here), &mut answers);
+    groups.join(&group, join_of("", "a"), &Given::default(), 0, Rc::clone(&here), &mut answers);
     let mut members = Vec::new();
     // "a" is alive, but does not join; one after the other joins and goes.
     for (number, now_ms) in (0..3_000).step_by(300).enumerate() {
         let gone = Rc::new(Cell::new(false));
-        groups.join(group.clone(), join_of("", &format!("m{number}")), now_ms, Rc::clone(&gone), &mut answers);
+        groups.join(&group, join_of("", &format!("m{number}")), &Given::default(), now_ms, Rc::clone(&gone), &mut answers);
         let _ = groups.heartbeat(&group, &identity("a", 1), now_ms);
         groups.tick(now_ms, &mut answers);
         gone.set(true);
@@ -177,7 +221,7 @@ fn who_does_not_join_in_time_is_left_out() {
     let mut groups = coordinator();
     stable_pair(&mut groups);
     let mut answers = Vec::new();
-    groups.join(text("g"), join_of("", "c"), 10, 9, &mut answers);
+    groups.join(&text("g"), join_of("", "c"), &Given::default(), 10, 9, &mut answers);
     // "a" and "b" live, but do not join.
     for now_ms in (500..6_000).step_by(500) {
         let _ = groups.heartbeat(&text("g"), &identity("a", 2), now_ms);
@@ -192,10 +236,10 @@ fn who_does_not_join_in_time_is_left_out() {
 fn a_new_member_must_come_again_with_its_id() {
     let mut groups = coordinator();
     let mut answers = Vec::new();
-    groups.join(text("g"), Join { needs_known_id: true, ..join_of("", "a") }, 0, 1, &mut answers);
+    groups.join(&text("g"), Join { needs_known_id: true, ..join_of("", "a") }, &Given::default(), 0, 1, &mut answers);
     let told = joined(&mut answers);
     assert_eq!((told[0].1.error_code, &*told[0].1.member_id), (ResponseError::MemberIdRequired.code(), "a"));
-    groups.join(text("g"), Join { needs_known_id: true, ..join_of("a", "x") }, 1, 2, &mut answers);
+    groups.join(&text("g"), Join { needs_known_id: true, ..join_of("a", "x") }, &Given::default(), 1, 2, &mut answers);
     assert_eq!((joined(&mut answers)[0].1.error_code, groups.groups().count()), (0, 1));
 }
 
@@ -204,11 +248,11 @@ fn an_instance_that_restarts_keeps_its_share_without_a_rebalance() {
     let mut groups = coordinator();
     let mut answers = Vec::new();
     let instance = Some(text("i"));
-    groups.join(text("g"), Join { instance: instance.clone(), ..join_of("", "a") }, 0, 1, &mut answers);
+    groups.join(&text("g"), Join { instance: instance.clone(), ..join_of("", "a") }, &Given::default(), 0, 1, &mut answers);
     let assignments = vec![(text("a"), Bytes::from_static(b"all"))];
     groups.sync(&text("g"), &identity("a", 1), Sync { assignments, ..Sync::default() }, 0, 2, &mut answers);
     answers.clear();
-    groups.join(text("g"), Join { instance: instance.clone(), ..join_of("", "b") }, 1, 3, &mut answers);
+    groups.join(&text("g"), Join { instance: instance.clone(), ..join_of("", "b") }, &Given::default(), 1, 3, &mut answers);
     let back = joined(&mut answers);
     assert_eq!((back[0].1.generation, &*back[0].1.member_id, back[0].1.skip_assignment), (1, "b", true));
     let fenced = Identity { instance, ..identity("a", 1) };
@@ -255,7 +299,7 @@ proptest! {
                     open.insert(waiter);
                     owner.push(client);
                     let join = join_of(&known[client].0, &format!("{client}-{waiter}"));
-                    groups.join(text("g"), join, now_ms, waiter, &mut answers);
+                    groups.join(&text("g"), join, &Given::default(), now_ms, waiter, &mut answers);
                     waiter += 1;
                 }
                 Step::Sync(client) => {

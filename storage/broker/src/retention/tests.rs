@@ -1,4 +1,4 @@
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
 use millstream_log::{
     ENGINE_PREFIX, EmbeddedLog, GroupOffset, LogOptions, Memory, TopicPartition, TopicSpec, WriteBatch,
@@ -7,6 +7,8 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::BrokerOptions;
+use crate::group::consumer::Partitions;
+use crate::group::tests::{Given, subscription};
 use crate::group::{Answer, Identity, Join, Joined, Sync};
 
 const MINUTE_MS: i64 = 60_000;
@@ -42,17 +44,6 @@ fn topics_after(disk: &Memory, broker: &Broker, ms: i64, group: &str) -> Vec<Str
     topics
 }
 
-/// What a consumer says of itself: version 0, its topics, and nothing else.
-fn subscription(topic: &str) -> Bytes {
-    let mut metadata = BytesMut::new();
-    metadata.put_i16(0);
-    metadata.put_i32(1);
-    metadata.put_i16(topic.len() as i16);
-    metadata.put_slice(topic.as_bytes());
-    metadata.put_i32(-1);
-    metadata.freeze()
-}
-
 fn joining(topic: &str) -> Join {
     Join {
         member_id: StrBytes::default(),
@@ -63,7 +54,7 @@ fn joining(topic: &str) -> Join {
         session_timeout_ms: 1_800_000,
         rebalance_timeout_ms: 5_000,
         protocol_type: text("consumer"),
-        protocols: vec![(text("range"), subscription(topic))],
+        protocols: vec![(text("range"), subscription(&[topic], &Partitions::new()))],
         needs_known_id: false,
         can_skip_assignment: true,
     }
@@ -73,7 +64,7 @@ fn joining(topic: &str) -> Join {
 fn join(broker: &Broker, topic: &str) -> Identity {
     let now_ms = broker.log.now_ms();
     let (waiter, mut answer) = oneshot::channel();
-    broker.groups.change(|groups, answers| groups.join(text(GROUP), joining(topic), now_ms, waiter, answers));
+    broker.groups.change(|groups, answers| groups.join(&text(GROUP), joining(topic), &Given::default(), now_ms, waiter, answers));
     let Ok(Answer::Joined(Joined { error_code: 0, generation, member_id, .. })) = answer.try_recv() else { panic!() };
     let identity = Identity { member_id, generation, instance: None };
     let (waiter, mut answer) = oneshot::channel();

@@ -1,7 +1,8 @@
 //! The script: which steps there are, and how often each comes.
 
 use crate::steps::{
-    administration, configs, consumer_groups, groups, offsets, rebalances, records, security, topics, transactions,
+    administration, configs, consumer_groups, groups, migrations, offsets, rebalances, records, security, topics,
+    transactions,
 };
 use crate::world::World;
 
@@ -33,10 +34,16 @@ const STEPS: &[(u64, Step)] = &[
     (6, offsets::commit),
     (6, offsets::fetch),
     (2, offsets::delete),
-    (6, consumer_groups::heartbeat),
-    (2, consumer_groups::describe),
-    (4, consumer_groups::commit),
-    (2, consumer_groups::fetch_offsets),
+    (12, consumer_groups::heartbeat),
+    (4, consumer_groups::describe),
+    (6, consumer_groups::commit),
+    (4, consumer_groups::fetch_offsets),
+    (5, migrations::join),
+    (5, migrations::sync),
+    (4, migrations::heartbeat),
+    (2, migrations::leave),
+    (3, migrations::commit),
+    (1, migrations::static_member),
     (3, transactions::init),
     (6, transactions::add_partitions),
     (8, transactions::produce),

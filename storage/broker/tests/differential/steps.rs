@@ -4,6 +4,7 @@ pub(crate) mod administration;
 pub(crate) mod configs;
 pub(crate) mod consumer_groups;
 pub(crate) mod groups;
+pub(crate) mod migrations;
 pub(crate) mod offsets;
 pub(crate) mod rebalances;
 pub(crate) mod records;

@@ -35,6 +35,16 @@ impl Heartbeat {
     }
 }
 
+/// What is new of a member.
+pub(super) struct News<'a> {
+    /// It wants other topics than before.
+    pub(super) subscribes_anew: bool,
+    /// What it says of itself takes another amount of memory than before.
+    pub(super) says_more: bool,
+    /// What it says it owns, if it says so.
+    pub(super) owned: Option<&'a Partitions>,
+}
+
 /// What a member is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Beat {
@@ -54,23 +64,46 @@ impl ConsumerGroup {
         now_ms: i64,
     ) -> Result<Beat, Refusal> {
         let id = &beat.member_id;
-        if self.members.len() >= limits.members_max && !self.members.contains_key(id) {
-            let message =
-                format!("The consumer group has reached its maximum capacity of {} members.", self.members.len());
-            return refuse(ResponseError::GroupMaxSizeReached, message);
-        }
+        self.check_room(id, limits)?;
         let mut member = self.admit(beat)?;
         let assigned_before = member.assigned.clone();
-        let is_new = self.epoch == 0 || !self.members.contains_key(id);
         let said_before = member.said_bytes();
         let subscribes_anew = member.update(beat, self.matcher(beat.expression.as_deref()))?;
         let says_more = member.said_bytes() != said_before;
         member.session_deadline_ms = now_ms.saturating_add(limits.session_timeout_ms.into());
-        let has_merged = self.take_place(beat, member);
+        let news = News { subscribes_anew, says_more, owned: beat.owned.as_ref() };
+        let member = self.settle(id, member, &news, topics, limits, now_ms)?;
+        let is_told = beat.is_full() || member.assigned != assigned_before;
+        Ok(Beat { member_id: id.clone(), epoch: member.epoch, assignment: is_told.then(|| member.assigned.clone()) })
+    }
+
+    /// Whether there is a place for a member of this id.
+    pub(super) fn check_room(&self, id: &StrBytes, limits: &ConsumerLimits) -> Result<(), Refusal> {
+        if self.members.len() < limits.members_max || self.members.contains_key(id) {
+            return Ok(());
+        }
+        let message = format!("The consumer group has reached its maximum capacity of {} members.", self.members.len());
+        refuse(ResponseError::GroupMaxSizeReached, message)
+    }
+
+    /// Puts a member where it belongs, as it is after its request, makes a target for everybody if something has changed,
+    /// and lets the member take its next step.
+    pub(super) fn settle(
+        &mut self,
+        id: &StrBytes,
+        member: ConsumerMember,
+        news: &News<'_>,
+        topics: &dyn Topics,
+        limits: &ConsumerLimits,
+        now_ms: i64,
+    ) -> Result<&ConsumerMember, Refusal> {
+        let is_new = self.epoch == 0 || !self.members.contains_key(id);
+        let has_merged = self.take_place(id, member);
         self.touch(now_ms);
-        let has_changed = self.refresh(topics, is_new || subscribes_anew || has_merged, now_ms) || has_merged;
+        let is_due = is_new || news.subscribes_anew || has_merged;
+        let has_changed = self.refresh(topics, is_due, now_ms) || has_merged;
         // Another expression of the same length is another one to keep.
-        if (is_new || says_more || subscribes_anew || has_changed) && !self.take_memory(limits) {
+        if (is_due || news.says_more || has_changed) && !self.take_memory(limits) {
             self.remove(id);
             self.give_back(limits);
             return refuse(
@@ -84,10 +117,8 @@ impl ConsumerGroup {
         if self.epoch > self.assignment_epoch {
             self.assign();
         }
-        self.reconcile(id, beat.owned.as_ref(), now_ms);
-        let Some(member) = self.members.get(id) else { return refuse(ResponseError::UnknownMemberId, "it has gone") };
-        let is_told = beat.is_full() || member.assigned != assigned_before;
-        Ok(Beat { member_id: id.clone(), epoch: member.epoch, assignment: is_told.then(|| member.assigned.clone()) })
+        self.reconcile(id, news.owned, now_ms);
+        self.members.get(id).map_or_else(|| refuse(ResponseError::UnknownMemberId, unknown(id)), Ok)
     }
 
     /// The member as it was until now, or as a new one.
@@ -109,7 +140,9 @@ impl ConsumerGroup {
             };
         };
         let Some(member) = self.members.get(id) else { return Ok(ConsumerMember::default()) };
-        if joins && *id != beat.member_id && member.epoch != LEAVE_FOR_A_WHILE_EPOCH {
+        // By the classic protocol a static member does not say that it goes.
+        let is_left = member.epoch == LEAVE_FOR_A_WHILE_EPOCH || member.is_classic();
+        if joins && *id != beat.member_id && !is_left {
             let message = format!(
                 "Static member {} with instance id {} was fenced because the instance is still used by the member {}.",
                 &*beat.member_id, &**instance, &**id
@@ -124,9 +157,8 @@ impl ConsumerGroup {
 
     /// Puts the member where it belongs; one that comes back takes the place of its earlier self, with what that owned.
     /// True if by that two members have become one.
-    fn take_place(&mut self, beat: &Heartbeat, member: ConsumerMember) -> bool {
-        let id = &beat.member_id;
-        let earlier = beat.instance.as_ref().and_then(|instance| self.instances.insert(instance.clone(), id.clone()));
+    fn take_place(&mut self, id: &StrBytes, member: ConsumerMember) -> bool {
+        let earlier = member.instance.as_ref().and_then(|instance| self.instances.insert(instance.clone(), id.clone()));
         let returns = earlier.is_some_and(|earlier| earlier != *id && self.members.remove(&earlier).is_some());
         let before = self.members.remove(id);
         if let Some(before) = &before {
@@ -215,6 +247,7 @@ impl ConsumerMember {
         self.assignor = beat.assignor.clone().or(self.assignor.take());
         self.rebalance_timeout_ms = beat.rebalance_timeout_ms.unwrap_or(self.rebalance_timeout_ms);
         (self.client_id, self.client_host) = (beat.client_id.clone(), beat.client_host.clone());
+        self.classic = None;
         Ok(subscribes_anew)
     }
 }

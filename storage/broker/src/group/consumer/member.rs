@@ -4,6 +4,7 @@ use kafka_protocol::protocol::StrBytes;
 use millstream_log::TopicPartition;
 
 use super::Partitions;
+use super::classic::ClassicTerms;
 use super::subscription::Subscription;
 
 /// Where a member stands on its way to its target.
@@ -43,6 +44,8 @@ pub(crate) struct ConsumerMember {
     pub(super) session_deadline_ms: i64,
     /// Until then it must have given up what it is to give up, in ms.
     pub(super) revocation_deadline_ms: Option<i64>,
+    /// Of a member that speaks the classic protocol.
+    pub(super) classic: Option<ClassicTerms>,
 }
 
 impl ConsumerMember {
@@ -61,6 +64,13 @@ impl ConsumerMember {
     }
 
     pub(super) fn deadline_ms(&self) -> i64 {
-        self.session_deadline_ms.min(self.revocation_deadline_ms.unwrap_or(i64::MAX))
+        let of_classic = self.classic.as_ref().map(ClassicTerms::deadline_ms);
+        let others = [self.revocation_deadline_ms, of_classic].into_iter().flatten();
+        others.fold(self.session_deadline_ms, i64::min)
+    }
+
+    /// Whether it speaks the classic protocol.
+    pub(crate) fn is_classic(&self) -> bool {
+        self.classic.is_some()
     }
 }

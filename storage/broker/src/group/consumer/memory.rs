@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, subscription};
 
-/// What a group, a member, a name in a set and a partition take beside what is counted by its length, with room to
+/// What a group, a member, a name in a set, a protocol and a partition take beside what is counted by its length, with room to
 /// spare. A partition is in its member's target, in what it owns or is to give up, and in what the group knows to have an
 /// owner.
 const GROUP_BYTES: usize = 1_024;
 const MEMBER_BYTES: usize = 1_024;
 const NAME_BYTES: usize = 64;
+const PROTOCOL_BYTES: usize = 64;
 const PARTITION_BYTES: usize = 256;
 
 impl ConsumerMember {
@@ -19,7 +20,9 @@ impl ConsumerMember {
         let texts = [&self.instance, &self.rack, &self.assignor].into_iter().flatten().map(|text| text.len());
         let names = self.subscription.names.iter().map(|name| name.len() + NAME_BYTES);
         let client = self.client_id.len() + self.client_host.len() + self.subscription.expression.len();
-        2 * texts.sum::<usize>() + names.sum::<usize>() + client
+        let protocols = self.classic.iter().flat_map(|terms| &terms.protocols);
+        let protocols = protocols.map(|(name, said)| PROTOCOL_BYTES + name.len() + said.len());
+        2 * texts.sum::<usize>() + names.sum::<usize>() + client + protocols.sum::<usize>()
     }
 }
 

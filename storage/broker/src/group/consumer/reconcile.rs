@@ -15,7 +15,9 @@ impl ConsumerGroup {
         let held: Vec<_> = member.held().cloned().collect();
         if member.step(self.assignment_epoch, owned, &self.owned_since) {
             let until = now_ms.saturating_add(member.rebalance_timeout_ms.max(0).into());
-            member.revocation_deadline_ms = (member.state == MemberState::Unrevoked).then_some(until);
+            // Who speaks the classic protocol has deadlines of its own.
+            let is_timed = member.state == MemberState::Unrevoked && !member.is_classic();
+            member.revocation_deadline_ms = is_timed.then_some(until);
             // Who begins anew has nothing from before.
             for partition in held.iter().filter(|partition| is_new || !member.holds(partition)) {
                 self.owned_since.remove(partition);

@@ -38,6 +38,11 @@ pub(crate) struct Subscription {
 }
 
 impl Subscription {
+    /// A subscription to these topics that has yet to be resolved.
+    pub(super) fn to(names: BTreeSet<Arc<str>>) -> Self {
+        Self { names, ..Self::default() }
+    }
+
     /// Reads an expression; an empty one takes back the one before.
     pub(super) fn set_expression(&mut self, expression: StrBytes, known: Option<Arc<Regex>>) -> Result<(), Refusal> {
         self.matcher = match known {
@@ -47,6 +52,13 @@ impl Subscription {
         };
         self.expression = expression;
         Ok(())
+    }
+
+    /// Takes these topics and no expression for what was before; true if that is a change.
+    pub(super) fn replace(&mut self, names: BTreeSet<Arc<str>>) -> bool {
+        let has_changed = self.names != names || !self.expression.is_empty();
+        *self = Self { resolved: std::mem::take(&mut self.resolved), ..Self::to(names) };
+        has_changed
     }
 
     /// What is the same for members that have the same compiled expression.

@@ -1,32 +1,11 @@
 mod model;
 
 use super::*;
+use crate::group::tests::{Given, given, parts};
 use crate::text::text;
-
-/// Topics of a test.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Given(pub(super) BTreeMap<Arc<str>, i32>);
-
-impl Topics for Given {
-    fn partitions(&self, topic: &str) -> Option<i32> {
-        self.0.get(topic).copied()
-    }
-
-    fn names(&self) -> Vec<Arc<str>> {
-        self.0.keys().cloned().collect()
-    }
-}
 
 pub(super) fn limits() -> ConsumerLimits {
     ConsumerLimits { session_timeout_ms: 10_000, members_max: 4, memory: Budget::new(16 << 20) }
-}
-
-fn given(topics: &[(&str, i32)]) -> Given {
-    Given(topics.iter().map(|(name, size)| (Arc::from(*name), *size)).collect())
-}
-
-fn parts(topic: &str, indexes: impl IntoIterator<Item = i32>) -> Partitions {
-    indexes.into_iter().map(|index| TopicPartition::new(topic, index)).collect()
 }
 
 fn joining(id: &str, topics: &[&str]) -> Heartbeat {

@@ -6,7 +6,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Coordinator, GROUPS_BYTES_MIN};
-use crate::group::Waits;
+use crate::group::{Answers, Join, Joined, Waits};
 use crate::group::consumer::{
     Beat, ConsumerGroup, ConsumerLimits, Heartbeat, JOIN_EPOCH, LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, Refusal, Topics,
     refuse,
@@ -25,40 +25,26 @@ impl ConsumerGroups {
         Self { by_name: HashMap::new(), limits }
     }
 
-    /// A member, named by its id or its instance, is taken out by a `LeaveGroup`, as tools send it.
-    pub(super) fn take_out(
-        &mut self,
-        group: &StrBytes,
-        member_id: &StrBytes,
-        instance: Option<&StrBytes>,
-    ) -> Result<(), ResponseError> {
-        let group = self.by_name.get_mut(group).ok_or(ResponseError::UnknownMemberId)?;
-        let named = instance.filter(|_| member_id.is_empty()).and_then(|instance| group.member_of_instance(instance));
-        let left = group.leave(named.as_ref().unwrap_or(member_id), instance, false).map_err(|(error, _)| error);
-        group.give_back(&self.limits);
-        left
+    /// Does what is due by the clock. Returned are the groups from which members were taken out, and the epochs before.
+    pub(super) fn tick(&mut self, now_ms: i64) -> Vec<(StrBytes, i32)> {
+        let mut smaller = Vec::new();
+        for (name, group) in &mut self.by_name {
+            let epoch = group.epoch;
+            if group.tick(&self.limits, now_ms) {
+                smaller.push((name.clone(), epoch));
+            }
+        }
+        self.by_name.retain(|_, group| !group.is_over(now_ms));
+        smaller
     }
 
-    pub(super) fn tick(&mut self, now_ms: i64) {
-        self.by_name.values_mut().for_each(|group| group.tick(&self.limits, now_ms));
-        self.by_name.retain(|_, group| !group.is_over(now_ms));
+    pub(super) fn has_members(&self, group: &StrBytes) -> bool {
+        self.by_name.get(group).is_some_and(|group| !group.members.is_empty())
     }
 
     /// Forgets all groups without members but this one.
     pub(super) fn forget_unused(&mut self, except: &StrBytes) {
         self.by_name.retain(|name, group| name == except || !group.members.is_empty());
-    }
-
-    /// Makes way for a classic group of this name, unless members are in it.
-    pub(super) fn yield_to_classic(&mut self, group: &StrBytes) -> Result<(), ResponseError> {
-        match self.by_name.get(group) {
-            Some(known) if !known.members.is_empty() => Err(ResponseError::InconsistentGroupProtocol),
-            Some(_) => {
-                self.by_name.remove(group);
-                Ok(())
-            }
-            None => Ok(()),
-        }
     }
 }
 
@@ -70,19 +56,20 @@ impl<W: Waits> Coordinator<W> {
         beat: &Heartbeat,
         topics: &dyn Topics,
         now_ms: i64,
+        answers: &mut Answers<W>,
     ) -> Result<Beat, Refusal> {
-        self.make_way_for_consumers(group)?;
         if beat.epoch == JOIN_EPOCH && !self.limits.members_memory.has(GROUPS_BYTES_MIN) {
             self.forget_unused(group);
         }
-        let consumers = &mut self.consumers;
         if [LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH].contains(&beat.epoch) {
             let for_a_while = beat.epoch == LEAVE_FOR_A_WHILE_EPOCH;
-            let known = consumers.by_name.get_mut(group).ok_or_else(|| not_found(group))?;
-            known.leave(&beat.member_id, beat.instance.as_ref(), for_a_while)?;
-            known.give_back(&consumers.limits);
+            self.leave_consumers(group, &beat.member_id, beat.instance.as_ref(), for_a_while, now_ms, answers)?;
             return Ok(Beat { member_id: beat.member_id.clone(), epoch: beat.epoch, assignment: None });
         }
+        if self.groups.contains_key(group) {
+            return self.upgrade(group, beat, topics, now_ms, answers);
+        }
+        let consumers = &mut self.consumers;
         if beat.epoch == JOIN_EPOCH && !consumers.by_name.contains_key(group) {
             let mut new = ConsumerGroup::named(group);
             let answer = new.heartbeat(beat, topics, &consumers.limits, now_ms)?;
@@ -96,21 +83,64 @@ impl<W: Waits> Coordinator<W> {
         }
     }
 
-    /// A classic group that nobody is in makes way. One with members does not: they cannot move while they are members.
-    fn make_way_for_consumers(&mut self, group: &StrBytes) -> Result<(), Refusal> {
-        match self.groups.get(group) {
-            Some(classic) if !classic.is_unused() => {
-                let message = format!(
-                    "Cannot upgrade classic group {} to consumer group because online upgrade is disabled.",
-                    &**group
-                );
-                refuse(ResponseError::GroupIdNotFound, message)
+    /// A member, named by its id and perhaps its instance, goes.
+    pub(super) fn leave_consumers(
+        &mut self,
+        name: &StrBytes,
+        member_id: &StrBytes,
+        instance: Option<&StrBytes>,
+        for_a_while: bool,
+        now_ms: i64,
+        answers: &mut Answers<W>,
+    ) -> Result<(), Refusal> {
+        let group = self.consumers.by_name.get_mut(name).ok_or_else(|| not_found(name))?;
+        let generation = group.epoch;
+        group.leave(member_id, instance, for_a_while)?;
+        group.give_back(&self.consumers.limits);
+        if !for_a_while {
+            self.downgrade(name, generation, now_ms, answers);
+        }
+        Ok(())
+    }
+
+    /// A member, named by its id or its instance, is taken out by a `LeaveGroup`.
+    pub(super) fn take_out(
+        &mut self,
+        name: &StrBytes,
+        member_id: &StrBytes,
+        instance: Option<&StrBytes>,
+        now_ms: i64,
+        answers: &mut Answers<W>,
+    ) -> Result<(), ResponseError> {
+        let group = self.consumers.by_name.get(name).ok_or(ResponseError::UnknownMemberId)?;
+        let named = instance.filter(|_| member_id.is_empty()).and_then(|instance| group.member_of_instance(instance));
+        let member_id = named.as_ref().unwrap_or(member_id);
+        self.leave_consumers(name, member_id, instance, false, now_ms, answers).map_err(|(error, _)| error)
+    }
+
+    /// A member joins by the classic protocol a consumer group that others are in.
+    pub(super) fn join_consumers(
+        &mut self,
+        name: &StrBytes,
+        join: &Join,
+        topics: &dyn Topics,
+        now_ms: i64,
+        answers: &mut Answers<W>,
+    ) -> Joined {
+        let Some(group) = self.consumers.by_name.get_mut(name) else {
+            return Joined::failed(ResponseError::UnknownMemberId.code(), join.member_id.clone());
+        };
+        match group.join(join, topics, &self.consumers.limits, now_ms) {
+            Ok(joined) => {
+                let generation = group.epoch;
+                self.downgrade(name, generation, now_ms, answers);
+                joined
             }
-            Some(_) => {
-                self.groups.remove(group);
-                Ok(())
+            Err(error) => {
+                let is_new = error == ResponseError::MemberIdRequired;
+                // As in Kafka, who is refused here does not hear its id again.
+                Joined::failed(error.code(), if is_new { join.new_id.clone() } else { StrBytes::default() })
             }
-            None => Ok(()),
         }
     }
 

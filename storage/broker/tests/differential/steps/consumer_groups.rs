@@ -14,7 +14,13 @@ use crate::world::World;
 
 fn any_consumer_group(world: &mut World) -> String {
     let number = world.below(2);
-    format!("{}n{number}", world.prefix)
+    if world.chance(50) { any_moving_group(world) } else { format!("{}n{number}", world.prefix) }
+}
+
+/// One that a member by the classic protocol may be in.
+pub(super) fn any_moving_group(world: &mut World) -> String {
+    let number = world.below(2);
+    format!("{}m{number}", world.prefix)
 }
 
 /// Topics that are not deleted: who comes back under the same name is the same topic here, but not in Kafka.
@@ -26,7 +32,7 @@ pub(crate) fn create_topics(world: &mut World) {
 }
 
 /// The last one does not exist.
-fn lasting_topic(world: &World, number: u64) -> String {
+pub(super) fn lasting_topic(world: &World, number: u64) -> String {
     format!("{}u{number}", world.prefix)
 }
 

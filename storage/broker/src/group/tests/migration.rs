@@ -1,0 +1,268 @@
+//! Groups whose members move from one protocol to the other, one after another.
+
+mod model;
+
+use super::*;
+use crate::group::consumer::{Beat, Heartbeat, JOIN_EPOCH, LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, Refusal};
+use crate::group::consumer_protocol::{ConsumerAssignment, assignment};
+
+/// A group under a clock that the test moves.
+struct Run {
+    groups: Coordinator<usize>,
+    topics: Given,
+    now_ms: i64,
+}
+
+impl Run {
+    fn new(topics: &[(&str, i32)]) -> Self {
+        Self { groups: coordinator(), topics: given(topics), now_ms: 0 }
+    }
+
+    fn join_as(&mut self, join: Join) -> Joined {
+        let mut answers = Vec::new();
+        self.groups.join(&text("g"), join, &self.topics, self.now_ms, 0, &mut answers);
+        let answered = answers.into_iter().find(|(waiter, _)| *waiter == 0);
+        match answered {
+            Some((_, Answer::Joined(joined))) => joined,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn join(&mut self, id: &str, new_id: &str, owned: &Partitions) -> Joined {
+        self.join_as(classic(id, new_id, owned))
+    }
+
+    fn sync(&mut self, id: &str, generation: i32, assignments: Vec<(StrBytes, Bytes)>) -> Result<Partitions, i16> {
+        let mut answers = Vec::new();
+        let sync = Sync { assignments, ..Sync::default() };
+        self.groups.sync(&text("g"), &identity(id, generation), sync, self.now_ms, 0, &mut answers);
+        match answers.pop() {
+            Some((0, Answer::Synced(synced))) if synced.error_code == 0 => Ok(assigned(&synced)),
+            Some((0, Answer::Synced(synced))) => Err(synced.error_code),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn heartbeat(&mut self, id: &str, generation: i32) -> Result<(), ResponseError> {
+        self.groups.heartbeat(&text("g"), &identity(id, generation), self.now_ms)
+    }
+
+    fn beat(&mut self, beat: &Heartbeat) -> Result<Beat, Refusal> {
+        self.groups.consumer_heartbeat(&text("g"), beat, &self.topics, self.now_ms, &mut Vec::new())
+    }
+
+    fn is_classic(&self) -> bool {
+        assert!(self.groups.group(&text("g")).is_none() || self.groups.consumer_group(&text("g")).is_none());
+        self.groups.group(&text("g")).is_some()
+    }
+
+    /// A classic member "a" that reads all of `t`, which has so many partitions.
+    fn alone(partitions: i32) -> Self {
+        let mut run = Self::new(&[("t", partitions)]);
+        let joined = run.join("", "a", &Partitions::new());
+        let all = vec![(text("a"), assignment(1, &parts("t", 0..partitions)))];
+        assert_eq!(run.sync("a", joined.generation, all), Ok(parts("t", 0..partitions)));
+        run
+    }
+}
+
+fn classic(id: &str, new_id: &str, owned: &Partitions) -> Join {
+    let protocols = ["cooperative-sticky", "range"].map(|name| (text(name), subscription(&["t"], owned)));
+    Join { protocols: protocols.into(), ..join_of(id, new_id) }
+}
+
+fn assigned(synced: &Synced) -> Partitions {
+    ConsumerAssignment::read(&synced.assignment, |_| true).unwrap().partitions
+}
+
+fn newer(id: &str, epoch: i32, owned: Option<Partitions>) -> Heartbeat {
+    let joins = epoch == JOIN_EPOCH;
+    Heartbeat {
+        member_id: text(id),
+        epoch,
+        rebalance_timeout_ms: joins.then_some(5_000),
+        topic_names: joins.then(|| vec![Arc::from("t")]),
+        owned: if joins { Some(Partitions::new()) } else { owned },
+        ..Heartbeat::default()
+    }
+}
+
+const REBALANCE: i16 = 27;
+
+#[test]
+fn a_group_moves_over_with_its_members_and_back() {
+    let mut run = Run::alone(4);
+    let first = run.beat(&newer("c", JOIN_EPOCH, None)).unwrap();
+    assert!(!run.is_classic());
+    assert_eq!((first.epoch, first.assignment), (2, Some(Partitions::new())), "all is still the classic member's");
+    // It hears of that, and joins again with what it owns.
+    assert_eq!(run.heartbeat("a", 1), Err(ResponseError::RebalanceInProgress));
+    let joined = run.join("a", "x", &parts("t", 0..4));
+    assert_eq!((joined.error_code, joined.generation, &*joined.leader), (0, 1, ""), "it has yet to give something up");
+    assert_eq!(joined.protocol.as_deref(), Some("cooperative-sticky"));
+    let kept = run.sync("a", 1, Vec::new()).unwrap();
+    assert_eq!(kept.len(), 2);
+    assert_eq!(run.heartbeat("a", 1), Err(ResponseError::RebalanceInProgress));
+    assert_eq!(run.join("a", "x", &kept).generation, 2);
+    assert_eq!(run.sync("a", 2, Vec::new()), Ok(kept.clone()));
+    assert_eq!(run.heartbeat("a", 2), Ok(()));
+    let told = run.beat(&newer("c", 2, None)).unwrap();
+    let rest: Partitions = parts("t", 0..4).difference(&kept).cloned().collect();
+    assert_eq!((told.epoch, told.assignment), (2, Some(rest)));
+    // Commits are by the generation, which is the epoch.
+    let commit = |run: &mut Run, generation| run.groups.check_commit(&text("g"), &identity("a", generation), [], 0);
+    assert_eq!(commit(&mut run, 2), Ok(()));
+    assert_eq!(commit(&mut run, 1), Err(ResponseError::IllegalGeneration));
+
+    run.beat(&newer("c", LEAVE_EPOCH, None)).unwrap();
+    assert!(run.is_classic());
+    assert_eq!(run.heartbeat("a", 2), Err(ResponseError::RebalanceInProgress));
+    let joined = run.join("a", "x", &kept);
+    assert_eq!((joined.generation, &*joined.leader, joined.members.len()), (3, "a", 1));
+}
+
+#[test]
+fn who_revokes_all_before_it_joins_needs_no_second_time() {
+    let mut run = Run::alone(4);
+    run.beat(&newer("c", JOIN_EPOCH, None)).unwrap();
+    let joined = run.join("a", "x", &Partitions::new());
+    assert_eq!(joined.generation, 2);
+    assert_eq!(run.sync("a", 2, Vec::new()).unwrap().len(), 2);
+    assert_eq!(run.beat(&newer("c", 2, None)).unwrap().assignment.unwrap().len(), 2);
+}
+
+#[test]
+fn who_waits_when_its_group_moves_over_is_told_to_join_again() {
+    let mut run = Run::alone(2);
+    let mut answers = Vec::new();
+    // "b" waits for "a" to join.
+    run.groups.join(&text("g"), classic("", "b", &Partitions::new()), &run.topics, 0, 7, &mut answers);
+    assert!(answers.is_empty());
+    run.groups.consumer_heartbeat(&text("g"), &newer("c", JOIN_EPOCH, None), &run.topics, 0, &mut answers).unwrap();
+    let told = joined(&mut answers);
+    assert_eq!((told[0].0, told[0].1.error_code, &*told[0].1.member_id), (7, REBALANCE, "b"));
+    assert_eq!(run.join("b", "x", &Partitions::new()).error_code, 0);
+    assert_eq!(run.groups.consumer_group(&text("g")).unwrap().members.len(), 3);
+}
+
+#[test]
+fn a_classic_member_joins_a_consumer_group() {
+    let mut run = Run::new(&[("t", 2)]);
+    run.beat(&newer("c", JOIN_EPOCH, None)).unwrap();
+    let needs_id = Join { needs_known_id: true, ..classic("", "a", &Partitions::new()) };
+    let told = run.join_as(needs_id);
+    assert_eq!((told.error_code, &*told.member_id), (ResponseError::MemberIdRequired.code(), "a"));
+    let joined = run.join("a", "x", &Partitions::new());
+    assert_eq!((joined.error_code, joined.generation), (0, 2));
+    assert_eq!(run.sync("a", 2, Vec::new()), Ok(Partitions::new()), "nothing is free yet");
+    assert_eq!(run.heartbeat("a", 2), Ok(()), "and it is not told to come before there is");
+    let kept = run.beat(&newer("c", 1, None)).unwrap().assignment.unwrap();
+    run.beat(&newer("c", 1, Some(kept))).unwrap();
+    assert_eq!(run.heartbeat("a", 2), Err(ResponseError::RebalanceInProgress));
+    assert_eq!(run.join("a", "x", &Partitions::new()).generation, 2);
+    assert_eq!(run.sync("a", 2, Vec::new()).unwrap().len(), 1);
+}
+
+#[test]
+fn what_is_not_a_classic_consumers_is_refused() {
+    let mut run = Run::new(&[("t", 2)]);
+    run.beat(&newer("c", JOIN_EPOCH, None)).unwrap();
+    let joins = || classic("", "a", &Partitions::new());
+    let inconsistent = ResponseError::InconsistentGroupProtocol.code();
+    assert_eq!(run.join_as(Join { protocol_type: text("connect"), ..joins() }).error_code, inconsistent);
+    assert_eq!(run.join_as(Join { protocols: Vec::new(), ..joins() }).error_code, inconsistent);
+    let malformed = vec![(text("range"), Bytes::from_static(b"?"))];
+    assert_eq!(run.join_as(Join { protocols: malformed, ..joins() }).error_code, inconsistent);
+    assert_eq!(run.join_as(joins()).error_code, 0);
+    let others = vec![(text("roundrobin"), subscription(&["t"], &Partitions::new()))];
+    assert_eq!(run.join_as(Join { protocols: others, ..classic("", "b", &Partitions::new()) }).error_code, inconsistent);
+    // Neither is a member by the newer protocol one by the classic one.
+    assert_eq!(run.heartbeat("c", 1), Err(ResponseError::UnknownMemberId));
+    assert_eq!(run.sync("c", 1, Vec::new()), Err(ResponseError::UnknownMemberId.code()));
+    assert_eq!(run.heartbeat("a", 7), Err(ResponseError::IllegalGeneration));
+    let sync = Sync { protocol: Some(text("range")), ..Sync::default() };
+    let mut answers = Vec::new();
+    run.groups.sync(&text("g"), &identity("a", 2), sync, 0, 0, &mut answers);
+    assert!(matches!(&answers[0].1, Answer::Synced(synced) if synced.error_code == inconsistent));
+}
+
+#[test]
+fn a_group_that_is_not_of_consumers_stays_what_it_is() {
+    let mut run = Run::new(&[("t", 2)]);
+    run.join_as(Join { protocol_type: text("connect"), ..classic("", "a", &Partitions::new()) });
+    let (code, message) = run.beat(&newer("c", JOIN_EPOCH, None)).unwrap_err();
+    assert_eq!(code, ResponseError::GroupIdNotFound);
+    assert!(message.contains("does not use the consumer embedded protocol"), "{message}");
+    assert!(run.is_classic());
+
+    let mut run = Run::alone(2);
+    let mut custom = assignment(1, &parts("t", 0..2)).to_vec();
+    custom.truncate(custom.len() - 4);
+    custom.extend_from_slice(&[0, 0, 0, 1, 42]);
+    let joined = run.join("a", "x", &Partitions::new());
+    run.sync("a", joined.generation, vec![(text("a"), custom.into())]).unwrap();
+    let (code, message) = run.beat(&newer("c", JOIN_EPOCH, None)).unwrap_err();
+    assert_eq!(code, ResponseError::GroupIdNotFound);
+    assert!(message.contains("custom assignor"), "{message}");
+    assert!(run.is_classic());
+    assert_eq!(run.heartbeat("a", joined.generation), Ok(()));
+}
+
+#[test]
+fn an_instance_keeps_its_part_when_it_comes_by_the_other_protocol() {
+    let mut run = Run::new(&[("t", 2)]);
+    let instance = Some(text("i"));
+    let newer = |id: &str, epoch| Heartbeat { instance: instance.clone(), ..newer(id, epoch, None) };
+    let joins = |id: &str, new_id: &str| Join { instance: instance.clone(), ..classic(id, new_id, &Partitions::new()) };
+    let joined = run.join_as(joins("", "a"));
+    let all = vec![(text("a"), assignment(1, &parts("t", 0..2)))];
+    run.sync("a", joined.generation, all).unwrap();
+    // A static member does not say that it goes, by the classic protocol.
+    let beat = run.beat(&newer("b", JOIN_EPOCH)).unwrap();
+    assert_eq!(beat.assignment, Some(parts("t", 0..2)));
+    assert!(!run.is_classic());
+    let fenced = Identity { instance: instance.clone(), ..identity("a", 1) };
+    assert_eq!(run.groups.heartbeat(&text("g"), &fenced, 0), Err(ResponseError::FencedInstanceId));
+    run.beat(&newer("b", LEAVE_FOR_A_WHILE_EPOCH)).unwrap();
+    // The last one by the newer protocol is replaced: all is shared out, and the group a classic one at once.
+    let back = run.join_as(joins("", "d"));
+    assert_eq!((back.error_code, back.generation), (0, beat.epoch));
+    assert!(run.is_classic());
+    assert_eq!(run.sync("d", back.generation, Vec::new()), Ok(parts("t", 0..2)));
+    assert_eq!(run.join_as(joins("a", "x")).error_code, ResponseError::FencedInstanceId.code());
+}
+
+#[test]
+fn a_classic_member_that_does_not_do_in_time_what_it_is_told_to_is_taken_out() {
+    // It is told to join again, lives, but does not join.
+    let mut run = Run::alone(2);
+    run.beat(&newer("c", JOIN_EPOCH, None)).unwrap();
+    for now_ms in (500..6_000).step_by(500) {
+        run.now_ms = now_ms;
+        let _ = run.heartbeat("a", 1);
+        run.beat(&newer("c", 2, None)).unwrap();
+        run.groups.tick(now_ms, &mut Vec::new());
+    }
+    assert_eq!(run.heartbeat("a", 1), Err(ResponseError::UnknownMemberId));
+    // One that has joined does not ask for its assignment.
+    run.join("", "b", &Partitions::new());
+    for now_ms in (6_000..12_000).step_by(500) {
+        run.now_ms = now_ms;
+        let _ = run.heartbeat("b", 4);
+        let _ = run.beat(&newer("c", JOIN_EPOCH, None));
+        run.groups.tick(now_ms, &mut Vec::new());
+    }
+    assert_eq!(run.heartbeat("b", 4), Err(ResponseError::UnknownMemberId));
+}
+
+#[test]
+fn the_memory_for_groups_bounds_members_of_both_protocols() {
+    let mut run = Run::new(&[("t", 2)]);
+    run.groups = coordinator_with(64 << 10);
+    run.beat(&newer("c", JOIN_EPOCH, None)).unwrap();
+    let large = vec![(text("range"), [subscription(&["t"], &Partitions::new()), vec![0; 128 << 10].into()].concat().into())];
+    let refused = run.join_as(Join { protocols: large, ..classic("", "a", &Partitions::new()) });
+    assert_eq!(refused.error_code, ResponseError::CoordinatorNotAvailable.code());
+    assert_eq!(run.groups.consumer_group(&text("g")).unwrap().members.len(), 1);
+    assert_eq!(run.join("", "b", &Partitions::new()).error_code, 0);
+}
