@@ -165,7 +165,14 @@ impl Partition {
 
     /// The first offset and the last stable one.
     pub(crate) fn offsets(&self) -> (i64, i64) {
-        (self.state().log_start_offset, self.last_stable_offset.load(Ordering::Acquire))
+        let start = self.state().log_start_offset;
+        (start, self.last_stable_from(start))
+    }
+
+    /// The last stable offset of a partition that begins there: of an open transaction that began before, the rest counts
+    /// for nothing until it ends, but readers cannot wait where there is nothing any more.
+    fn last_stable_from(&self, log_start_offset: i64) -> i64 {
+        self.last_stable_offset.load(Ordering::Acquire).max(log_start_offset)
     }
 
     /// What its segments hold.

@@ -21,7 +21,8 @@ pub struct TimedOffset {
 pub struct PartitionOffsets {
     /// The first offset that there is.
     pub log_start: i64,
-    /// Where readers of isolation `ReadCommitted` end: at the first open transaction, else at the high watermark.
+    /// Where readers of isolation `ReadCommitted` end: at the first open transaction, or where the log starts
+    /// if that is after it, else at the high watermark.
     pub last_stable: i64,
     /// The offset after the last durable record.
     pub high_watermark: i64,
@@ -29,20 +30,20 @@ pub struct PartitionOffsets {
 
 impl Partition {
     pub(crate) fn all_offsets(&self) -> PartitionOffsets {
-        let last_stable = self.last_stable_offset.load(Ordering::Acquire);
-        let high_watermark = self.high_watermark.load(Ordering::Acquire);
-        PartitionOffsets { log_start: self.state().log_start_offset, last_stable, high_watermark }
+        let (log_start, last_stable) = self.offsets();
+        PartitionOffsets { log_start, last_stable, high_watermark: self.high_watermark.load(Ordering::Acquire) }
     }
 
-    fn bounds(&self, isolation: Isolation) -> (i64, i64) {
+    /// Between what offsets readers find records, `None` where there are none: the log may start within a batch.
+    fn bounds(&self, isolation: Isolation) -> Option<(i64, i64)> {
         let offsets = self.all_offsets();
         let end = if isolation == Isolation::ReadCommitted { offsets.last_stable } else { offsets.high_watermark };
-        (offsets.log_start, end)
+        (offsets.log_start < end).then_some((offsets.log_start, end))
     }
 
     /// The first record of this time or later, `None` if all are older.
     pub(crate) fn offset_for_time(&self, timestamp_ms: i64, isolation: Isolation) -> Result<Option<TimedOffset>> {
-        let (start, end) = self.bounds(isolation);
+        let Some((start, end)) = self.bounds(isolation) else { return Ok(None) };
         for look in self.looks(|segment| segment.look_for_time(timestamp_ms)) {
             let worth = |header: &BatchHeader| header.max_timestamp_ms >= timestamp_ms;
             let found = find(&look, start, end, worth, |record_ms| record_ms >= timestamp_ms)?;
@@ -55,7 +56,7 @@ impl Partition {
 
     /// The first record of the greatest time, `None` if there is no record.
     pub(crate) fn offset_of_greatest_time(&self, isolation: Isolation) -> Result<Option<TimedOffset>> {
-        let (start, end) = self.bounds(isolation);
+        let Some((start, end)) = self.bounds(isolation) else { return Ok(None) };
         let mut greatest: Option<(i64, Look)> = None;
         // The markers of transactions have times, too, so a segment's own greatest time only says where to look.
         for look in self.looks(|segment| Some(segment.look_from_start())) {

@@ -36,10 +36,10 @@ proptest! {
             }
             log.append(&partition, batch.finish().unwrap()).unwrap();
         }
-        let start = start.min(stable.unwrap_or(all.len()));
+        let start = start.min(all.len());
         log.delete_records(&partition, start as i64).unwrap();
         let offsets = log.partition_offsets(&partition).unwrap();
-        let stable = stable.unwrap_or(all.len());
+        let stable = stable.unwrap_or(all.len()).max(start);
         prop_assert_eq!((offsets.log_start, offsets.last_stable), (start as i64, stable as i64));
         prop_assert_eq!(offsets.high_watermark, all.len() as i64);
         for (isolation, end) in [(Isolation::ReadUncommitted, all.len()), (Isolation::ReadCommitted, stable)] {
