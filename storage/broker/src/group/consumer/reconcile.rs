@@ -58,8 +58,10 @@ impl ConsumerMember {
         if !revoking.is_empty() && still_owns(&revoking) {
             self.assigned = kept;
             self.revoking = revoking;
-            self.state = MemberState::Unrevoked;
             self.previous_epoch = self.epoch;
+            // Who has given something up and is to give up more is one epoch further, if not at its target's.
+            self.epoch += i32::from(self.state == MemberState::Unrevoked);
+            self.state = MemberState::Unrevoked;
             return true;
         }
         // What it has just given up is free for others only after this step, and for itself too.

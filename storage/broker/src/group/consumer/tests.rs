@@ -84,7 +84,7 @@ fn who_is_to_give_something_up_keeps_the_rest_until_then_whatever_it_subscribes_
     let told = run.beat(&other_topics).unwrap();
     assert_eq!((told.epoch, told.assignment), (1, None));
     let told = run.beat(&alive("a", 1, Some(parts("t", 0..2)))).unwrap();
-    assert_eq!((told.epoch, told.assignment), (1, Some(Partitions::new())));
+    assert_eq!((told.epoch, told.assignment), (2, Some(Partitions::new())));
     let told = run.beat(&alive("a", 1, Some(Partitions::new()))).unwrap();
     assert_eq!((told.epoch, told.assignment), (3, Some(parts("u", 0..1))));
 }
