@@ -1,5 +1,5 @@
 // Members of consumer groups by the newer protocol (KIP-848, group.protocol=consumer), of Kafka's own client: they come,
-// go and come back, and each record is read once. Run as `java -cp … ConsumerGroups.java [HOST:PORT]`.
+// go and come back, also from the classic protocol and to it, and each record is read once. Run as `java -cp … ConsumerGroups.java [HOST:PORT]`.
 
 import java.time.Duration;
 import java.util.*;
@@ -9,6 +9,7 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.clients.consumer.*;
 import org.apache.kafka.clients.producer.*;
 import org.apache.kafka.common.*;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.serialization.*;
 
 public class ConsumerGroups {
@@ -50,6 +51,7 @@ public class ConsumerGroups {
         // Who takes a partition on that another one has not let go has broken the promise.
         final ConsumerRebalanceListener listener = new ConsumerRebalanceListener() {
             public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
+                commit();
                 owned.get(name).removeAll(partitions);
             }
 
@@ -62,18 +64,28 @@ public class ConsumerGroups {
             }
         };
 
+        KafkaConsumer<String, String> consumer;
+
+        // By the classic protocol nothing can be committed between the generations; then it is after the next poll.
+        void commit() {
+            try {
+                consumer.commitSync();
+            } catch (RebalanceInProgressException later) {
+                // It is.
+            }
+        }
+
         public void run() {
             owned.put(name, ConcurrentHashMap.newKeySet());
-            Properties properties = properties(settings);
-            properties.put("group.protocol", "consumer");
-            properties.put("auto.offset.reset", "earliest");
-            properties.put("enable.auto.commit", "false");
-            try (var consumer = new KafkaConsumer<>(properties, new StringDeserializer(), new StringDeserializer())) {
+            Properties properties = properties("group.protocol", "consumer", "auto.offset.reset", "earliest", "enable.auto.commit", "false");
+            properties.putAll(properties(settings));
+            try (var own = new KafkaConsumer<>(properties, new StringDeserializer(), new StringDeserializer())) {
+                consumer = own;
                 if (topics instanceof SubscriptionPattern pattern) consumer.subscribe(pattern, listener);
                 else consumer.subscribe(List.of((String) topics), listener);
                 while (!stopped.get()) {
                     for (ConsumerRecord<String, String> record : consumer.poll(Duration.ofMillis(100))) read.add(record.value());
-                    consumer.commitSync();
+                    commit();
                 }
             } catch (Exception error) {
                 error.printStackTrace();
@@ -104,6 +116,51 @@ public class ConsumerGroups {
     static void send(KafkaProducer<String, String> producer, String topic, int count) {
         for (int i = 0; i < count; i++) producer.send(new ProducerRecord<>(topic, "k" + sent, topic + " " + sent++));
         producer.flush();
+    }
+
+    /** An application goes over from the classic protocol to the newer one, a member after the other, and back. */
+    static void moves(Admin admin, KafkaProducer<String, String> producer, String assignor) throws Exception {
+        String topic = "move" + assignor + RUN, group = "mg" + assignor + RUN;
+        String[] newer = {"group.id", group};
+        String[] classic = {"group.id", group, "group.protocol", "classic", "heartbeat.interval.ms", "500",
+            "partition.assignment.strategy", "org.apache.kafka.clients.consumer." + assignor};
+        admin.createTopics(List.of(new NewTopic(topic, 6, (short) 1))).all().get(10, TimeUnit.SECONDS);
+        read.clear();
+        send(producer, topic, 100);
+        Member k1 = new Member("k1", topic, classic), k2 = new Member("k2", topic, classic);
+        await(assignor + ": two classic members share six partitions", () -> shared(2, 6));
+        check(type(admin, group) == GroupType.CLASSIC, "they are a classic group");
+
+        Member n1 = new Member("n1", topic, newer);
+        send(producer, topic, 100);
+        await("a newer one joins them", () -> shared(3, 6));
+        check(type(admin, group) == GroupType.CONSUMER, "they are a consumer group now");
+        await("all have arrived", () -> admin.describeConsumerGroups(List.of(group)).all().get().get(group).groupState() == GroupState.STABLE);
+        var described = admin.describeConsumerGroups(List.of(group)).all().get().get(group);
+        check(described.members().stream().filter(m -> m.upgraded().get()).count() == 1, "one of them by the newer protocol: " + described);
+        k1.end();
+        Member n2 = new Member("n2", topic, newer);
+        await("another one takes a classic one's place", () -> shared(3, 6));
+        k2.end();
+        await("all speak the newer protocol", () -> shared(2, 6));
+
+        send(producer, topic, 100);
+        Member k3 = new Member("k3", topic, classic);
+        await("a classic one joins them", () -> shared(3, 6));
+        n1.end();
+        await("two are left", () -> shared(2, 6));
+        n2.end();
+        await("the classic one reads all", () -> shared(1, 6));
+        check(type(admin, group) == GroupType.CLASSIC, "it is a classic group again");
+        send(producer, topic, 100);
+        await("all records are read", () -> read.size() >= 400);
+        k3.end();
+        check(read.size() == 400 && new HashSet<>(read).size() == 400, "each is read once: " + read.size());
+        admin.deleteConsumerGroups(List.of(group)).all().get();
+    }
+
+    static GroupType type(Admin admin, String group) throws Exception {
+        return admin.listGroups().all().get().stream().filter(g -> g.groupId().equals(group)).findFirst().get().type().get();
     }
 
     public static void main(String[] arguments) throws Exception {
@@ -140,14 +197,6 @@ public class ConsumerGroups {
         await("partitions that are added are shared", () -> shared(2, 8));
         send(producer, topic, 100);
         await("their records are read", () -> read.size() >= 700);
-        // Kafka lets classic members in and moves the group over; Millstream does not.
-        if (arguments.length < 2) try (var classic = new KafkaConsumer<>(properties("group.id", group), new StringDeserializer(), new StringDeserializer())) {
-            classic.subscribe(List.of(topic));
-            classic.poll(Duration.ofSeconds(5));
-            check(false, "a classic member is refused");
-        } catch (KafkaException error) {
-            check(error.getClass().getSimpleName().equals("InconsistentGroupProtocolException"), "a classic member is refused: " + error);
-        }
         a.end();
         c.end();
         var offsets = admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
@@ -208,6 +257,8 @@ public class ConsumerGroups {
             List.of(new MemberToRemove("i1"), new MemberToRemove("i2")))).all().get();
         admin.deleteConsumerGroups(List.of(group, fixed)).all().get();
         check(true, "static members are taken out, and groups deleted");
+        moves(admin, producer, "CooperativeStickyAssignor");
+        moves(admin, producer, "RangeAssignor");
         check(twice.isEmpty(), "no partition has two owners: " + twice);
         System.exit(0);
     }

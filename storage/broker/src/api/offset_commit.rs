@@ -23,7 +23,8 @@ pub(super) async fn answer(call: Call, request: OffsetCommitRequest) -> OffsetCo
     };
     let group = request.group_id.0;
     let topics = wanted(request.topics.into_iter().map(|topic| (topic.name, topic.partitions)));
-    let has_epoch = |group: &ConsumerGroup| group.members.get(&identity.member_id).is_some_and(|member| !member.is_classic());
+    let has_epoch =
+        |group: &ConsumerGroup| group.members.get(&identity.member_id).is_some_and(|member| !member.is_classic());
     let is_newer = || call.broker.groups.look(|groups| groups.consumer_group(&group).is_some_and(has_epoch));
     let allowed = if call.version < MEMBER_EPOCH_SINCE && is_newer() {
         // A client of that version does not know that members have epochs.

@@ -174,7 +174,8 @@ mod tests {
             said.topics = vec![text("t"), text("u")];
             said.user_data = Some(Bytes::from_static(b"data"));
             if version >= OWNED_SINCE {
-                said.owned_partitions = vec![OwnedTopic::default().with_topic(TopicName(text("t"))).with_partitions(vec![0, 7])];
+                said.owned_partitions =
+                    vec![OwnedTopic::default().with_topic(TopicName(text("t"))).with_partitions(vec![0, 7])];
             }
             if version >= GENERATION_SINCE {
                 said.generation_id = 5;

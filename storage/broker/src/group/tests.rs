@@ -205,7 +205,14 @@ fn who_departs_while_it_waits_does_not_prolong_those_that_departed_before() {
     // "a" is alive, but does not join; one after the other joins and goes.
     for (number, now_ms) in (0..3_000).step_by(300).enumerate() {
         let gone = Rc::new(Cell::new(false));
-        groups.join(&group, join_of("", &format!("m{number}")), &Given::default(), now_ms, Rc::clone(&gone), &mut answers);
+        groups.join(
+            &group,
+            join_of("", &format!("m{number}")),
+            &Given::default(),
+            now_ms,
+            Rc::clone(&gone),
+            &mut answers,
+        );
         let _ = groups.heartbeat(&group, &identity("a", 1), now_ms);
         groups.tick(now_ms, &mut answers);
         gone.set(true);
@@ -248,11 +255,25 @@ fn an_instance_that_restarts_keeps_its_share_without_a_rebalance() {
     let mut groups = coordinator();
     let mut answers = Vec::new();
     let instance = Some(text("i"));
-    groups.join(&text("g"), Join { instance: instance.clone(), ..join_of("", "a") }, &Given::default(), 0, 1, &mut answers);
+    groups.join(
+        &text("g"),
+        Join { instance: instance.clone(), ..join_of("", "a") },
+        &Given::default(),
+        0,
+        1,
+        &mut answers,
+    );
     let assignments = vec![(text("a"), Bytes::from_static(b"all"))];
     groups.sync(&text("g"), &identity("a", 1), Sync { assignments, ..Sync::default() }, 0, 2, &mut answers);
     answers.clear();
-    groups.join(&text("g"), Join { instance: instance.clone(), ..join_of("", "b") }, &Given::default(), 1, 3, &mut answers);
+    groups.join(
+        &text("g"),
+        Join { instance: instance.clone(), ..join_of("", "b") },
+        &Given::default(),
+        1,
+        3,
+        &mut answers,
+    );
     let back = joined(&mut answers);
     assert_eq!((back[0].1.generation, &*back[0].1.member_id, back[0].1.skip_assignment), (1, "b", true));
     let fenced = Identity { instance, ..identity("a", 1) };

@@ -64,7 +64,9 @@ fn joining(topic: &str) -> Join {
 fn join(broker: &Broker, topic: &str) -> Identity {
     let now_ms = broker.log.now_ms();
     let (waiter, mut answer) = oneshot::channel();
-    broker.groups.change(|groups, answers| groups.join(&text(GROUP), joining(topic), &Given::default(), now_ms, waiter, answers));
+    broker.groups.change(|groups, answers| {
+        groups.join(&text(GROUP), joining(topic), &Given::default(), now_ms, waiter, answers)
+    });
     let Ok(Answer::Joined(Joined { error_code: 0, generation, member_id, .. })) = answer.try_recv() else { panic!() };
     let identity = Identity { member_id, generation, instance: None };
     let (waiter, mut answer) = oneshot::channel();

@@ -99,6 +99,7 @@ fn own(options: &BrokerOptions, log: &LogOptions) -> Vec<Setting> {
         ("group.consumer.assignors", List, "uniform,range".to_owned()),
         ("group.consumer.heartbeat.interval.ms", Int, options.consumer_heartbeat_interval_ms.to_string()),
         ("group.consumer.max.size", Int, options.consumer_group_members_max.to_string()),
+        ("group.consumer.migration.policy", String, "bidirectional".to_owned()),
         ("group.consumer.session.timeout.ms", Int, options.consumer_session_timeout_ms.to_string()),
         ("group.coordinator.rebalance.protocols", List, "classic,consumer".to_owned()),
         ("group.initial.rebalance.delay.ms", Int, options.initial_rebalance_delay_ms.to_string()),

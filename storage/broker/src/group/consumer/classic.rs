@@ -161,7 +161,12 @@ impl ConsumerGroup {
         if let Some(terms) = self.members.get_mut(id).and_then(|member| member.classic.as_mut()) {
             terms.sync_deadline_ms = None;
         }
-        Ok(Synced { error_code: NONE, protocol_type: sync.protocol_type.clone(), protocol: sync.protocol.clone(), assignment })
+        Ok(Synced {
+            error_code: NONE,
+            protocol_type: sync.protocol_type.clone(),
+            protocol: sync.protocol.clone(),
+            assignment,
+        })
     }
 
     /// The member, if it is one by the classic protocol and knows its epoch.

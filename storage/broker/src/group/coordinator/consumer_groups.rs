@@ -6,11 +6,11 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
 use super::{Coordinator, GROUPS_BYTES_MIN};
-use crate::group::{Answers, Join, Joined, Waits};
 use crate::group::consumer::{
     Beat, ConsumerGroup, ConsumerLimits, Heartbeat, JOIN_EPOCH, LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, Refusal, Topics,
     refuse,
 };
+use crate::group::{Answers, Join, Joined, Waits};
 use crate::text::detached;
 
 /// All consumer groups.

@@ -175,7 +175,10 @@ fn what_is_not_a_classic_consumers_is_refused() {
     assert_eq!(run.join_as(Join { protocols: malformed, ..joins() }).error_code, inconsistent);
     assert_eq!(run.join_as(joins()).error_code, 0);
     let others = vec![(text("roundrobin"), subscription(&["t"], &Partitions::new()))];
-    assert_eq!(run.join_as(Join { protocols: others, ..classic("", "b", &Partitions::new()) }).error_code, inconsistent);
+    assert_eq!(
+        run.join_as(Join { protocols: others, ..classic("", "b", &Partitions::new()) }).error_code,
+        inconsistent
+    );
     // Neither is a member by the newer protocol one by the classic one.
     assert_eq!(run.heartbeat("c", 1), Err(ResponseError::UnknownMemberId));
     assert_eq!(run.sync("c", 1, Vec::new()), Err(ResponseError::UnknownMemberId.code()));
@@ -260,7 +263,8 @@ fn the_memory_for_groups_bounds_members_of_both_protocols() {
     let mut run = Run::new(&[("t", 2)]);
     run.groups = coordinator_with(64 << 10);
     run.beat(&newer("c", JOIN_EPOCH, None)).unwrap();
-    let large = vec![(text("range"), [subscription(&["t"], &Partitions::new()), vec![0; 128 << 10].into()].concat().into())];
+    let large =
+        vec![(text("range"), [subscription(&["t"], &Partitions::new()), vec![0; 128 << 10].into()].concat().into())];
     let refused = run.join_as(Join { protocols: large, ..classic("", "a", &Partitions::new()) });
     assert_eq!(refused.error_code, ResponseError::CoordinatorNotAvailable.code());
     assert_eq!(run.groups.consumer_group(&text("g")).unwrap().members.len(), 1);

@@ -12,39 +12,51 @@ use super::{any_group, group_id, text, topic_name};
 use crate::side::Side;
 use crate::world::World;
 
-fn any_consumer_group(world: &mut World) -> String {
-    let number = world.below(2);
-    if world.chance(50) { any_moving_group(world) } else { format!("{}n{number}", world.prefix) }
+/// A group and the number of one of its members.
+fn any_member(world: &mut World) -> (String, u64) {
+    if world.chance(50) {
+        return (any_moving_group(world), 0);
+    }
+    let (group, number) = (world.below(2), world.below(2));
+    (format!("{}n{group}", world.prefix), number)
 }
 
-/// One that a member by the classic protocol may be in.
+/// A group that a member by the classic protocol may be in, beside one by the newer.
 pub(super) fn any_moving_group(world: &mut World) -> String {
     let number = world.below(2);
     format!("{}m{number}", world.prefix)
 }
 
-/// Topics that are not deleted: who comes back under the same name is the same topic here, but not in Kafka.
+/// Topics that are not deleted: who comes back under the same name is the same topic here, but not in Kafka. By their numbers
+/// they have so many partitions.
+const LASTING: [(u64, i32); 3] = [(0, 2), (1, 3), (3, 4)];
+
 pub(crate) fn create_topics(world: &mut World) {
-    for number in 0..2 {
+    for (number, partitions) in LASTING {
         let name = lasting_topic(world, number);
-        super::topics::create_lasting(world, &name, 2 + number as i32);
+        super::topics::create_lasting(world, &name, partitions);
     }
 }
 
-/// The last one does not exist.
 pub(super) fn lasting_topic(world: &World, number: u64) -> String {
     format!("{}u{number}", world.prefix)
 }
 
+/// One that members of a group read: 0, 1, or 2, which does not exist. In groups with a classic member it has an even number of
+/// partitions: to whom Kafka gives one more is up to the hashes of the members' ids, and that member's it makes up.
+pub(super) fn topic_of(world: &World, group: &str, number: u64) -> String {
+    let is_moving = group.starts_with(&format!("{}m", world.prefix));
+    lasting_topic(world, if is_moving && number == 1 { 3 } else { number })
+}
+
 pub(crate) fn heartbeat(world: &mut World) {
     let version = world.version((0, 1));
-    let group = any_consumer_group(world);
-    let number = world.below(2);
+    let (group, number) = any_member(world);
     let (name, id) = (format!("{group}-c{number}"), format!("member-{number}"));
     let is_there = !world.sides[0].member(&name).id.is_empty();
     let kind = world.below(20);
     let number_of_topic = world.below(3);
-    let subscribed = lasting_topic(world, number_of_topic);
+    let subscribed = topic_of(world, &group, number_of_topic);
     let build = |side: &Side| {
         let known = side.member(&name).generation;
         let request =
@@ -104,15 +116,18 @@ pub(crate) fn heartbeat(world: &mut World) {
             _ => {}
         }
     }
+    if kind == 8 {
+        super::migrations::catch_up(world, &group);
+    }
 }
 
 /// A member commits an offset by its epoch, or by a later one. (By an earlier one it may here what it has owned since, as
 /// in Kafka from 4.3 on.)
 pub(crate) fn commit(world: &mut World) {
     let version = world.version((2, 9));
-    let (group, number) = (any_consumer_group(world), world.below(2));
+    let (group, number) = any_member(world);
     let (name, more) = (format!("{group}-c{number}"), world.pick(&[0, 0, 0, 1]));
-    let (topic, partition) = (lasting_topic(world, number), world.below(2) as i32);
+    let (topic, partition) = (topic_of(world, &group, number), world.below(2) as i32);
     let partition = OffsetCommitRequestPartition::default()
         .with_partition_index(partition)
         .with_committed_offset(world.below(50) as i64)
@@ -133,7 +148,7 @@ pub(crate) fn commit(world: &mut World) {
 
 /// A member asks for what is committed by its epoch, or by another one.
 pub(crate) fn fetch_offsets(world: &mut World) {
-    let (group, number) = (any_consumer_group(world), world.below(2));
+    let (group, number) = any_member(world);
     let (name, more) = (format!("{group}-c{number}"), world.pick(&[0, 0, 0, 1, -1]));
     world.ask(ApiKey::OffsetFetch, 9, |side| {
         let known = side.member(&name);
@@ -148,7 +163,7 @@ pub(crate) fn fetch_offsets(world: &mut World) {
 
 pub(crate) fn describe(world: &mut World) {
     let version = world.version((0, 1));
-    let (consumers, classic) = (any_consumer_group(world), any_group(world));
+    let (consumers, classic) = (any_member(world).0, any_group(world));
     let group = world.pick(&[consumers.clone(), consumers, classic, "nobody's".to_owned(), String::new()]);
     let request = ConsumerGroupDescribeRequest::default().with_group_ids(vec![group_id(&group)]);
     world.ask(ApiKey::ConsumerGroupDescribe, version, |_| RequestKind::ConsumerGroupDescribe(request.clone()));

@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
-use super::consumer_groups::{any_moving_group, lasting_topic};
+use super::consumer_groups::{any_moving_group, lasting_topic, topic_of};
 use super::rebalances::LONG;
 use super::{group_id, text, topic_name};
 use crate::side::Side;
@@ -57,24 +57,26 @@ struct Joining<'a> {
     version: i16,
     instance: Option<StrBytes>,
     protocol_type: &'static str,
-    protocol: &'static str,
+    protocols: &'static [&'static str],
     said: Bytes,
 }
 
 impl Joining<'_> {
-    /// The member joins; who is to have an id first gets one, and joins by it.
-    fn ask(&self, world: &mut World) {
+    /// The member joins; who is to have an id first gets one, and joins by it. The answers' leader is returned, which in a
+    /// consumer group is nobody.
+    fn ask(&self, world: &mut World) -> StrBytes {
         let name = member_name(self.group);
-        for _ in 0..2 {
+        loop {
             let build = |side: &Side| {
-                let protocol =
-                    JoinGroupRequestProtocol::default().with_name(text(self.protocol)).with_metadata(self.said.clone());
+                let protocol = |name: &&str| {
+                    JoinGroupRequestProtocol::default().with_name(text(*name)).with_metadata(self.said.clone())
+                };
                 let mut request = JoinGroupRequest::default()
                     .with_group_id(group_id(self.group))
                     .with_session_timeout_ms(LONG.session_ms)
                     .with_member_id(side.member(&name).id)
                     .with_protocol_type(text(self.protocol_type))
-                    .with_protocols(vec![protocol]);
+                    .with_protocols(self.protocols.iter().map(protocol).collect());
                 if self.version >= 1 {
                     request = request.with_rebalance_timeout_ms(LONG.rebalance_ms);
                 }
@@ -93,11 +95,10 @@ impl Joining<'_> {
                 }
             };
             let responses = world.ask_and_learn(ApiKey::JoinGroup, self.version, build, learn);
-            let needs_id = |response: &Option<ResponseKind>| {
-                matches!(response, Some(ResponseKind::JoinGroup(joined)) if joined.error_code == 79)
-            };
-            if !responses.iter().any(needs_id) {
-                return;
+            match responses.into_iter().flatten().next() {
+                Some(ResponseKind::JoinGroup(joined)) if joined.error_code == 79 => {}
+                Some(ResponseKind::JoinGroup(joined)) => return joined.leader,
+                _ => return StrBytes::default(),
             }
         }
     }
@@ -105,19 +106,42 @@ impl Joining<'_> {
 
 pub(crate) fn join(world: &mut World) {
     let (group, number) = (any_moving_group(world), world.below(2));
-    let topic = lasting_topic(world, number);
+    let topic = topic_of(world, &group, number);
     let version = world.version((0, 9));
     let said = world.version((0, 3));
     let owned: &[i32] = world.pick(&[&[][..], &[], &[0], &[0, 1]]);
     let protocol_type = world.pick(&["consumer", "consumer", "consumer", "consumer", "consumer", "else"]);
-    let protocol = world.pick(&["range", "range", "range", "cooperative-sticky"]);
+    let protocols: &[&str] = world.pick(&[&["range", "cooperative-sticky"][..], &["range"], &["cooperative-sticky"]]);
     let said = subscription(said, &topic, owned);
-    Joining { group: &group, version, instance: None, protocol_type, protocol, said }.ask(world);
+    let leader = Joining { group: &group, version, instance: None, protocol_type, protocols, said }.ask(world);
+    if !leader.is_empty() {
+        // What a classic member says it owns counts here until it has its assignment, and not in Kafka.
+        sync_of(world, &group, 5, 0, Some(protocols[0]), assignment(&topic, vec![0, 1], None));
+    }
+}
+
+/// If the group is a classic one now, its member joins again: until then its part is what it has here, and in Kafka what it
+/// was to have.
+pub(super) fn catch_up(world: &mut World, group: &str) {
+    let request = ConsumerGroupDescribeRequest::default().with_group_ids(vec![group_id(group)]);
+    let described = world
+        .ask(ApiKey::ConsumerGroupDescribe, 0, |_| RequestKind::ConsumerGroupDescribe(request.clone()))
+        .map(|response| match response {
+            Some(ResponseKind::ConsumerGroupDescribe(described)) => described.groups[0].error_code,
+            _ => -1,
+        });
+    if described.contains(&0) || world.sides[0].member(&member_name(group)).id.is_empty() {
+        return;
+    }
+    let (topic, protocols) = (topic_of(world, group, 0), &["range", "cooperative-sticky"]);
+    let said = subscription(1, &topic, &[]);
+    Joining { group, version: 9, instance: None, protocol_type: "consumer", protocols, said }.ask(world);
+    sync_of(world, group, 5, 0, Some("range"), assignment(&topic, vec![0, 1], None));
 }
 
 pub(crate) fn sync(world: &mut World) {
     let (group, number) = (any_moving_group(world), world.below(2));
-    let topic = lasting_topic(world, number);
+    let topic = topic_of(world, &group, number);
     let version = world.version((0, 5));
     let partitions = world.pick(&[vec![0, 1], vec![0], vec![1], vec![]]);
     let user_data = world.pick(&[None, None, None, None, Some(Bytes::from_static(b"custom"))]);
@@ -157,11 +181,7 @@ fn heartbeat_of(world: &mut World, group: &str, version: i16, more: i32, instanc
             .with_group_id(group_id(group))
             .with_member_id(known.id)
             .with_generation_id(known.generation + more);
-        RequestKind::Heartbeat(if version >= 3 {
-            request.with_group_instance_id(instance.clone())
-        } else {
-            request
-        })
+        RequestKind::Heartbeat(if version >= 3 { request.with_group_instance_id(instance.clone()) } else { request })
     });
 }
 
@@ -182,7 +202,7 @@ pub(crate) fn leave(world: &mut World) {
 
 pub(crate) fn commit(world: &mut World) {
     let (group, number) = (any_moving_group(world), world.below(2));
-    let topic = lasting_topic(world, number);
+    let topic = topic_of(world, &group, number);
     let (version, more) = (world.version((2, 9)), world.pick(&[0, 0, 0, 1, -1]));
     let partition = OffsetCommitRequestPartition::default()
         .with_partition_index(0)
@@ -213,7 +233,7 @@ pub(crate) fn static_member(world: &mut World) {
         version: 9,
         instance: instance.clone(),
         protocol_type: "consumer",
-        protocol: "range",
+        protocols: &["range"],
         said: said.clone(),
     };
     joining().ask(world);

@@ -70,7 +70,8 @@ fn join(side: &Side, group: &str, number: usize, version: i16, is_known: bool) -
 /// Waits until the coordinators of all groups are there. The first rebalances take a broker longer than those after them.
 pub(crate) fn warm_up(world: &mut World) {
     let named = |name: &str| format!("{}{name}", world.prefix);
-    let groups: Vec<_> = ["g0", "g1", "g2", "n0", "n1", "m0", "m1", "alone", SHORT_LIVED, "warm0", "warm4"].map(named).into();
+    let groups: Vec<_> =
+        ["g0", "g1", "g2", "n0", "n1", "m0", "m1", "alone", SHORT_LIVED, "warm0", "warm4"].map(named).into();
     let request = DescribeGroupsRequest::default().with_groups(groups.iter().map(|group| group_id(group)).collect());
     world.ask_quietly(ApiKey::DescribeGroups, 0, &|_| RequestKind::DescribeGroups(request.clone()));
     for version in [0, 4] {
