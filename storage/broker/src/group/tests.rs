@@ -74,7 +74,10 @@ impl Waits for Rc<Cell<bool>> {
 }
 
 fn coordinator_with<W: Waits>(memory_bytes: usize) -> Coordinator<W> {
-    let members_memory = Budget::new(memory_bytes);
+    coordinator_of(Budget::new(memory_bytes))
+}
+
+fn coordinator_of<W: Waits>(members_memory: Budget) -> Coordinator<W> {
     let memory = members_memory.clone();
     let consumer = consumer::ConsumerLimits { session_timeout_ms: 1_000, members_max: 10, memory };
     let limits = Limits {

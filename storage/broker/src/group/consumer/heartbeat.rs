@@ -7,6 +7,7 @@ use kafka_protocol::protocol::StrBytes;
 use regex::Regex;
 
 use super::assignor::{Assignor, Candidate};
+use super::memory::out_of_memory;
 use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, JOIN_EPOCH, LEAVE_FOR_A_WHILE_EPOCH};
 use super::{Partitions, Refusal, Topics, refuse};
 
@@ -106,10 +107,7 @@ impl ConsumerGroup {
         if (is_due || news.says_more || has_changed) && !self.take_memory(limits) {
             self.remove(id);
             self.give_back(limits);
-            return refuse(
-                ResponseError::CoordinatorNotAvailable,
-                "The memory for groups is used up, try again later.",
-            );
+            return out_of_memory();
         }
         if has_changed || self.epoch == 0 {
             self.epoch += 1;

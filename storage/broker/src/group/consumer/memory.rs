@@ -3,16 +3,22 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, subscription};
+use kafka_protocol::ResponseError;
+
+use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, Refusal, refuse, subscription};
 
 /// What a group, a member, a name in a set, a protocol and a partition take beside what is counted by its length, with room to
 /// spare. A partition is in its member's target, in what it owns or is to give up, and in what the group knows to have an
 /// owner.
 const GROUP_BYTES: usize = 1_024;
 const MEMBER_BYTES: usize = 1_024;
-const NAME_BYTES: usize = 64;
+pub(super) const NAME_BYTES: usize = 64;
 const PROTOCOL_BYTES: usize = 64;
 const PARTITION_BYTES: usize = 256;
+
+pub(super) fn out_of_memory<T>() -> Result<T, Refusal> {
+    refuse(ResponseError::CoordinatorNotAvailable, "The memory for groups is used up, try again later.")
+}
 
 impl ConsumerMember {
     /// What it says of itself.
@@ -46,7 +52,11 @@ impl ConsumerGroup {
 
     /// Takes as much memory as it needs, if that is free.
     pub(super) fn take_memory(&mut self, limits: &ConsumerLimits) -> bool {
-        let bytes = self.bytes();
+        self.reserve(self.bytes(), limits)
+    }
+
+    /// Takes so much memory, if that is free, before it is known what it needs.
+    pub(super) fn reserve(&mut self, bytes: usize, limits: &ConsumerLimits) -> bool {
         if self.share.is_none() {
             self.share = limits.memory.try_take(GROUP_BYTES);
         }

@@ -8,6 +8,7 @@ use kafka_protocol::protocol::StrBytes;
 use millstream_log::TopicPartition;
 
 use super::classic::ClassicTerms;
+use super::memory::{NAME_BYTES, out_of_memory};
 use super::subscription::Subscription;
 use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, MemberState, Refusal, Topics, refuse};
 use crate::group::consumer_protocol::{ConsumerAssignment, ConsumerSubscription, PROTOCOL_TYPE, assignment};
@@ -35,6 +36,7 @@ impl ConsumerGroup {
         if classic.members.len() > limits.members_max {
             return refuse("the group size exceeds the consumer group maximum size.");
         }
+        let mut reserved = 0;
         let (epoch, instances) = (classic.generation, classic.instances.clone());
         let mut group = Self { epoch, assignment_epoch: epoch, instances, ..Self::named(name) };
         for (id, classic_member) in &classic.members {
@@ -55,6 +57,12 @@ impl ConsumerGroup {
                     "an unsupported custom assignor is in use. Please refer to the documentation or switch to a \
                      default assignor before re-attempting the upgrade.",
                 );
+            }
+            // Each topic's name is kept twice, and small names take more than what they are read from.
+            reserved += 2 * (metadata.len() + said.topics.len() * NAME_BYTES);
+            reserved += classic_member.bytes(id, &classic_member.assignment);
+            if !group.reserve(reserved, limits) {
+                return out_of_memory();
             }
             let names = said.topics.iter().map(|name| Arc::from(*name)).collect();
             let mut assigned = if classic_member.has_assignment { assigned.partitions } else { said.owned };

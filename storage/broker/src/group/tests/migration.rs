@@ -269,4 +269,19 @@ fn the_memory_for_groups_bounds_members_of_both_protocols() {
     assert_eq!(refused.error_code, ResponseError::CoordinatorNotAvailable.code());
     assert_eq!(run.groups.consumer_group(&text("g")).unwrap().members.len(), 1);
     assert_eq!(run.join("", "b", &Partitions::new()).error_code, 0);
+
+    // Where there is none for what the members take as ones of a consumer group, the group stays what it is.
+    let mut run = Run::new(&[("t", 2)]);
+    let memory = Budget::new(24 << 10);
+    run.groups = coordinator_of(memory.clone());
+    let names: Vec<String> = (0..200).map(|number| format!("{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let many = vec![(text("range"), subscription(&names, &Partitions::new()))];
+    let joined = run.join_as(Join { protocols: many, ..classic("", "a", &Partitions::new()) });
+    let (code, _) = run.beat(&newer("c", JOIN_EPOCH, None)).unwrap_err();
+    assert_eq!(code, ResponseError::CoordinatorNotAvailable);
+    assert!(run.is_classic());
+    assert_eq!(run.heartbeat("a", joined.generation), Ok(()));
+    drop(run);
+    assert!(memory.has(24 << 10), "all of it is given back");
 }
