@@ -1,4 +1,5 @@
-"""Members of a consumer group by the newer protocol (KIP-848) of librdkafka: they come and go, each record is read once."""
+"""Members of a consumer group by the newer protocol (KIP-848) of librdkafka: they come and go, also from the classic protocol and to
+it, and each record is read once."""
 
 import sys
 import threading
@@ -83,3 +84,43 @@ by_expression = Member('^ncf' + RUN[:-1] + '.*', **{'group.id': 'nx' + RUN, 'gro
 until('a static member finds a topic by an expression', lambda: len(by_expression.values) == 300)
 by_expression.end()
 check(not (first.errors + second.errors + by_expression.errors), f'no errors: {first.errors + second.errors}')
+
+
+def moves(strategy):
+    """An application goes over from the classic protocol to the newer one, and back."""
+    topic = f'ncm-{strategy}-{RUN}'
+    newer = {'group.id': topic}
+    classic = {**newer, 'group.protocol': 'classic', 'partition.assignment.strategy': strategy, 'heartbeat.interval.ms': 500}
+    admin.create_topics([NewTopic(topic, 4, 1)])[topic].result(10)
+    numbers = range(100)
+
+    def send():
+        nonlocal numbers
+        for number in numbers:
+            producer.produce(topic, key=str(number), value=str(number))
+        check(producer.flush(20) == 0, f'{len(numbers)} records are sent')
+        numbers = range(numbers.stop, numbers.stop + 100)
+
+    send()
+    old = Member(topic, **classic)
+    until(f'{strategy}: a classic member owns everything', lambda: old.owned == 4)
+    new = Member(topic, **newer)
+    until('a newer one shares it', lambda: old.owned == 2 and new.owned == 2)
+    send()
+    old.end()
+    until('the newer one owns everything', lambda: new.owned == 4)
+    again = Member(topic, **classic)
+    until('a classic one shares it', lambda: again.owned == 2 and new.owned == 2)
+    send()
+    new.end()
+    until('the classic one owns everything', lambda: again.owned == 4)
+    send()
+    members = [old, new, again]
+    until('all is read', lambda: sum(len(member.values) for member in members) >= numbers.start)
+    again.end()
+    check(sorted(sum((member.values for member in members), [])) == list(range(numbers.start)), 'each record is read once')
+    check(not any(member.errors for member in members), f'no errors: {[member.errors for member in members]}')
+
+
+moves('cooperative-sticky')
+moves('range')
