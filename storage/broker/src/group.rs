@@ -1,6 +1,8 @@
 //! Groups by the classic protocol (KIP-345 static members, KIP-394 known member ids included), and in [`consumer`]
 //! those of KIP-848.
 //!
+//! While members are in it a group may become one of the other kind: see [`consumer`], and `coordinator/migration.rs`.
+//!
 //! A group is a state machine without a clock, a thread or randomness of its own: the time, and the id that a new member
 //! gets, come as arguments, and whoever waits gets its answer by way of a list. So it can be driven by a test step by step.
 //!

@@ -43,7 +43,8 @@ pub struct Fetched<B = Bytes> {
     pub bytes: B,
     /// The offset after the last durable record.
     pub high_watermark: i64,
-    /// The offset of the first record of an open transaction, else the high watermark.
+    /// The offset of the first record of an open transaction, or where the log starts if that is after it, else the high
+    /// watermark.
     pub last_stable_offset: i64,
     /// The first offset that still exists.
     pub log_start_offset: i64,

@@ -163,16 +163,12 @@ impl Partition {
         self.last_stable_offset.store(stable_offset.min(end_offset), Ordering::Release);
     }
 
-    /// The first offset and the last stable one.
+    /// The first offset and the last stable one. An open transaction may have begun before what is there now, but readers
+    /// do not wait where there is nothing any more.
     pub(crate) fn offsets(&self) -> (i64, i64) {
-        let start = self.state().log_start_offset;
-        (start, self.last_stable_from(start))
-    }
-
-    /// The last stable offset of a partition that begins there: of an open transaction that began before, the rest counts
-    /// for nothing until it ends, but readers cannot wait where there is nothing any more.
-    fn last_stable_from(&self, log_start_offset: i64) -> i64 {
-        self.last_stable_offset.load(Ordering::Acquire).max(log_start_offset)
+        let last_stable_offset = self.last_stable_offset.load(Ordering::Acquire);
+        let log_start_offset = self.state().log_start_offset;
+        (log_start_offset, last_stable_offset.max(log_start_offset))
     }
 
     /// What its segments hold.

@@ -23,10 +23,21 @@ const RACK_SINCE: i16 = 3;
 /// What a consumer says of itself. Bytes after what is known are those of a later version, and not looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ConsumerSubscription<'a> {
-    pub(crate) version: i16,
     pub(crate) topics: Vec<&'a str>,
     pub(crate) owned: Partitions,
     pub(crate) rack: Option<StrBytes>,
+}
+
+/// The version of what a consumer says of itself, 0 if it says nothing.
+pub(crate) fn version(subscription: &[u8]) -> i16 {
+    Reader(subscription).version().unwrap_or_default()
+}
+
+/// The topics that a consumer subscribes to; `None` if that cannot be read.
+pub(crate) fn topics(subscription: &[u8]) -> Option<Vec<&str>> {
+    let mut rest = Reader(subscription);
+    rest.version()?;
+    rest.array(Reader::text)
 }
 
 impl<'a> ConsumerSubscription<'a> {
@@ -41,7 +52,7 @@ impl<'a> ConsumerSubscription<'a> {
             rest.i32()?;
         }
         let rack = if version >= RACK_SINCE { rest.nullable_text()? } else { None };
-        Some(Self { version, topics, owned, rack: rack.map(text) })
+        Some(Self { topics, owned, rack: rack.map(text) })
     }
 }
 
@@ -185,7 +196,8 @@ mod tests {
             }
             let bytes = encoded(version, &said);
             let read = ConsumerSubscription::read(&bytes, |partition| partition.partition < 7).unwrap();
-            assert_eq!((read.version, read.topics), (version, vec!["t", "u"]));
+            assert_eq!((read.topics, topics(&bytes)), (vec!["t", "u"], Some(vec!["t", "u"])));
+            assert_eq!(super::version(&bytes), version);
             assert_eq!(read.owned, if version >= OWNED_SINCE { parts("t", [0]) } else { Partitions::new() });
             assert_eq!(read.rack, (version >= RACK_SINCE).then(|| text("r")));
             for end in 0..bytes.len() {

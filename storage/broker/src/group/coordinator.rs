@@ -95,6 +95,7 @@ impl<W: Waits> Coordinator<W> {
         if join.bytes() > MEMBER_BYTES_MAX {
             return Err(ResponseError::InvalidRequest);
         }
+        self.make_room(group);
         if self.consumers.has_members(group) {
             return Ok(());
         }
@@ -105,13 +106,17 @@ impl<W: Waits> Coordinator<W> {
         self.open(group, now_ms)
     }
 
+    /// Where memory is short, groups without members make way for this one.
+    fn make_room(&mut self, group: &StrBytes) {
+        if !self.limits.members_memory.has(GROUPS_BYTES_MIN) {
+            self.forget_unused(group);
+        }
+    }
+
     /// Makes a group if there is none of this name.
     fn open(&mut self, group: &StrBytes, now_ms: i64) -> Result<(), ResponseError> {
         let is_new = !self.groups.contains_key(group);
         let bytes = GROUP_BYTES + 2 * group.len();
-        if !self.limits.members_memory.has(GROUPS_BYTES_MIN) {
-            self.forget_unused(group);
-        }
         if is_new {
             let share = self.limits.members_memory.try_take(bytes).ok_or(ResponseError::CoordinatorNotAvailable)?;
             self.groups.insert(detached(group), Group::new(now_ms, share));
@@ -122,6 +127,7 @@ impl<W: Waits> Coordinator<W> {
     /// Remembers a group of which nothing else is left for as long as any that nobody is in, if there is memory for it.
     pub(crate) fn remember(&mut self, group: &StrBytes, now_ms: i64) {
         if self.consumer_group(group).is_none() {
+            self.make_room(group);
             let _ = self.open(group, now_ms);
         }
     }
@@ -149,6 +155,9 @@ impl<W: Waits> Coordinator<W> {
             return;
         }
         let checked = self.member_of(group, identity).and_then(|group| {
+            if group.state == State::Preparing {
+                return Err(ResponseError::RebalanceInProgress);
+            }
             let differs = |said: &Option<StrBytes>, is: &Option<StrBytes>| said.is_some() && said != is;
             if differs(&sync.protocol_type, &group.protocol_type) || differs(&sync.protocol, &group.protocol) {
                 return Err(ResponseError::InconsistentGroupProtocol);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
 
 use super::Waits;
-use super::consumer_protocol::ConsumerSubscription;
+use super::consumer_protocol::topics;
 use crate::budget::Share;
 
 /// A member, and the requests of it that wait.
@@ -61,7 +61,7 @@ impl<W> Member<W> {
     /// Whether it subscribes to a topic, by what a consumer says of itself; true if that cannot be read.
     pub(crate) fn subscribes(&self, protocol: &str, topic: &str) -> bool {
         let metadata = self.metadata(protocol);
-        ConsumerSubscription::read(&metadata, |_| false).is_none_or(|said| said.topics.contains(&topic))
+        topics(&metadata).is_none_or(|topics| topics.contains(&topic))
     }
 
     /// It waits to be told of the next generation; who waited for it until now is returned.

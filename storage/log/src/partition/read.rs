@@ -81,11 +81,12 @@ impl Partition {
         isolation: Isolation,
         take: impl Fn(&Place, Wanted) -> Result<Option<(B, i64)>>,
     ) -> Result<Option<Fetched<B>>> {
+        let last_stable_offset = self.last_stable_offset.load(Ordering::Acquire);
         let high_watermark = self.high_watermark.load(Ordering::Acquire);
         let state = self.state();
         let (log_start_offset, compactions) = (state.log_start_offset, state.compactions);
         drop(state);
-        let last_stable_offset = self.last_stable_from(log_start_offset);
+        let last_stable_offset = last_stable_offset.max(log_start_offset);
         let limit = if isolation == Isolation::ReadCommitted { last_stable_offset } else { high_watermark };
         if offset < log_start_offset || offset > high_watermark {
             return Err(Error::OffsetOutOfRange {

@@ -11,7 +11,7 @@ use kafka_protocol::protocol::StrBytes;
 use super::heartbeat::{News, check_instance};
 use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, JOIN_EPOCH, MemberState, Topics};
 use crate::code::NONE;
-use crate::group::consumer_protocol::{ConsumerSubscription, PROTOCOL_TYPE, assignment};
+use crate::group::consumer_protocol::{ConsumerSubscription, PROTOCOL_TYPE, assignment, version};
 use crate::group::{Identity, Join, Joined, Sync, Synced};
 
 /// What only members by the classic protocol have.
@@ -46,8 +46,7 @@ impl ClassicTerms {
 
     /// The version of what it says of itself.
     pub(super) fn version(&self) -> i16 {
-        let said = self.protocols.first().and_then(|(_, said)| ConsumerSubscription::read(said, |_| false));
-        said.map_or(0, |said| said.version)
+        self.protocols.first().map_or(0, |(_, said)| version(said))
     }
 }
 
@@ -78,8 +77,8 @@ impl ConsumerGroup {
         let sync_deadline_ms = Some(now_ms.saturating_add(join.rebalance_timeout_ms.max(0).into()));
         member.session_deadline_ms = now_ms.saturating_add(join.session_timeout_ms.into());
         member.classic = Some(ClassicTerms { sync_deadline_ms, ..terms });
-        let says_more = member.said_bytes() != said_before;
-        let news = News { subscribes_anew, says_more, owned: Some(&said.owned) };
+        let has_other_size = member.said_bytes() != said_before;
+        let news = News { subscribes_anew, has_other_size, owned: Some(&said.owned) };
         let member = self.settle(id, member, &news, topics, limits, now_ms).map_err(|(error, _)| error)?;
         Ok(Joined {
             error_code: NONE,
@@ -94,17 +93,17 @@ impl ConsumerGroup {
     /// Whether the member and those who speak the classic protocol have a way in common to share out the work: they may
     /// have to by themselves one day.
     fn is_compatible(&self, join: &Join) -> bool {
-        let in_common = |name: &str| self.classic_members().all(|terms| terms.supports(name));
+        let in_common = |name: &str| self.all_terms().all(|terms| terms.supports(name));
         &*join.protocol_type == PROTOCOL_TYPE && join.protocols.iter().any(|(name, _)| in_common(name))
     }
 
-    fn classic_members(&self) -> impl Iterator<Item = &ClassicTerms> {
+    fn all_terms(&self) -> impl Iterator<Item = &ClassicTerms> {
         self.members.values().filter_map(|member| member.classic.as_ref())
     }
 
     /// Whether nobody in it speaks the newer protocol.
     pub(crate) fn is_all_classic(&self) -> bool {
-        !self.members.is_empty() && self.classic_members().count() == self.members.len()
+        !self.members.is_empty() && self.all_terms().count() == self.members.len()
     }
 
     /// The member as it was until now, or as a new one. An instance without an id takes the place of its earlier self.
@@ -125,7 +124,7 @@ impl ConsumerGroup {
     /// A sign of life of a member that speaks the classic protocol. It is told to join again if there is a step to take.
     pub(crate) fn classic_heartbeat(&mut self, identity: &Identity, now_ms: i64) -> Result<(), ResponseError> {
         let id = &identity.member_id;
-        let member = self.classic_member(identity)?;
+        let member = self.checked(identity)?;
         let is_there = |partition| member.assigned.contains(partition) || !self.owned_since.contains_key(partition);
         let has_step = match member.state {
             MemberState::Stable => false,
@@ -134,7 +133,7 @@ impl ConsumerGroup {
         };
         let is_called = has_step || member.epoch < self.epoch;
         self.touch_classic(id, now_ms);
-        if is_called { self.call_back(id, now_ms) } else { Ok(()) }
+        if is_called { Err(self.call_back(id, now_ms)) } else { Ok(()) }
     }
 
     /// A member that speaks the classic protocol asks for what it may own.
@@ -145,7 +144,7 @@ impl ConsumerGroup {
         now_ms: i64,
     ) -> Result<Synced, ResponseError> {
         let id = &identity.member_id;
-        let member = self.classic_member(identity)?;
+        let member = self.checked(identity)?;
         let terms = member.classic.as_ref().ok_or(ResponseError::UnknownMemberId)?;
         let protocol = terms.protocol();
         let is_other_type = sync.protocol_type.as_ref().is_some_and(|ty| &**ty != PROTOCOL_TYPE);
@@ -154,7 +153,7 @@ impl ConsumerGroup {
         }
         // Who is to give something up has joined for that already, and must do so first.
         if self.epoch > member.epoch && member.state != MemberState::Unrevoked {
-            return self.call_back(id, now_ms);
+            return Err(self.call_back(id, now_ms));
         }
         let assignment = assignment(terms.version(), &member.assigned);
         self.touch_classic(id, now_ms);
@@ -170,7 +169,7 @@ impl ConsumerGroup {
     }
 
     /// The member, if it is one by the classic protocol and knows its epoch.
-    fn classic_member(&self, identity: &Identity) -> Result<&ConsumerMember, ResponseError> {
+    fn checked(&self, identity: &Identity) -> Result<&ConsumerMember, ResponseError> {
         if let Some(instance) = &identity.instance {
             let id = self.instances.get(instance).ok_or(ResponseError::UnknownMemberId)?;
             check_instance(instance, id, &identity.member_id).map_err(|(error, _)| error)?;
@@ -189,14 +188,14 @@ impl ConsumerGroup {
     }
 
     /// Tells a member to join again, for which it has the time of a rebalance.
-    fn call_back<T>(&mut self, id: &StrBytes, now_ms: i64) -> Result<T, ResponseError> {
+    fn call_back(&mut self, id: &StrBytes, now_ms: i64) -> ResponseError {
         if let Some(member) = self.members.get_mut(id)
             && let Some(terms) = &mut member.classic
         {
             let until_ms = now_ms.saturating_add(member.rebalance_timeout_ms.max(0).into());
             terms.join_deadline_ms.get_or_insert(until_ms);
         }
-        Err(ResponseError::RebalanceInProgress)
+        ResponseError::RebalanceInProgress
     }
 }
 

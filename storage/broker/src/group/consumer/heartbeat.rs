@@ -41,7 +41,7 @@ pub(super) struct News<'a> {
     /// It wants other topics than before.
     pub(super) subscribes_anew: bool,
     /// What it says of itself takes another amount of memory than before.
-    pub(super) says_more: bool,
+    pub(super) has_other_size: bool,
     /// What it says it owns, if it says so.
     pub(super) owned: Option<&'a Partitions>,
 }
@@ -70,9 +70,9 @@ impl ConsumerGroup {
         let assigned_before = member.assigned.clone();
         let said_before = member.said_bytes();
         let subscribes_anew = member.update(beat, self.matcher(beat.expression.as_deref()))?;
-        let says_more = member.said_bytes() != said_before;
+        let has_other_size = member.said_bytes() != said_before;
         member.session_deadline_ms = now_ms.saturating_add(limits.session_timeout_ms.into());
-        let news = News { subscribes_anew, says_more, owned: beat.owned.as_ref() };
+        let news = News { subscribes_anew, has_other_size, owned: beat.owned.as_ref() };
         let member = self.settle(id, member, &news, topics, limits, now_ms)?;
         let is_told = beat.is_full() || member.assigned != assigned_before;
         Ok(Beat { member_id: id.clone(), epoch: member.epoch, assignment: is_told.then(|| member.assigned.clone()) })
@@ -99,12 +99,16 @@ impl ConsumerGroup {
         now_ms: i64,
     ) -> Result<&ConsumerMember, Refusal> {
         let is_new = self.epoch == 0 || !self.members.contains_key(id);
+        // Who is there already is not to go because it says more than there is memory for. (Another expression of the same
+        // length is another one to keep.)
+        let needs_room = is_new || news.subscribes_anew || news.has_other_size;
+        if needs_room && !self.make_room(id, &member, limits) {
+            return out_of_memory();
+        }
         let has_merged = self.take_place(id, member);
         self.touch(now_ms);
-        let is_due = is_new || news.subscribes_anew || has_merged;
-        let has_changed = self.refresh(topics, is_due, now_ms) || has_merged;
-        // Another expression of the same length is another one to keep.
-        if (is_due || news.says_more || has_changed) && !self.take_memory(limits) {
+        let has_changed = self.refresh(topics, is_new || news.subscribes_anew || has_merged, now_ms) || has_merged;
+        if (needs_room || has_changed) && !self.take_memory(limits) {
             self.remove(id);
             self.give_back(limits);
             return out_of_memory();

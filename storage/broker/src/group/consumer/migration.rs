@@ -1,6 +1,12 @@
 //! Groups that move from the classic protocol to that of KIP-848 or back while members are in them
 //! (`group.consumer.migration.policy` is `bidirectional`, as Kafka has it).
+//!
+//! What is not known to be given up has an owner: a member of a classic group may not have heard of its assignment yet, or
+//! be about to give up what it is not assigned any more. (Kafka takes what the members are assigned, and on the way back
+//! what they are to own, for what they own.)
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
@@ -10,15 +16,26 @@ use millstream_log::TopicPartition;
 use super::classic::ClassicTerms;
 use super::memory::{NAME_BYTES, out_of_memory};
 use super::subscription::Subscription;
-use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, MemberState, Refusal, Topics, refuse};
-use crate::group::consumer_protocol::{ConsumerAssignment, ConsumerSubscription, PROTOCOL_TYPE, assignment};
+use super::{ConsumerGroup, ConsumerLimits, ConsumerMember, MemberState, Partitions, Refusal, Topics};
+use crate::group::consumer_protocol::{
+    ConsumerAssignment, ConsumerSubscription, PROTOCOL_TYPE, assignment, topics as topics_of,
+};
 use crate::group::member::{Member, member_bytes};
 use crate::group::{GROUP_BYTES, Group, Limits, State, Waits};
 use crate::text::detached;
 
+/// What the members of a group that moves over may say of themselves and be assigned, together. In Kafka a classic group
+/// is one record of 1 MiB at most.
+const MOVED_BYTES_MAX: usize = 4 << 20;
+
+/// A member of a classic group as one of a consumer group, and what it may still have beside what it is assigned.
+struct Moved {
+    member: ConsumerMember,
+    claimed: Partitions,
+}
+
 impl ConsumerGroup {
-    /// The members of a classic group as a consumer group, with what they work on. (Kafka takes what they are assigned,
-    /// which they may not have heard of yet.)
+    /// The members of a classic group as a consumer group, with what they work on.
     pub(crate) fn of_classic<W>(
         name: &str,
         classic: &Group<W>,
@@ -26,75 +43,53 @@ impl ConsumerGroup {
         limits: &ConsumerLimits,
         now_ms: i64,
     ) -> Result<Self, Refusal> {
-        let refuse = |reason: &str| {
-            let message = format!("Cannot upgrade classic group {name} to consumer group because {reason}");
-            refuse(ResponseError::GroupIdNotFound, message)
-        };
-        if !classic.is_of_consumers() {
-            return refuse("the group does not use the consumer embedded protocol.");
-        }
-        if classic.members.len() > limits.members_max {
-            return refuse("the group size exceeds the consumer group maximum size.");
-        }
-        let mut reserved = 0;
-        let (epoch, instances) = (classic.generation, classic.instances.clone());
+        check(name, classic, limits)?;
+        let epoch = classic.generation;
+        let instances = classic.instances.clone();
         let mut group = Self { epoch, assignment_epoch: epoch, instances, ..Self::named(name) };
-        for (id, classic_member) in &classic.members {
-            // A group that has yet to agree on a protocol has none.
-            let first = || classic_member.protocols.first().map(|(name, _)| name);
-            let protocol = classic.protocol.as_ref().or_else(first).cloned().unwrap_or_default();
-            let metadata = classic_member.metadata(&protocol);
-            let exists = |partition: &TopicPartition| {
-                (0..topics.partitions(&partition.topic).unwrap_or(0)).contains(&partition.partition)
-            };
-            let said = ConsumerSubscription::read(&metadata, exists);
-            let assigned = ConsumerAssignment::read(&classic_member.assignment, exists);
-            let (Some(said), Some(assigned)) = (said, assigned) else {
-                return refuse("the embedded consumer protocol is malformed.");
-            };
-            if assigned.has_user_data {
-                return refuse(
-                    "an unsupported custom assignor is in use. Please refer to the documentation or switch to a \
-                     default assignor before re-attempting the upgrade.",
-                );
-            }
+        let mut moved = Vec::with_capacity(classic.members.len());
+        let existing = Existing { topics, sizes: RefCell::default() };
+        let mut reserved = 0;
+        for (id, member) in &classic.members {
+            let protocol = protocol_of(member, classic);
+            let metadata = member.metadata(&protocol);
+            let names = topics_of(&metadata).map_or(0, |names| names.len());
             // Each topic's name is kept twice, and small names take more than what they are read from.
-            reserved += 2 * (metadata.len() + said.topics.len() * NAME_BYTES);
-            reserved += classic_member.bytes(id, &classic_member.assignment);
+            reserved += member.bytes(id, &member.assignment) + 2 * (metadata.len() + names * NAME_BYTES);
             if !group.reserve(reserved, limits) {
                 return out_of_memory();
             }
-            let names = said.topics.iter().map(|name| Arc::from(*name)).collect();
-            let mut assigned = if classic_member.has_assignment { assigned.partitions } else { said.owned };
-            // No partition has two owners, whatever the leader thought.
-            assigned.retain(|partition| !group.owned_since.contains_key(partition));
-            group.owned_since.extend(assigned.iter().map(|partition| (partition.clone(), epoch)));
-            let member = ConsumerMember {
-                state: MemberState::Stable,
-                epoch,
-                previous_epoch: epoch,
-                instance: classic_member.instance.clone(),
-                rack: said.rack,
-                client_id: classic_member.client_id.clone(),
-                client_host: classic_member.client_host.clone(),
-                rebalance_timeout_ms: classic_member.rebalance_timeout_ms,
-                subscription: Subscription::to(names),
-                target: assigned.clone(),
-                assigned,
-                session_deadline_ms: now_ms.saturating_add(classic_member.session_timeout_ms.into()),
-                classic: Some(ClassicTerms::new(classic_member.session_timeout_ms, classic_member.protocols.clone())),
-                ..ConsumerMember::default()
-            };
-            group.members.insert(id.clone(), member);
+            let read = Moved::read(member, &metadata, epoch, &existing, now_ms);
+            moved.push((id, read.map_err(|reason| refusal(name, reason))?));
         }
-        // What they read already is no news to the group.
-        group.refresh(topics, true, now_ms);
+        // No partition has two owners, whatever the leader thought, and what one is assigned another one only claims.
+        let assigned = moved.iter().map(|(_, moved)| moved.member.assigned.len()).sum::<usize>();
+        for (_, Moved { member, .. }) in &mut moved {
+            member.assigned.retain(|partition| group.own(partition, epoch));
+        }
+        let is_shared_out = group.owned_since.len() == assigned;
+        for (_, Moved { member, claimed }) in &mut moved {
+            claimed.retain(|partition| group.own(partition, epoch));
+            member.revoking = std::mem::take(claimed);
+            member.state = if member.revoking.is_empty() { MemberState::Stable } else { MemberState::Unrevoked };
+            member.target = member.assigned.clone();
+        }
+        let is_known = classic.state == State::Stable && classic.members.values().all(|member| member.has_assignment);
+        group.members = moved.into_iter().map(|(id, moved)| (id.clone(), moved.member)).collect();
+        if is_known && is_shared_out && group.is_stable() {
+            // What they read is no news to the group. Otherwise it is, and all is shared out anew.
+            group.refresh(topics, true, now_ms);
+        }
         Ok(group)
     }
 
+    /// Takes note that a partition has an owner; false if it had one.
+    fn own(&mut self, partition: &TopicPartition, epoch: i32) -> bool {
+        self.owned_since.insert(partition.clone(), epoch).is_none()
+    }
+
     /// The members as a classic group, each with what it may own or has yet to give up; `None` unless all speak the classic
-    /// protocol, and if there is no memory for it. (Kafka takes their targets: if then a member by the newer protocol comes
-    /// before they have joined again, what one is to give up may be another's already.)
+    /// protocol, and if there is no memory for it.
     pub(crate) fn to_classic<W: Waits>(&self, generation: i32, limits: &Limits, now_ms: i64) -> Option<Group<W>> {
         let share = limits.members_memory.try_take(GROUP_BYTES + 2 * self.name_bytes)?;
         let mut group = Group::new(now_ms, share);
@@ -131,5 +126,89 @@ impl ConsumerGroup {
         }
         group.protocol = group.vote();
         Some(group)
+    }
+}
+
+/// Whether a classic group can move over, as far as that is seen without reading what its members say.
+fn check<W>(name: &str, classic: &Group<W>, limits: &ConsumerLimits) -> Result<(), Refusal> {
+    let bytes = |member: &Member<W>| member.metadata(&protocol_of(member, classic)).len() + member.assignment.len();
+    if !classic.is_of_consumers() {
+        Err(refusal(name, "the group does not use the consumer embedded protocol."))
+    } else if classic.members.len() > limits.members_max {
+        Err(refusal(name, "the group size exceeds the consumer group maximum size."))
+    } else if classic.members.values().map(bytes).sum::<usize>() > MOVED_BYTES_MAX {
+        Err(refusal(name, "its members say too much of themselves, or are assigned too much."))
+    } else {
+        Ok(())
+    }
+}
+
+fn refusal(name: &str, reason: &str) -> Refusal {
+    (ResponseError::GroupIdNotFound, format!("Cannot upgrade classic group {name} to consumer group because {reason}"))
+}
+
+/// The protocol by which a member says what it reads: one that has come since the members have agreed on theirs may not know
+/// that.
+fn protocol_of<W>(member: &Member<W>, group: &Group<W>) -> StrBytes {
+    let agreed = group.protocol.as_ref().filter(|protocol| member.supports(protocol));
+    agreed.or(member.protocols.first().map(|(name, _)| name)).cloned().unwrap_or_default()
+}
+
+impl Moved {
+    fn read<W>(
+        member: &Member<W>,
+        metadata: &[u8],
+        epoch: i32,
+        existing: &Existing<'_>,
+        now_ms: i64,
+    ) -> Result<Self, &'static str> {
+        const MALFORMED: &str = "the embedded consumer protocol is malformed.";
+        let said = ConsumerSubscription::read(metadata, |partition| existing.has(partition)).ok_or(MALFORMED)?;
+        let is_wanted = |partition: &TopicPartition| member.has_assignment && existing.has(partition);
+        let assigned = ConsumerAssignment::read(&member.assignment, is_wanted).ok_or(MALFORMED)?;
+        if assigned.has_user_data {
+            return Err("an unsupported custom assignor is in use. Please refer to the documentation or switch to a \
+                        default assignor before re-attempting the upgrade.");
+        }
+        // What it claims but is not assigned it gives up by joining again.
+        let (assigned, claimed) = if member.has_assignment {
+            let claimed = said.owned.difference(&assigned.partitions).cloned().collect();
+            (assigned.partitions, claimed)
+        } else {
+            (said.owned, Partitions::new())
+        };
+        let member = ConsumerMember {
+            epoch,
+            previous_epoch: epoch,
+            instance: member.instance.clone(),
+            rack: said.rack,
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            rebalance_timeout_ms: member.rebalance_timeout_ms,
+            subscription: Subscription::to(said.topics.iter().map(|name| Arc::from(*name)).collect()),
+            assigned,
+            session_deadline_ms: now_ms.saturating_add(member.session_timeout_ms.into()),
+            classic: Some(ClassicTerms::new(member.session_timeout_ms, member.protocols.clone())),
+            ..ConsumerMember::default()
+        };
+        Ok(Self { member, claimed })
+    }
+}
+
+/// The partitions that there are; each topic that there is is looked up once.
+struct Existing<'a> {
+    topics: &'a dyn Topics,
+    sizes: RefCell<HashMap<Arc<str>, i32>>,
+}
+
+impl Existing<'_> {
+    fn has(&self, partition: &TopicPartition) -> bool {
+        let mut sizes = self.sizes.borrow_mut();
+        let size = sizes.get(&partition.topic).copied().or_else(|| {
+            let size = self.topics.partitions(&partition.topic)?;
+            sizes.insert(Arc::clone(&partition.topic), size);
+            Some(size)
+        });
+        size.is_some_and(|size| (0..size).contains(&partition.partition))
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::StrBytes;
 
-use super::{Coordinator, GROUPS_BYTES_MIN};
+use super::Coordinator;
 use crate::group::consumer::{
     Beat, ConsumerGroup, ConsumerLimits, Heartbeat, JOIN_EPOCH, LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH, Refusal, Topics,
     refuse,
@@ -58,8 +58,8 @@ impl<W: Waits> Coordinator<W> {
         now_ms: i64,
         answers: &mut Answers<W>,
     ) -> Result<Beat, Refusal> {
-        if beat.epoch == JOIN_EPOCH && !self.limits.members_memory.has(GROUPS_BYTES_MIN) {
-            self.forget_unused(group);
+        if beat.epoch == JOIN_EPOCH {
+            self.make_room(group);
         }
         if [LEAVE_EPOCH, LEAVE_FOR_A_WHILE_EPOCH].contains(&beat.epoch) {
             let for_a_while = beat.epoch == LEAVE_FOR_A_WHILE_EPOCH;
@@ -134,7 +134,11 @@ impl<W: Waits> Coordinator<W> {
             Ok(joined) => {
                 let generation = group.epoch;
                 self.downgrade(name, generation, now_ms, answers);
-                joined
+                match self.groups.get(name) {
+                    // It is asked by that protocol for its assignment.
+                    Some(classic) => Joined { protocol: classic.protocol.clone(), ..joined },
+                    None => joined,
+                }
             }
             Err(error) => {
                 let is_new = error == ResponseError::MemberIdRequired;

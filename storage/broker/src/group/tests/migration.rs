@@ -236,6 +236,71 @@ fn an_instance_keeps_its_part_when_it_comes_by_the_other_protocol() {
 }
 
 #[test]
+fn a_member_is_told_the_protocol_by_which_its_group_goes_on() {
+    let mut run = Run::new(&[("t", 2)]);
+    let said = subscription(&["t"], &Partitions::new());
+    let join = |names: [&str; 2], new_id: &str, instance: Option<&str>| Join {
+        instance: instance.map(text),
+        protocols: names.map(|name| (text(name), said.clone())).into(),
+        ..join_of("", new_id)
+    };
+    run.beat(&Heartbeat { instance: Some(text("i")), ..newer("n", JOIN_EPOCH, None) }).unwrap();
+    let first = run.join_as(join(["range", "cooperative-sticky"], "a", None));
+    assert_eq!(first.protocol.as_deref(), Some("range"));
+    run.sync("a", first.generation, Vec::new()).unwrap();
+    let of_instance = |epoch, owned| Heartbeat { instance: Some(text("i")), ..newer("n", epoch, owned) };
+    let kept = run.beat(&of_instance(1, None)).unwrap().assignment;
+    run.beat(&of_instance(1, kept)).unwrap();
+    let again = Join { member_id: text("a"), ..join(["range", "cooperative-sticky"], "x", None) };
+    let generation = run.join_as(again).generation;
+    run.sync("a", generation, Vec::new()).unwrap();
+
+    run.beat(&of_instance(LEAVE_FOR_A_WHILE_EPOCH, None)).unwrap();
+    let last = run.join_as(join(["cooperative-sticky", "range"], "b", Some("i")));
+    assert!(run.is_classic());
+    let agreed = run.groups.group(&text("g")).unwrap().protocol.clone();
+    assert_eq!((last.protocol.clone(), last.protocol.as_deref()), (agreed, Some("range")));
+    // Who was told another one just before is called back all the same.
+    run.groups.leave(&text("g"), &text(""), Some(&text("i")), 0, &mut Vec::new()).unwrap();
+    let sync = Sync { protocol: Some(text("cooperative-sticky")), ..Sync::default() };
+    let mut answers = Vec::new();
+    run.groups.sync(&text("g"), &identity("a", generation), sync, 0, 0, &mut answers);
+    assert!(matches!(&answers[0].1, Answer::Synced(synced) if synced.error_code == REBALANCE), "{answers:?}");
+}
+
+#[test]
+fn partitions_that_nobody_has_when_a_group_moves_over_are_shared_out() {
+    let mut run = Run::new(&[("t", 4)]);
+    let instances = [Some(text("i")), Some(text("j"))];
+    let joins = |at: usize, id: &str, new_id: &str| Join {
+        instance: instances[at].clone(),
+        ..classic(id, new_id, &Partitions::new())
+    };
+    let mut answers = Vec::new();
+    run.join_as(joins(0, "", "a"));
+    run.groups.join(&text("g"), joins(1, "", "b"), &run.topics, 0, 1, &mut answers);
+    run.groups.join(&text("g"), joins(0, "a", "x"), &run.topics, 0, 2, &mut answers);
+    let shares = [("a", 0..2), ("b", 2..4)].map(|(id, share)| (text(id), assignment(1, &parts("t", share))));
+    run.sync("a", 2, shares.into()).unwrap();
+    run.sync("b", 2, Vec::new()).unwrap();
+    // "b" gives up everything to join again, and while it waits for "a", that comes back by the newer protocol.
+    let more = vec![(text("range"), subscription(&["t", "u"], &Partitions::new()))];
+    run.groups.join(
+        &text("g"),
+        Join { protocols: more.clone(), ..joins(1, "b", "x") },
+        &run.topics,
+        0,
+        3,
+        &mut answers,
+    );
+    let back = Heartbeat { instance: instances[0].clone(), ..newer("c", JOIN_EPOCH, None) };
+    let beat = run.beat(&back).unwrap();
+    let joined = run.join_as(Join { protocols: more, ..joins(1, "b", "x") });
+    let shared = run.sync("b", joined.generation, Vec::new()).unwrap();
+    assert_eq!((beat.assignment.unwrap().len(), shared.len()), (2, 2));
+}
+
+#[test]
 fn a_classic_member_that_does_not_do_in_time_what_it_is_told_to_is_taken_out() {
     // It is told to join again, lives, but does not join.
     let mut run = Run::alone(2);
@@ -263,12 +328,18 @@ fn the_memory_for_groups_bounds_members_of_both_protocols() {
     let mut run = Run::new(&[("t", 2)]);
     run.groups = coordinator_with(64 << 10);
     run.beat(&newer("c", JOIN_EPOCH, None)).unwrap();
-    let large =
-        vec![(text("range"), [subscription(&["t"], &Partitions::new()), vec![0; 128 << 10].into()].concat().into())];
-    let refused = run.join_as(Join { protocols: large, ..classic("", "a", &Partitions::new()) });
+    let large = || {
+        let said = [subscription(&["t"], &Partitions::new()), vec![0; 128 << 10].into()].concat();
+        vec![(text("range"), said.into())]
+    };
+    let refused = run.join_as(Join { protocols: large(), ..classic("", "a", &Partitions::new()) });
     assert_eq!(refused.error_code, ResponseError::CoordinatorNotAvailable.code());
     assert_eq!(run.groups.consumer_group(&text("g")).unwrap().members.len(), 1);
     assert_eq!(run.join("", "b", &Partitions::new()).error_code, 0);
+    // Who is there stays there, whatever it says next.
+    let refused = run.join_as(Join { protocols: large(), ..classic("b", "x", &Partitions::new()) });
+    assert_eq!(refused.error_code, ResponseError::CoordinatorNotAvailable.code());
+    assert_eq!(run.heartbeat("b", 2), Ok(()));
 
     // Where there is none for what the members take as ones of a consumer group, the group stays what it is.
     let mut run = Run::new(&[("t", 2)]);

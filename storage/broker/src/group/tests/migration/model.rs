@@ -23,16 +23,23 @@ enum Speaks {
 /// A client as it sees itself.
 #[derive(Debug, Clone)]
 struct Client {
-    /// Another one each time it starts.
-    id: String,
+    /// Another one each time it starts, as is its id.
+    number: usize,
+    id: StrBytes,
     speaks: Speaks,
+    /// Which static member it is, if it is one.
+    instance: Option<StrBytes>,
     /// Of a classic member: whether it has an id that the group knows.
     is_known: bool,
     /// Whether it has an epoch, or a generation.
     is_member: bool,
     epoch: i32,
+    /// What it works on.
     owned: Partitions,
+    /// What it was told to own: it gives up the rest when it has time.
     told: Partitions,
+    /// Of a cooperative member: it has yet to do so, and joins again then.
+    revokes: bool,
     /// Of a classic member: an answer is to come.
     waits: bool,
     must_join: bool,
@@ -42,20 +49,27 @@ struct Client {
 }
 
 impl Client {
-    fn new(id: String, speaks: Speaks) -> Self {
+    fn new(number: usize, speaks: Speaks, instance: Option<StrBytes>) -> Self {
         Self {
-            id,
+            number,
+            id: text(format!("m{number}")),
             speaks,
+            instance,
             is_known: false,
             is_member: false,
             epoch: 0,
             owned: Partitions::new(),
             told: Partitions::new(),
+            revokes: false,
             waits: false,
             must_join: false,
             must_sync: false,
             led: Vec::new(),
         }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity { instance: self.instance.clone(), ..identity(&self.id, self.epoch) }
     }
 }
 
@@ -63,8 +77,13 @@ impl Client {
 enum Turn {
     Beat(usize),
     Obey(usize),
-    /// The client stops, with a word or without, and comes back by this protocol.
-    Restart(usize, Speaks, bool),
+    /// The client stops, with a word or without, and comes back.
+    Restart {
+        client: usize,
+        speaks: Speaks,
+        is_static: bool,
+        says_so: bool,
+    },
     Wait(i64),
 }
 
@@ -73,7 +92,8 @@ fn turn() -> impl Strategy<Value = Turn> {
     prop_oneof![
         12 => (0..CLIENTS).prop_map(Turn::Beat),
         4 => (0..CLIENTS).prop_map(Turn::Obey),
-        1 => (0..CLIENTS, speaks, any::<bool>()).prop_map(|(client, speaks, says)| Turn::Restart(client, speaks, says)),
+        1 => (0..CLIENTS, speaks, any::<bool>(), any::<bool>())
+            .prop_map(|(client, speaks, is_static, says_so)| Turn::Restart { client, speaks, is_static, says_so }),
         1 => (1..2_000i64).prop_map(Turn::Wait),
     ]
 }
@@ -81,66 +101,69 @@ fn turn() -> impl Strategy<Value = Turn> {
 struct World {
     run: Run,
     clients: Vec<Client>,
-    ids: usize,
+    started: usize,
     /// How often the group became one of the other kind.
     moves: [usize; 2],
 }
 
 impl World {
     fn new() -> Self {
-        let mut world = Self { run: Run::new(&[("t", SIZE)]), clients: Vec::new(), ids: 0, moves: [0, 0] };
-        for _ in 0..CLIENTS {
-            let id = world.next_id();
-            world.clients.push(Client::new(id, Speaks::Cooperative));
-        }
-        world
+        let clients = (0..CLIENTS).map(|number| Client::new(number, Speaks::Cooperative, None)).collect();
+        Self { run: Run::new(&[("t", SIZE)]), clients, started: CLIENTS, moves: [0, 0] }
     }
 
-    fn next_id(&mut self) -> String {
-        self.ids += 1;
-        format!("m{}", self.ids)
+    /// The client begins again as another one, which has nothing.
+    fn start(&mut self, at: usize, speaks: Speaks, instance: Option<StrBytes>) {
+        self.clients[at] = Client::new(self.started, speaks, instance);
+        self.started += 1;
     }
 
-    fn restart(&mut self, at: usize, speaks: Speaks) {
-        let id = self.next_id();
-        self.clients[at] = Client::new(id, speaks);
-    }
-
-    /// The client loses everything, and begins again as another one.
     fn reset(&mut self, at: usize) {
-        self.restart(at, self.clients[at].speaks);
+        self.start(at, self.clients[at].speaks, self.clients[at].instance.clone());
     }
 
     fn beat(&mut self, at: usize) {
-        let client = &mut self.clients[at];
-        if client.waits {
+        if self.clients[at].waits {
             return;
         }
         let mut answers = Vec::new();
-        if client.speaks == Speaks::Newer {
-            let epoch = if client.is_member { client.epoch } else { JOIN_EPOCH };
-            let names = Some(vec![Arc::from("t")]);
-            let beat = newer(&client.id, epoch, Some(client.owned.clone()));
-            let beat = Heartbeat { topic_names: names, rebalance_timeout_ms: Some(5_000), ..beat };
-            let (topics, now_ms) = (&self.run.topics, self.run.now_ms);
-            match self.run.groups.consumer_heartbeat(&text("g"), &beat, topics, now_ms, &mut answers) {
-                Ok(beat) => {
-                    (client.is_member, client.epoch) = (true, beat.epoch);
-                    client.told = beat.assignment.expect("everything was said");
-                    client.owned.extend(client.told.iter().cloned());
-                }
-                Err(_) => self.reset(at),
+        match self.clients[at].speaks {
+            Speaks::Newer => self.beat_by_the_newer_protocol(at, &mut answers),
+            Speaks::Eager | Speaks::Cooperative => self.beat_by_the_classic_protocol(at, &mut answers),
+        }
+        self.hear(answers);
+    }
+
+    fn beat_by_the_newer_protocol(&mut self, at: usize, answers: &mut Answers<usize>) {
+        let client = &mut self.clients[at];
+        let epoch = if client.is_member { client.epoch } else { JOIN_EPOCH };
+        let names = Some(vec![Arc::from("t")]);
+        let beat = newer(&client.id, epoch, Some(client.owned.clone()));
+        let instance = client.instance.clone();
+        let beat = Heartbeat { topic_names: names, rebalance_timeout_ms: Some(5_000), instance, ..beat };
+        let (topics, now_ms) = (&self.run.topics, self.run.now_ms);
+        match self.run.groups.consumer_heartbeat(&text("g"), &beat, topics, now_ms, answers) {
+            Ok(beat) => {
+                (client.is_member, client.epoch) = (true, beat.epoch);
+                client.told = beat.assignment.expect("everything was said");
+                client.owned.extend(client.told.iter().cloned());
             }
-        } else if client.must_sync {
-            let assignments = lead(&client.led);
+            Err(_) => self.reset(at),
+        }
+    }
+
+    /// While it gives something up it only shows that it is alive.
+    fn beat_by_the_classic_protocol(&mut self, at: usize, answers: &mut Answers<usize>) {
+        let (group, now_ms) = (text("g"), self.run.now_ms);
+        let client = &mut self.clients[at];
+        if client.must_sync {
             client.waits = true;
-            let sync = Sync { assignments, ..Sync::default() };
-            let identity = identity(&client.id, client.epoch);
-            self.run.groups.sync(&text("g"), &identity, sync, self.run.now_ms, at, &mut answers);
-        } else if client.is_member && !client.must_join {
-            match self.run.heartbeat(&client.id.clone(), client.epoch) {
+            let sync = Sync { assignments: lead(&client.led), ..Sync::default() };
+            self.run.groups.sync(&group, &client.identity(), sync, now_ms, client.number, answers);
+        } else if client.is_member && (client.revokes || !client.must_join) {
+            match self.run.groups.heartbeat(&group, &client.identity(), now_ms) {
                 Ok(()) => {}
-                Err(ResponseError::RebalanceInProgress) => self.clients[at].must_join = true,
+                Err(ResponseError::RebalanceInProgress) => client.must_join = true,
                 Err(ResponseError::IllegalGeneration) => self.lose(at),
                 Err(_) => self.reset(at),
             }
@@ -149,22 +172,23 @@ impl World {
                 client.owned.clear();
             }
             client.waits = true;
-            let known = if client.is_known { client.id.as_str() } else { "" };
-            let join = classic(known, &client.id, &client.owned);
-            self.run.groups.join(&text("g"), join, &self.run.topics, self.run.now_ms, at, &mut answers);
+            let known = if client.is_known { &*client.id } else { "" };
+            let join = Join { instance: client.instance.clone(), ..classic(known, &client.id, &client.owned) };
+            self.run.groups.join(&group, join, &self.run.topics, now_ms, client.number, answers);
         }
-        self.hear(answers);
     }
 
     /// It has missed a rebalance: what it owned is others' by now, but it is still a member.
     fn lose(&mut self, at: usize) {
         let client = &mut self.clients[at];
-        (client.is_member, client.must_join, client.must_sync) = (false, false, false);
+        (client.is_member, client.must_join, client.must_sync, client.revokes) = (false, false, false, false);
         client.owned.clear();
     }
 
     fn hear(&mut self, answers: Answers<usize>) {
-        for (at, answer) in answers {
+        for (number, answer) in answers {
+            // Who has started again does not hear what is said to its earlier self.
+            let Some(at) = self.clients.iter().position(|client| client.number == number) else { continue };
             let client = &mut self.clients[at];
             client.waits = false;
             let code = match &answer {
@@ -181,11 +205,12 @@ impl World {
                     client.led = joined.members.into_iter().map(claims).collect();
                 }
                 Answer::Synced(synced) if code == 0 => {
-                    let new = assigned(&synced);
+                    client.told = assigned(&synced);
                     client.must_sync = false;
-                    // Who has given something up joins again, for others to get it.
-                    client.must_join = client.speaks == Speaks::Cooperative && !client.owned.is_subset(&new);
-                    client.owned = new;
+                    client.revokes = !client.owned.is_subset(&client.told);
+                    if !client.revokes {
+                        client.owned = client.told.clone();
+                    }
                 }
                 Answer::Joined(_) | Answer::Synced(_) if code == REBALANCE => {
                     client.is_known = true;
@@ -201,47 +226,60 @@ impl World {
     /// Who is no member any more stops working, as a client does whose session is over.
     fn note_departures(&mut self) {
         for at in 0..CLIENTS {
-            let id = text(self.clients[at].id.as_str());
-            let classic = self.run.groups.group(&text("g")).is_some_and(|group| group.members.contains_key(&id));
-            let newer = self.run.groups.consumer_group(&text("g")).is_some_and(|group| group.members.contains_key(&id));
+            let id = &self.clients[at].id;
+            let classic = self.run.groups.group(&text("g")).is_some_and(|group| group.members.contains_key(id));
+            let newer = self.run.groups.consumer_group(&text("g")).is_some_and(|group| group.members.contains_key(id));
             if !classic && !newer && (self.clients[at].is_known || self.clients[at].is_member) {
                 self.reset(at);
             }
         }
     }
 
+    /// The client gives up what it is to give up.
+    fn obey(&mut self, at: usize) {
+        let client = &mut self.clients[at];
+        if client.speaks == Speaks::Newer || client.revokes {
+            client.owned = client.told.clone();
+            client.must_join |= client.revokes;
+            client.revokes = false;
+        }
+    }
+
+    /// What a client says when it stops. A static member by the classic protocol says nothing, and nor do others where a
+    /// closed connection says it.
+    fn say_goodbye(&mut self, old: &Client, says_so: bool, answers: &mut Answers<usize>) {
+        let (group, now_ms) = (text("g"), self.run.now_ms);
+        match (old.speaks, &old.instance) {
+            (Speaks::Newer, instance) if says_so => {
+                let epoch = if instance.is_some() { LEAVE_FOR_A_WHILE_EPOCH } else { LEAVE_EPOCH };
+                let beat = Heartbeat { instance: instance.clone(), ..newer(&old.id, epoch, None) };
+                let _ = self.run.groups.consumer_heartbeat(&group, &beat, &self.run.topics, now_ms, answers);
+            }
+            (Speaks::Eager | Speaks::Cooperative, None) if says_so || old.waits => {
+                let _ = self.run.groups.leave(&group, &old.id, None, now_ms, answers);
+            }
+            _ => {}
+        }
+    }
+
     fn take(&mut self, turn: Turn) {
         let was_classic = self.run.groups.group(&text("g")).is_some();
         let had_members = self.clients.iter().any(|client| client.is_member);
+        let mut answers = Vec::new();
         match turn {
             Turn::Beat(at) => self.beat(at),
-            Turn::Obey(at) if self.clients[at].speaks == Speaks::Newer => {
-                self.clients[at].owned = self.clients[at].told.clone();
-            }
-            Turn::Obey(_) => {}
-            Turn::Restart(at, speaks, says_so) => {
+            Turn::Obey(at) => self.obey(at),
+            Turn::Restart { client: at, speaks, is_static, says_so } => {
                 let old = self.clients[at].clone();
-                self.restart(at, speaks);
-                let mut answers = Vec::new();
-                let (id, now_ms) = (text(old.id.as_str()), self.run.now_ms);
-                if says_so && old.speaks == Speaks::Newer {
-                    let beat = newer(&old.id, LEAVE_EPOCH, None);
-                    let topics = &self.run.topics;
-                    let _ = self.run.groups.consumer_heartbeat(&text("g"), &beat, topics, now_ms, &mut answers);
-                } else if says_so || old.waits {
-                    let _ = self.run.groups.leave(&text("g"), &id, None, now_ms, &mut answers);
-                }
-                // It does not hear what is said to its earlier self.
-                answers.retain(|(waiter, _)| *waiter != at);
-                self.hear(answers);
+                self.start(at, speaks, is_static.then(|| text(format!("i{at}"))));
+                self.say_goodbye(&old, says_so, &mut answers);
             }
             Turn::Wait(ms) => {
                 self.run.now_ms += ms;
-                let mut answers = Vec::new();
                 self.run.groups.tick(self.run.now_ms, &mut answers);
-                self.hear(answers);
             }
         }
+        self.hear(answers);
         let is_classic = self.run.groups.group(&text("g")).is_some();
         if had_members && was_classic != is_classic {
             self.moves[usize::from(is_classic)] += 1;
