@@ -6,7 +6,7 @@
 //! what they are to own, for what they own.)
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use kafka_protocol::ResponseError;
@@ -28,9 +28,12 @@ use crate::text::detached;
 /// is one record of 1 MiB at most.
 const MOVED_BYTES_MAX: usize = 4 << 20;
 
-/// A member of a classic group as one of a consumer group, and what it may still have beside what it is assigned.
+/// A member of a classic group as one of a consumer group, and what it may work on.
 struct Moved {
     member: ConsumerMember,
+    /// What it was told to own, if it was told since it last joined.
+    told: Option<Partitions>,
+    /// What it said that it owned when it joined, and was not told.
     claimed: Partitions,
 }
 
@@ -47,7 +50,7 @@ impl ConsumerGroup {
         let epoch = classic.generation;
         let instances = classic.instances.clone();
         let mut group = Self { epoch, assignment_epoch: epoch, instances, ..Self::named(name) };
-        let mut moved = Vec::with_capacity(classic.members.len());
+        let mut moved = BTreeMap::new();
         let existing = Existing { topics, sizes: RefCell::default() };
         let mut reserved = 0;
         for (id, member) in &classic.members {
@@ -60,27 +63,39 @@ impl ConsumerGroup {
                 return out_of_memory();
             }
             let read = Moved::read(member, &metadata, epoch, &existing, now_ms);
-            moved.push((id, read.map_err(|reason| refusal(name, reason))?));
+            moved.insert(id, read.map_err(|reason| refusal(name, reason))?);
         }
-        // No partition has two owners, whatever the leader thought, and what one is assigned another one only claims.
-        let assigned = moved.iter().map(|(_, moved)| moved.member.assigned.len()).sum::<usize>();
-        for (_, Moved { member, .. }) in &mut moved {
-            member.assigned.retain(|partition| group.own(partition, epoch));
-        }
-        let is_shared_out = group.owned_since.len() == assigned;
-        for (_, Moved { member, claimed }) in &mut moved {
-            claimed.retain(|partition| group.own(partition, epoch));
-            member.revoking = std::mem::take(claimed);
-            member.state = if member.revoking.is_empty() { MemberState::Stable } else { MemberState::Unrevoked };
-            member.target = member.assigned.clone();
-        }
-        let is_known = classic.state == State::Stable && classic.members.values().all(|member| member.has_assignment);
+        let is_shared_out = group.find_owners(&mut moved) && classic.state == State::Stable;
         group.members = moved.into_iter().map(|(id, moved)| (id.clone(), moved.member)).collect();
-        if is_known && is_shared_out && group.is_stable() {
+        if is_shared_out {
             // What they read is no news to the group. Otherwise it is, and all is shared out anew.
             group.refresh(topics, true, now_ms);
         }
         Ok(group)
+    }
+
+    /// Says what is whose: no partition has two owners, whatever the leader thought, and what one was told another one only
+    /// claims. False if not all of it is known, or something has yet to be given up.
+    fn find_owners(&mut self, moved: &mut BTreeMap<&StrBytes, Moved>) -> bool {
+        let epoch = self.epoch;
+        let mut is_shared_out = true;
+        for Moved { member, told, .. } in moved.values_mut() {
+            member.assigned = told.iter().flatten().filter(|partition| self.own(partition, epoch)).cloned().collect();
+            is_shared_out &= told.as_ref() == Some(&member.assigned);
+        }
+        for Moved { member, told, claimed } in moved.values_mut() {
+            claimed.retain(|partition| self.own(partition, epoch));
+            let claimed = std::mem::take(claimed);
+            if told.is_none() {
+                member.assigned = claimed;
+            } else if !claimed.is_empty() {
+                // It gives that up by joining again.
+                (member.revoking, member.state) = (claimed, MemberState::Unrevoked);
+                is_shared_out = false;
+            }
+            member.target = member.assigned.clone();
+        }
+        is_shared_out
     }
 
     /// Takes note that a partition has an owner; false if it had one.
@@ -170,13 +185,8 @@ impl Moved {
             return Err("an unsupported custom assignor is in use. Please refer to the documentation or switch to a \
                         default assignor before re-attempting the upgrade.");
         }
-        // What it claims but is not assigned it gives up by joining again.
-        let (assigned, claimed) = if member.has_assignment {
-            let claimed = said.owned.difference(&assigned.partitions).cloned().collect();
-            (assigned.partitions, claimed)
-        } else {
-            (said.owned, Partitions::new())
-        };
+        let claimed = said.owned.difference(&assigned.partitions).cloned().collect();
+        let told = member.has_assignment.then_some(assigned.partitions);
         let member = ConsumerMember {
             epoch,
             previous_epoch: epoch,
@@ -186,12 +196,11 @@ impl Moved {
             client_host: member.client_host.clone(),
             rebalance_timeout_ms: member.rebalance_timeout_ms,
             subscription: Subscription::to(said.topics.iter().map(|name| Arc::from(*name)).collect()),
-            assigned,
             session_deadline_ms: now_ms.saturating_add(member.session_timeout_ms.into()),
             classic: Some(ClassicTerms::new(member.session_timeout_ms, member.protocols.clone())),
             ..ConsumerMember::default()
         };
-        Ok(Self { member, claimed })
+        Ok(Self { member, told, claimed })
     }
 }
 
