@@ -128,17 +128,29 @@ pub(crate) fn commit(world: &mut World) {
     let (group, number) = any_member(world);
     let (name, more) = (format!("{group}-c{number}"), world.pick(&[0, 0, 0, 1]));
     let (topic, partition) = (topic_of(world, &group, number), world.below(2) as i32);
+    commit_of(world, version, &group, &name, more, (&topic, partition));
+}
+
+/// A member of this name commits an offset by an epoch, or generation, that is so many ahead.
+pub(super) fn commit_of(
+    world: &mut World,
+    version: i16,
+    group: &str,
+    name: &str,
+    more: i32,
+    (topic, partition): (&str, i32),
+) {
     let partition = OffsetCommitRequestPartition::default()
         .with_partition_index(partition)
         .with_committed_offset(world.below(50) as i64)
         .with_committed_metadata(Some(text("of a member")));
     let topics =
-        vec![OffsetCommitRequestTopic::default().with_name(topic_name(&topic)).with_partitions(vec![partition])];
+        vec![OffsetCommitRequestTopic::default().with_name(topic_name(topic)).with_partitions(vec![partition])];
     world.ask(ApiKey::OffsetCommit, version, |side| {
-        let known = side.member(&name);
+        let known = side.member(name);
         RequestKind::OffsetCommit(
             OffsetCommitRequest::default()
-                .with_group_id(group_id(&group))
+                .with_group_id(group_id(group))
                 .with_member_id(known.id)
                 .with_generation_id_or_member_epoch(known.generation + more)
                 .with_topics(topics.clone()),

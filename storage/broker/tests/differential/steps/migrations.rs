@@ -6,16 +6,15 @@ use kafka_protocol::messages::consumer_protocol_assignment::TopicPartition;
 use kafka_protocol::messages::consumer_protocol_subscription::TopicPartition as OwnedPartitions;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::leave_group_request::MemberIdentity;
-use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::{
     ApiKey, ConsumerGroupDescribeRequest, ConsumerGroupHeartbeatRequest, ConsumerProtocolAssignment,
-    ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, OffsetCommitRequest,
-    RequestKind, ResponseKind, SyncGroupRequest,
+    ConsumerProtocolSubscription, HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, RequestKind, ResponseKind,
+    SyncGroupRequest,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes};
 
-use super::consumer_groups::{any_moving_group, lasting_topic, topic_of};
+use super::consumer_groups::{any_moving_group, commit_of, lasting_topic, topic_of};
 use super::rebalances::LONG;
 use super::{group_id, text, topic_name};
 use crate::side::Side;
@@ -204,22 +203,7 @@ pub(crate) fn commit(world: &mut World) {
     let (group, number) = (any_moving_group(world), world.below(2));
     let topic = topic_of(world, &group, number);
     let (version, more) = (world.version((2, 9)), world.pick(&[0, 0, 0, 1, -1]));
-    let partition = OffsetCommitRequestPartition::default()
-        .with_partition_index(0)
-        .with_committed_offset(world.below(50) as i64)
-        .with_committed_metadata(Some(text("of a classic member")));
-    let topics =
-        vec![OffsetCommitRequestTopic::default().with_name(topic_name(&topic)).with_partitions(vec![partition])];
-    world.ask(ApiKey::OffsetCommit, version, |side| {
-        let known = side.member(&member_name(&group));
-        RequestKind::OffsetCommit(
-            OffsetCommitRequest::default()
-                .with_group_id(group_id(&group))
-                .with_member_id(known.id)
-                .with_generation_id_or_member_epoch(known.generation + more)
-                .with_topics(topics.clone()),
-        )
-    });
+    commit_of(world, version, &group, &member_name(&group), more, (&topic, 0));
 }
 
 /// A static member goes over to the newer protocol and back, and with it its group.
