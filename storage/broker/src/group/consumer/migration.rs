@@ -28,6 +28,10 @@ use crate::text::detached;
 /// is one record of 1 MiB at most.
 const MOVED_BYTES_MAX: usize = 4 << 20;
 
+/// The assignors that clients come with. Some write data of their own into assignments (librdkafka's sticky ones do), but none
+/// reads them there, so that nothing is lost by a move. (Kafka refuses to move such a group.)
+const DEFAULT_ASSIGNORS: [&str; 4] = ["range", "roundrobin", "sticky", "cooperative-sticky"];
+
 /// A member of a classic group as one of a consumer group, and what it may work on.
 struct Moved {
     member: ConsumerMember,
@@ -50,6 +54,8 @@ impl ConsumerGroup {
         let epoch = classic.generation;
         let instances = classic.instances.clone();
         let mut group = Self { epoch, assignment_epoch: epoch, instances, ..Self::named(name) };
+        let is_default = |protocol: &StrBytes| DEFAULT_ASSIGNORS.contains(&&**protocol);
+        let is_custom = !classic.protocol.as_ref().is_some_and(is_default);
         let mut moved = BTreeMap::new();
         let existing = Existing { topics, sizes: RefCell::default() };
         let mut reserved = 0;
@@ -62,8 +68,12 @@ impl ConsumerGroup {
             if !group.reserve(reserved, limits) {
                 return out_of_memory();
             }
-            let read = Moved::read(member, &metadata, epoch, &existing, now_ms);
-            moved.insert(id, read.map_err(|reason| refusal(name, reason))?);
+            let (read, has_user_data) =
+                Moved::read(member, &metadata, epoch, &existing, now_ms).ok_or_else(|| refusal(name, MALFORMED))?;
+            if has_user_data && is_custom {
+                return Err(refusal(name, CUSTOM_ASSIGNOR));
+            }
+            moved.insert(id, read);
         }
         let is_shared_out = group.find_owners(&mut moved) && classic.state == State::Stable;
         group.members = moved.into_iter().map(|(id, moved)| (id.clone(), moved.member)).collect();
@@ -158,6 +168,10 @@ fn check<W>(name: &str, classic: &Group<W>, limits: &ConsumerLimits) -> Result<(
     }
 }
 
+const MALFORMED: &str = "the embedded consumer protocol is malformed.";
+const CUSTOM_ASSIGNOR: &str = "an unsupported custom assignor is in use. Please refer to the documentation or switch to a \
+                               default assignor before re-attempting the upgrade.";
+
 fn refusal(name: &str, reason: &str) -> Refusal {
     (ResponseError::GroupIdNotFound, format!("Cannot upgrade classic group {name} to consumer group because {reason}"))
 }
@@ -170,21 +184,17 @@ fn protocol_of<W>(member: &Member<W>, group: &Group<W>) -> StrBytes {
 }
 
 impl Moved {
+    /// Reads what a member says, and whether its assignor says something more to it; `None` if that is malformed.
     fn read<W>(
         member: &Member<W>,
         metadata: &[u8],
         epoch: i32,
         existing: &Existing<'_>,
         now_ms: i64,
-    ) -> Result<Self, &'static str> {
-        const MALFORMED: &str = "the embedded consumer protocol is malformed.";
-        let said = ConsumerSubscription::read(metadata, |partition| existing.has(partition)).ok_or(MALFORMED)?;
+    ) -> Option<(Self, bool)> {
+        let said = ConsumerSubscription::read(metadata, |partition| existing.has(partition))?;
         let is_wanted = |partition: &TopicPartition| member.has_assignment && existing.has(partition);
-        let assigned = ConsumerAssignment::read(&member.assignment, is_wanted).ok_or(MALFORMED)?;
-        if assigned.has_user_data {
-            return Err("an unsupported custom assignor is in use. Please refer to the documentation or switch to a \
-                        default assignor before re-attempting the upgrade.");
-        }
+        let assigned = ConsumerAssignment::read(&member.assignment, is_wanted)?;
         let claimed = said.owned.difference(&assigned.partitions).cloned().collect();
         let told = member.has_assignment.then_some(assigned.partitions);
         let member = ConsumerMember {
@@ -200,7 +210,7 @@ impl Moved {
             classic: Some(ClassicTerms::new(member.session_timeout_ms, member.protocols.clone())),
             ..ConsumerMember::default()
         };
-        Ok(Self { member, told, claimed })
+        Some((Self { member, told, claimed }, assigned.has_user_data))
     }
 }
 

@@ -198,17 +198,30 @@ fn a_group_that_is_not_of_consumers_stays_what_it_is() {
     assert!(message.contains("does not use the consumer embedded protocol"), "{message}");
     assert!(run.is_classic());
 
-    let mut run = Run::alone(2);
-    let mut custom = assignment(1, &parts("t", 0..2)).to_vec();
-    custom.truncate(custom.len() - 4);
-    custom.extend_from_slice(&[0, 0, 0, 1, 42]);
-    let joined = run.join("a", "x", &Partitions::new());
-    run.sync("a", joined.generation, vec![(text("a"), custom.into())]).unwrap();
+    let mut run = Run::new(&[("t", 2)]);
+    let mine = vec![(text("mine"), subscription(&["t"], &Partitions::new()))];
+    let joined = run.join_as(Join { protocols: mine, ..classic("", "a", &Partitions::new()) });
+    run.sync("a", joined.generation, vec![(text("a"), with_data(0..2))]).unwrap();
     let (code, message) = run.beat(&newer("c", JOIN_EPOCH, None)).unwrap_err();
     assert_eq!(code, ResponseError::GroupIdNotFound);
     assert!(message.contains("custom assignor"), "{message}");
     assert!(run.is_classic());
     assert_eq!(run.heartbeat("a", joined.generation), Ok(()));
+
+    // Nobody reads what a default assignor writes there, as librdkafka's do.
+    let mut run = Run::new(&[("t", 2)]);
+    let joined = run.join("", "a", &Partitions::new());
+    run.sync("a", joined.generation, vec![(text("a"), with_data(0..2))]).unwrap();
+    run.beat(&newer("c", JOIN_EPOCH, None)).unwrap();
+    assert!(!run.is_classic());
+}
+
+/// An assignment whose assignor says something more.
+fn with_data(indexes: std::ops::Range<i32>) -> Bytes {
+    let mut bytes = assignment(1, &parts("t", indexes)).to_vec();
+    bytes.truncate(bytes.len() - 4);
+    bytes.extend_from_slice(&[0, 0, 0, 1, 42]);
+    bytes.into()
 }
 
 #[test]

@@ -110,12 +110,15 @@ pub(crate) fn join(world: &mut World) {
     let said = world.version((0, 3));
     let owned: &[i32] = world.pick(&[&[][..], &[], &[0], &[0, 1]]);
     let protocol_type = world.pick(&["consumer", "consumer", "consumer", "consumer", "consumer", "else"]);
-    let protocols: &[&str] = world.pick(&[&["range", "cooperative-sticky"][..], &["range"], &["cooperative-sticky"]]);
+    let custom = &["custom", "range"][..];
+    let protocols = world.pick(&[&["range", "cooperative-sticky"][..], &["range"], &["cooperative-sticky"], custom]);
+    // With data of a default assignor Kafka does not let a group move over.
+    let user_data = (protocols == custom && world.chance(50)).then(|| Bytes::from_static(b"custom"));
     let said = subscription(said, &topic, owned);
     let leader = Joining { group: &group, version, instance: None, protocol_type, protocols, said }.ask(world);
     if !leader.is_empty() {
         // What a classic member says it owns counts here until it has its assignment, and not in Kafka.
-        sync_of(world, &group, 5, 0, Some(protocols[0]), assignment(&topic, vec![0, 1], None));
+        sync_of(world, &group, 5, 0, Some(protocols[0]), assignment(&topic, vec![0, 1], user_data));
     }
 }
 
@@ -143,10 +146,9 @@ pub(crate) fn sync(world: &mut World) {
     let topic = topic_of(world, &group, number);
     let version = world.version((0, 5));
     let partitions = world.pick(&[vec![0, 1], vec![0], vec![1], vec![]]);
-    let user_data = world.pick(&[None, None, None, None, Some(Bytes::from_static(b"custom"))]);
     let more = world.pick(&[0, 0, 0, 0, 1]);
     let protocol = world.pick(&[Some("range"), Some("range"), Some("range"), Some("cooperative-sticky"), None]);
-    sync_of(world, &group, version, more, protocol, assignment(&topic, partitions, user_data));
+    sync_of(world, &group, version, more, protocol, assignment(&topic, partitions, None));
 }
 
 fn sync_of(world: &mut World, group: &str, version: i16, more: i32, protocol: Option<&str>, assignment: Bytes) {
