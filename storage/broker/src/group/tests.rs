@@ -53,6 +53,18 @@ pub(crate) fn subscription(topics: &[&str], owned: &Partitions) -> Bytes {
     bytes.into()
 }
 
+/// What a client works on nobody else works on.
+pub(super) fn check_one_reader_each<'a>(owned: impl Iterator<Item = &'a Partitions>) -> Result<(), TestCaseError> {
+    let mut owners: HashMap<&TopicPartition, usize> = HashMap::new();
+    for (at, owned) in owned.enumerate() {
+        for partition in owned {
+            let other = owners.insert(partition, at);
+            prop_assert!(other.is_none(), "{partition:?} is worked on by {other:?} and {at}");
+        }
+    }
+    Ok(())
+}
+
 const MEMBERS_MAX: usize = 10;
 
 /// Whoever waits in these tests stays.

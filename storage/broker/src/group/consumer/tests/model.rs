@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::group::tests::check_one_reader_each;
 
 const NAMES: [&str; 3] = ["t0", "t1", "t2"];
 const CLIENTS: usize = 4;
@@ -158,13 +159,7 @@ impl World {
 
     /// What a client works on must be its own by the coordinator's books, and nobody else's.
     fn check(&self) -> Result<(), TestCaseError> {
-        let mut owners: HashMap<&TopicPartition, usize> = HashMap::new();
-        for (at, client) in self.clients.iter().enumerate() {
-            for partition in &client.owned {
-                let other = owners.insert(partition, at);
-                prop_assert!(other.is_none(), "{partition:?} is worked on by {other:?} and {at}");
-            }
-        }
+        check_one_reader_each(self.clients.iter().map(|client| &client.owned))?;
         let mut booked = Partitions::new();
         for member in self.run.group.members.values() {
             for partition in member.held() {

@@ -1,8 +1,5 @@
 //! Clients that come, go, are slow, and come back by another protocol, in one group.
 
-use std::collections::HashMap;
-
-use millstream_log::TopicPartition;
 use proptest::test_runner::TestRunner;
 
 use super::*;
@@ -287,14 +284,7 @@ impl World {
     }
 
     fn check(&self) -> Result<(), TestCaseError> {
-        let mut owners: HashMap<&TopicPartition, usize> = HashMap::new();
-        for (at, client) in self.clients.iter().enumerate() {
-            for partition in &client.owned {
-                let other = owners.insert(partition, at);
-                prop_assert!(other.is_none(), "{partition:?} is worked on by {other:?} and {at}");
-            }
-        }
-        Ok(())
+        check_one_reader_each(self.clients.iter().map(|client| &client.owned))
     }
 
     /// Everybody is quick and nothing more happens.
