@@ -144,6 +144,11 @@ impl Terminal {
         text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n").trim_end().to_owned()
     }
 
+    /// Whether the program has asked for pasted text to be marked.
+    pub(crate) fn marks_pastes(&self) -> bool {
+        self.screen.lock().unwrap().screen().bracketed_paste()
+    }
+
     /// Waits until something is so, and returns the screen as it is then.
     pub(crate) fn wait_until(&self, what: &str, is_so: impl Fn(&Self) -> bool) -> String {
         let started = Instant::now();

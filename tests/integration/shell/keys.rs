@@ -43,7 +43,8 @@ fn has_keys(mode: &Termios) -> bool {
 
 /// Waits until the keys of a push query work.
 fn wait_for_keys(shell: &Terminal) {
-    shell.wait_until("the keys to work", |shell| has_keys(&shell.mode()));
+    // What comes before pastes are marked counts as typed before the query.
+    shell.wait_until("the keys to work", |shell| has_keys(&shell.mode()) && shell.marks_pastes());
 }
 
 /// What the screen shows behind a text.

@@ -58,15 +58,17 @@ impl Keyboard {
     pub(super) fn take() -> io::Result<Option<(Self, String)>> {
         let Ok(found) = tcgetattr(stdin()) else { return Ok(None) };
         let keyboard = Self { found, bytes: Vec::new(), last_byte: Instant::now() };
-        keyboard.enter()?;
+        keyboard.set_mode()?;
         let mut typed = Vec::new();
         while let Some(byte) = keyboard.byte()?.filter(|_| typed.len() < TYPED_BYTES_MAX) {
             typed.push(byte);
         }
+        // Only now: a mark within what was typed before would be taken for a part of it.
+        write_out(MARK_PASTES)?;
         Ok(Some((keyboard, text(&typed))))
     }
 
-    fn enter(&self) -> io::Result<()> {
+    fn set_mode(&self) -> io::Result<()> {
         let mut mode = self.found.clone();
         mode.local_flags.remove(LocalFlags::ICANON | LocalFlags::ECHO | LocalFlags::IEXTEN);
         // A read gives what there is and never waits. Ctrl-Z comes as a key: the mode is to be given back first.
@@ -75,8 +77,7 @@ impl Keyboard {
                 *character = value;
             }
         }
-        tcsetattr(stdin(), SetArg::TCSANOW, &mode)?;
-        write_out(MARK_PASTES)
+        Ok(tcsetattr(stdin(), SetArg::TCSANOW, &mode)?)
     }
 
     fn leave(&self) -> io::Result<()> {
@@ -89,7 +90,8 @@ impl Keyboard {
         self.leave()?;
         kill(Pid::from_raw(0), Signal::SIGTSTP)?;
         std::thread::sleep(STOP_WAIT);
-        self.enter()
+        self.set_mode()?;
+        write_out(MARK_PASTES)
     }
 
     /// The next key, if one was pressed.
